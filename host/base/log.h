@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The log: one line on stderr per event, "level room: text". stdout belongs to results. */
+#ifndef BR_HOST_BASE_LOG_H
+#define BR_HOST_BASE_LOG_H
+
+#include <stdbool.h>
+
+typedef enum { BR_LOG_ERROR, BR_LOG_WARN, BR_LOG_INFO, BR_LOG_DEBUG } br_log_level;
+
+void br_log_set_level(br_log_level level);
+bool br_log_enabled(br_log_level level);
+
+/* Writes one line; safe from any thread. A progress line in place is cleared first. */
+void br_log(br_log_level level, const char *room, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* On a terminal, shows `text` in place until the next call; elsewhere does nothing.
+ * NULL clears it. */
+void br_log_progress(const char *text);
+bool br_log_is_terminal(void);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Tasks over lanes by OpenMP. Called a few times per work unit, with many tasks. */
+#include "host/base/parallel.h"
+
+#include <omp.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "host/base/clock.h"
+
+typedef struct lanes_state {
+    br_task         fn;
+    void           *context;
+    int64_t         n_tasks;
+    _Atomic int64_t next;
+    atomic_bool     has_failed;
+    int64_t         failed_task;
+    br_error        error;
+    double          cpu_s;
+} lanes_state;
+
+static void keep_lowest_failure(lanes_state *s, int64_t task)
+{
+#pragma omp critical(br_parallel_failure)
+    {
+        if (!atomic_load(&s->has_failed) || task < s->failed_task) {
+            s->failed_task = task;
+            br_error_take(&s->error);
+        }
+        atomic_store(&s->has_failed, true);
+    }
+}
+
+static void run_lane(lanes_state *s, int lane)
+{
+    double start_s = br_clock_thread_cpu_s();
+
+    while (!atomic_load_explicit(&s->has_failed, memory_order_relaxed)) {
+        int64_t task = atomic_fetch_add(&s->next, 1);
+        if (task >= s->n_tasks)
+            break;
+        if (s->fn(s->context, lane, task) != BR_OK)
+            keep_lowest_failure(s, task);
+    }
+    start_s = br_clock_thread_cpu_s() - start_s;
+#pragma omp atomic
+    s->cpu_s += start_s;
+}
+
+br_status br_parallel_for(int n_lanes, int64_t n_tasks, br_task fn, void *context, double *cpu_s)
+{
+    lanes_state s = {.fn = fn, .context = context, .n_tasks = n_tasks};
+
+    if (n_lanes > n_tasks)
+        n_lanes = n_tasks > 0 ? (int)n_tasks : 1;
+    if (n_lanes == 1) {
+        run_lane(&s, 0);
+    } else {
+#pragma omp parallel num_threads(n_lanes)
+        run_lane(&s, omp_get_thread_num());
+    }
+    if (cpu_s != NULL)
+        *cpu_s += s.cpu_s;
+    if (atomic_load(&s.has_failed))
+        return br_error_put(&s.error);
+    return BR_OK;
+}
+
+int br_n_cores(void)
+{
+    return omp_get_num_procs();
+}

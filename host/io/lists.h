@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Ranked lists of a run of customers, in host memory, and their HDF5 form (docs/FORMATS.md): one
+ * part of a run directory, or the one file of `topk -o`. */
+#ifndef BR_HOST_IO_LISTS_H
+#define BR_HOST_IO_LISTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "host/base/status.h"
+#include "host/io/keys.h"
+
+#define BR_LISTS_MAX_COLUMNS 64
+#define BR_LISTS_NAME_BYTES  64
+
+/* Why a list is as it is (bits of flags_B); docs/FORMATS.md explains them to readers. */
+typedef enum {
+    BR_FLAG_SHORT           = 1 << 0, /* fewer than k items were eligible */
+    BR_FLAG_NO_CONSENT      = 1 << 1, /* empty: the channel is not consented to */
+    BR_FLAG_NO_EVENTS       = 1 << 2, /* no usable event in any modality */
+    BR_FLAG_FALLBACK        = 1 << 3, /* filled by popularity */
+    BR_FLAG_NOTHING_ALLOWED = 1 << 4  /* no eligible item at all */
+} br_list_flag;
+
+typedef enum { BR_SOURCE_NONE, BR_SOURCE_MODEL, BR_SOURCE_POPULARITY } br_list_source;
+
+/* A named array of counts that adds up over parts (histograms, waterfall). */
+typedef struct br_counts {
+    char     name[BR_LISTS_NAME_BYTES];
+    int64_t  n;
+    int64_t *count;
+} br_counts;
+
+typedef struct br_lists {
+    int64_t   first_row;
+    int64_t   n_rows; /* B */
+    int32_t   k;
+    br_keys   key;
+    int32_t  *n_B;
+    uint32_t *flags_B;
+    int32_t  *item_BK;   /* catalogue rows; -1 unused */
+    float    *score_BK;  /* NaN unused */
+    uint8_t  *source_BK; /* br_list_source */
+    int32_t   n_heads;
+    char      head_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
+    float    *probability_BK[BR_LISTS_MAX_COLUMNS];
+    float    *log_propensity_BK; /* NULL: not written */
+    float    *log_normaliser_B;  /* NULL: not written */
+    int32_t  *arm_B;             /* NULL: all 0, probability 1 */
+    float    *arm_probability_B;
+    int32_t   vector_dim; /* 0: not written */
+    float    *vector_BD;
+    int32_t   n_gates; /* modalities; 0: not written */
+    char      gate_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
+    float    *alpha_BM;
+    float    *gate_BM;
+    int32_t   n_counts;
+    br_counts counts[BR_LISTS_MAX_COLUMNS];
+} br_lists;
+
+/* The HDF5 image of the lists: latest 1.10 format, no times, fixed creation order, Fletcher32: the
+ * same lists give the same bytes. `item_key` adds /item/key (NULL: left out). *image: br_free. */
+br_status br_lists_image(const br_lists *lists, const br_keys *item_key, void **image,
+                         size_t *image_bytes);
+/* Reads a file written from an image; checks everything it uses. br_lists_free it. */
+br_status br_lists_read(const char *path, br_lists *out);
+void      br_lists_free(br_lists *lists);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The run directory: parts, receipts, lists.h5, stats.json, metrics.prom, config.json,
+ * audit.jsonl, and manifest.json last (docs/FORMATS.md). A directory holds one run, known by its
+ * identity (hashes of inputs, configuration, build, device type). The same command again goes on
+ * where it stopped; a run that is complete is left alone. One process at a time (kernel lock). */
+#ifndef BR_HOST_IO_RUN_DIR_H
+#define BR_HOST_IO_RUN_DIR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host/base/status.h"
+#include "host/io/lists.h"
+
+typedef struct br_run br_run;
+
+/* `identity_json` and `config_json` are JSON objects as text. BR_E_USAGE when the directory holds
+ * another run (says which identity fields differ), holds strange files, or is locked. Parts left
+ * by an interrupted run are kept when their receipt, size and SHA-256 agree, deleted otherwise;
+ * temporary files are deleted. */
+br_status br_run_open(const char *path, const char *identity_json, const char *config_json,
+                      int64_t n_units, br_run **out);
+void      br_run_close(br_run **run);
+bool      br_run_is_complete(const br_run *run);
+bool      br_run_unit_is_done(const br_run *run, int64_t unit);
+
+/* Publishes parts/part-NNNNN.h5, then its receipt. Called from one thread. */
+br_status br_run_publish_unit(br_run *run, int64_t unit, const br_lists *lists);
+br_status br_run_read_unit(const br_run *run, int64_t unit, br_lists *out);
+
+/* lists.h5 (virtual datasets over the parts), stats.json, metrics.prom, then the manifest, then
+ * the `latest` pointer beside the directory. All units must be done. */
+br_status br_run_commit(br_run *run, const br_keys *item_key, const char *stats_json,
+                        const char *metrics_text);
+
+/* Appends one line to audit.jsonl: event name and a JSON object. */
+br_status br_run_audit(br_run *run, const char *event, const char *details_json);
+
+/* Re-hashes everything a manifest names; BR_E_INPUT at the first difference. */
+br_status br_run_verify_hashes(const char *path, int64_t *n_files);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Behind the seam: what a device and a buffer are made of, and the table of functions a backend
+ * fills. Included only inside kernels/. Table entries may assume checked arguments. */
+#ifndef BR_KERNELS_BACKEND_H
+#define BR_KERNELS_BACKEND_H
+
+#include "host/base/memory.h"
+#include "kernels/ops.h"
+
+struct br_buf {
+    const struct br_backend_table *table;
+    void                          *memory; /* host address for ref and cpu, device for cuda */
+    size_t                         bytes;
+};
+
+typedef struct br_backend_table {
+    const char *name;
+    /* memory and streams */
+    br_status (*open)(br_dev *dev); /* fills description and native */
+    void (*close)(br_dev *dev);
+    br_status (*allocate)(size_t bytes, void **memory); /* zeroed */
+    void (*release)(void *memory);
+    br_status (*upload)(br_dev *dev, br_mat to, const void *from);
+    br_status (*download)(br_dev *dev, br_mat from, void *to);
+    br_status (*sync)(br_dev *dev);
+    /* ops, in the order of ops.h */
+    br_status (*embed)(br_dev *dev, const br_embed_args *args);
+    br_status (*layer_norm)(br_dev *dev, const br_layer_norm_args *args);
+    br_status (*linear)(br_dev *dev, const br_linear_args *args);
+    br_status (*attention)(br_dev *dev, const br_attention_args *args);
+    br_status (*attention_last)(br_dev *dev, const br_attention_last_args *args);
+    br_status (*last_rows)(br_dev *dev, const br_last_rows_args *args);
+    br_status (*gru)(br_dev *dev, const br_gru_args *args);
+    br_status (*decay_pool)(br_dev *dev, const br_decay_pool_args *args);
+    br_status (*gather_rows)(br_dev *dev, const br_gather_rows_args *args);
+    br_status (*fuse)(br_dev *dev, const br_fuse_args *args);
+    br_status (*norm_band)(br_dev *dev, br_mat x_BD, double lo, double hi);
+    br_status (*items_prepare)(br_dev *dev, br_items *items); /* fills items->prepared */
+    void (*items_release)(br_items *items);
+    br_status (*score_topk)(br_dev *dev, br_score_topk_args *args);
+    br_status (*score_pairs)(br_dev *dev, const br_score_pairs_args *args);
+    br_status (*calibrate)(br_dev *dev, const br_calibrate_args *args);
+} br_backend_table;
+
+struct br_dev {
+    const br_backend_table *table;
+    br_buf                  scratch; /* the stack */
+    size_t                  scratch_used;
+    size_t                  scratch_peak;
+    void                   *native;
+    char                    description[160];
+};
+
+struct br_items {
+    const br_backend_table *table;
+    br_mat                  item_ND;
+    br_mat                  bias_N;
+    br_mat                  require_N;
+    void                   *prepared; /* the backend's own */
+};
+
+extern const br_backend_table br_backend_ref;
+extern const br_backend_table br_backend_cpu;
+#ifdef BR_WITH_CUDA
+extern const br_backend_table br_backend_cuda;
+#endif
+
+/* The address of a view's first element; NULL for an absent view. */
+static inline void *br_mat_at(br_mat mat)
+{
+    if (mat.buf == NULL)
+        return NULL;
+    return (unsigned char *)mat.buf->memory + (size_t)mat.offset * br_dtype_bytes(mat.dtype);
+}
+
+static inline float *br_mat_f32(br_mat mat)
+{
+    return (float *)br_mat_at(mat);
+}
+
+static inline int32_t *br_mat_i32(br_mat mat)
+{
+    return (int32_t *)br_mat_at(mat);
+}
+
+#endif

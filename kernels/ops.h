@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The seam between the engine and the machines it runs on: devices, buffers, views and every
+ * operation. Backends (ref, cpu, cuda) implement the table behind it; nobody else includes more
+ * of kernels/ than this file.
+ *
+ * Ops enqueue on the device's stream and return; only br_dev_sync and br_download wait. Arguments
+ * are checked once, in ops.c (BR_E_SELFCHECK: a caller's mistake). Dimension letters are those of
+ * STYLE: B rows, E packed events, D width, H heads, N items, K kept, M modalities.
+ *
+ * Results of a row never depend on the other rows of a call: GEMMs run on fixed tiles of rows
+ * (256 on cpu), the last one zero-padded, so any split of rows over calls gives the same bits. */
+#ifndef BR_KERNELS_OPS_H
+#define BR_KERNELS_OPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "host/base/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- devices, buffers, views ---------------------------------------------------------------- */
+
+typedef enum { BR_BACKEND_AUTO, BR_BACKEND_REF, BR_BACKEND_CPU, BR_BACKEND_CUDA } br_backend;
+typedef enum { BR_F32, BR_I32, BR_I64, BR_U64, BR_U8 } br_dtype;
+
+typedef struct br_dev   br_dev;   /* a backend with one stream and one scratch stack */
+typedef struct br_buf   br_buf;   /* opaque device memory */
+typedef struct br_items br_items; /* a catalogue prepared for score_topk by one backend */
+
+/* A row-major view; `offset` and `ld` (>= n_cols) in elements. buf == NULL: absent. */
+typedef struct br_mat {
+    br_buf  *buf;
+    int64_t  offset;
+    int64_t  n_rows;
+    int64_t  n_cols;
+    int64_t  ld;
+    br_dtype dtype;
+} br_mat;
+
+size_t br_dtype_bytes(br_dtype dtype);
+
+/* Opens a device with a scratch stack of scratch_bytes. AUTO picks cuda when a usable GPU is
+ * there, else cpu. BR_E_DEVICE when the backend is not in this build or has no device. */
+br_status   br_dev_open(br_backend backend, size_t scratch_bytes, br_dev **out);
+/* One more stream with its own scratch stack on the same device: buffers are shared. A device
+ * and its lanes may be used by one thread each, at the same time. */
+br_status   br_dev_open_lane(br_dev *dev, size_t scratch_bytes, br_dev **out);
+void        br_dev_close(br_dev **dev);
+const char *br_dev_backend_name(const br_dev *dev);
+const char *br_dev_description(const br_dev *dev); /* "cpu: AVX2, OpenBLAS 0.3.21 Zen" */
+br_status   br_dev_sync(br_dev *dev);
+
+/* Long-lived zeroed memory, freed by br_dev_free (accepts an absent view). */
+br_status br_dev_alloc(br_dev *dev, br_dtype dtype, int64_t n_rows, int64_t n_cols, br_mat *out);
+void      br_dev_free(br_mat *mat);
+/* Scratch: lives until the stack is rewound below it. BR_E_MEMORY when the stack is full. */
+br_status br_dev_scratch(br_dev *dev, br_dtype dtype, int64_t n_rows, int64_t n_cols, br_mat *out);
+size_t    br_dev_mark(const br_dev *dev);
+void      br_dev_rewind(br_dev *dev, size_t mark);
+size_t    br_dev_scratch_peak(const br_dev *dev);
+
+/* Whole views, host side dense (ld == n_cols). */
+br_status br_upload(br_dev *dev, br_mat to, const void *from);
+br_status br_download(br_dev *dev, br_mat from, void *to);
+
+br_mat br_mat_rows(br_mat mat, int64_t row, int64_t n_rows); /* a slice of rows */
+br_mat br_mat_cols(br_mat mat, int64_t col, int64_t n_cols); /* a slice of columns */
+
+/* B sequences packed one after the other, each oldest event first. Sequence b owns events
+ * offset_B1[b] .. offset_B1[b+1]-1; it may be empty. */
+typedef struct br_seqs {
+    int64_t        n_seqs;
+    int64_t        n_events;
+    const int32_t *host_offset_B1; /* the same offsets on the host, [B+1], for planning */
+    br_mat         offset_B1;      /* i32 [B+1, 1] */
+    br_mat         item_E;         /* i32 [E, 1] row of the embedding table, never negative */
+    br_mat         time_E;         /* i64 [E, 1] seconds; absent unless an op needs it */
+    br_mat         type_E;         /* u8 [E, 1] or absent: all 0 */
+    br_mat         weight_E;       /* f32 [E, 1] identity confidence in (0, 1], or absent: all 1 */
+} br_seqs;
+
+typedef enum {
+    BR_ACT_NONE,
+    BR_ACT_RELU,
+    BR_ACT_GELU,
+    BR_ACT_TANH,
+    BR_ACT_SIGMOID,
+    BR_ACT_SILU
+} br_activation; /* GELU is the erf form */
+
+/* ---- encoders ------------------------------------------------------------------------------- */
+
+/* embed: the input vector of each event, encoders.md 4.3.
+ *   out_ED[e] = scale * item_VD[item] + position_PD[pos] + gap_GD[min(G-1, floor(log2(1+gap)))]
+ *             + type_AD[type] + constant_1D ; absent tables add nothing
+ *   gap    seconds since the sequence's previous event (0 for its first)
+ *   pos    FROM_START t; FROM_END max_length-n+t; FROM_END_1 max_length-n+t+1
+ *          (n length, t place from 0; n <= max_length) */
+typedef enum { BR_POS_FROM_START, BR_POS_FROM_END, BR_POS_FROM_END_1 } br_position_rule;
+
+typedef struct br_embed_args {
+    const br_seqs   *seqs;
+    br_mat           item_VD;
+    float            scale;
+    br_mat           position_PD;
+    br_position_rule position_rule;
+    int32_t          max_length;
+    br_mat           gap_GD;
+    br_mat           type_AD;
+    br_mat           constant_1D;
+    br_mat           out_ED;
+} br_embed_args;
+br_status br_op_embed(br_dev *dev, const br_embed_args *args);
+
+/* layer_norm: out_RD = (y - mean) / sqrt(var + eps) * gamma_1D + beta_1D, y = x_RD + residual_RD
+ * (absent: 0); biased variance, statistics in fp64. out may be x or residual. */
+typedef struct br_layer_norm_args {
+    br_mat x_RD;
+    br_mat residual_RD;
+    br_mat gamma_1D;
+    br_mat beta_1D;
+    double eps;
+    br_mat out_RD;
+} br_layer_norm_args;
+br_status br_op_layer_norm(br_dev *dev, const br_layer_norm_args *args);
+
+/* linear: out_RO = activation(x_RI weight_OI^T + bias_1O) + residual_RO (absent: 0).
+ * out may be residual, never x. Cost 2*R*I*O flop. */
+typedef struct br_linear_args {
+    br_mat        x_RI;
+    br_mat        weight_OI;
+    br_mat        bias_1O;
+    br_activation activation;
+    br_mat        residual_RO;
+    br_mat        out_RO;
+} br_linear_args;
+br_status br_op_linear(br_dev *dev, const br_linear_args *args);
+
+/* attention: causal softmax attention inside each packed sequence, no padding.
+ *   in   qkv_E3D = [q | k | v], heads are contiguous slices of D; logit = q.k / sqrt(D/H) + ln w
+ *        pad_key_1D, pad_value_1D (or absent): one virtual key before the sequence with logit bias
+ *        ln(max_length - n), none when n == max_length: exact stand-in for left padding
+ *   out  out_ED, heads concatenated (before the output projection)
+ *   cost 2*n*n*D flop per sequence */
+typedef struct br_attention_args {
+    const br_seqs *seqs;
+    br_mat         qkv_E3D;
+    br_mat         pad_key_1D;
+    br_mat         pad_value_1D;
+    int32_t        n_heads;
+    int32_t        max_length;
+    br_mat         out_ED;
+} br_attention_args;
+br_status br_op_attention(br_dev *dev, const br_attention_args *args);
+
+/* attention_last: the same attention for the last event of each sequence only, with the key and
+ * value projections absorbed (encoders.md 4.1): per head u = W_k^T q, logit_t = (u.x_t + q.b_k)
+ * / sqrt(D/H) + ln w_t, c = sum p_t x_t, out = W_v c + b_v.
+ *   in   query_BD projected query of the last event; x_ED what keys and values are made from;
+ *        key_weight_DD, value_weight_DD (rows = outputs), biases [1, D]
+ *        pad_x_1D (or absent) the x of the virtual pad event, bias ln(max_length - n)
+ *   out  out_BD; zeros for an empty sequence */
+typedef struct br_attention_last_args {
+    const br_seqs *seqs;
+    br_mat         query_BD;
+    br_mat         x_ED;
+    br_mat         key_weight_DD;
+    br_mat         key_bias_1D;
+    br_mat         value_weight_DD;
+    br_mat         value_bias_1D;
+    br_mat         pad_x_1D;
+    int32_t        n_heads;
+    int32_t        max_length;
+    br_mat         out_BD;
+} br_attention_last_args;
+br_status br_op_attention_last(br_dev *dev, const br_attention_last_args *args);
+
+/* last_rows: out_BD[b] = x_ED[last event of b]; zeros for an empty sequence. */
+typedef struct br_last_rows_args {
+    const br_seqs *seqs;
+    br_mat         x_ED;
+    br_mat         out_BD;
+} br_last_rows_args;
+br_status br_op_last_rows(br_dev *dev, const br_last_rows_args *args);
+
+/* gru: one GRU layer over packed sequences, PyTorch gate order r, z, n (encoders.md 4.2).
+ *   in   gate_E3H = W_ih x + b_ih; weight_hh_3HH, bias_hh_1x3H (absent: 0; b_hn stays inside r*()),
+ *        start_BH (absent: 0); weight w: h <- h + w (F(h, e) - h)
+ *   out  state_EH every state (or absent), last_BH the last one (or absent); an empty sequence
+ *        keeps start_BH */
+typedef struct br_gru_args {
+    const br_seqs *seqs;
+    br_mat         gate_E3H;
+    br_mat         weight_hh_3HH;
+    br_mat         bias_hh_13H;
+    br_mat         start_BH;
+    br_mat         state_EH;
+    br_mat         last_BH;
+} br_gru_args;
+br_status br_op_gru(br_dev *dev, const br_gru_args *args);
+
+/* decay_pool: time-decayed mean of event vectors, one block of D columns per half-life tau:
+ *   S <- S 2^(-gap/tau) + w e, W <- W 2^(-gap/tau) + w, v = S / (W + 1e-6), in time order, fp32
+ *   in   item_VD rows by seqs->item_E, seqs->time_E; half_life_s[n_half_lives] seconds, > 0
+ *   out  out_BJ, J = n_half_lives * D; zeros for an empty sequence */
+#define BR_MAX_HALF_LIVES 8
+typedef struct br_decay_pool_args {
+    const br_seqs *seqs;
+    br_mat         item_VD;
+    int32_t        n_half_lives;
+    double         half_life_s[BR_MAX_HALF_LIVES];
+    br_mat         out_BJ;
+} br_decay_pool_args;
+br_status br_op_decay_pool(br_dev *dev, const br_decay_pool_args *args);
+
+/* ---- fusion --------------------------------------------------------------------------------- */
+
+/* gather_rows: out_BD[b] = table_VD[row_B[b]]; zeros where the row is -1. */
+typedef struct br_gather_rows_args {
+    br_mat table_VD;
+    br_mat row_B; /* i32 [B, 1] */
+    br_mat out_BD;
+} br_gather_rows_args;
+br_status br_op_gather_rows(br_dev *dev, const br_gather_rows_args *args);
+
+/* fuse: gated attention over the modalities a customer has (eq. 3; GMU form).
+ *   alpha = softmax over present d of (attention_1D . g_d + ln confidence_d)
+ *   out_BD = residual_BD (absent: 0) + sum_d alpha_d z_d * g_d; default_1D instead of the sum
+ *   where nothing is present
+ *   in   g_BMD, z_BMD: [B, M*D], after tanh and sigmoid; present_BM u8; confidence_BM f32 in (0,1]
+ *   out  out_BD; alpha_BM, gate_BM (mean of z_d over D), both 0 where absent (or views absent) */
+typedef struct br_fuse_args {
+    int32_t n_modalities;
+    br_mat  g_BMD;
+    br_mat  z_BMD;
+    br_mat  attention_1D;
+    br_mat  default_1D;
+    br_mat  present_BM;
+    br_mat  confidence_BM;
+    br_mat  residual_BD;
+    br_mat  out_BD;
+    br_mat  alpha_BM;
+    br_mat  gate_BM;
+} br_fuse_args;
+br_status br_op_fuse(br_dev *dev, const br_fuse_args *args);
+
+/* norm_band: scales each row of x_BD (in place) so that lo <= |x| <= hi; norms in fp64; a zero
+ * row stays. 0 <= lo <= hi; hi = +inf leaves the top open. */
+br_status br_op_norm_band(br_dev *dev, br_mat x_BD, double lo, double hi);
+
+/* ---- scoring -------------------------------------------------------------------------------- */
+
+/* items_prepare: a catalogue made ready once per run. The views must outlive *out.
+ *   in   item_ND f32; bias_N f32 [N, 1] or absent; require_N u64 [N, 1] or absent */
+br_status br_items_prepare(br_dev *dev, br_mat item_ND, br_mat bias_N, br_mat require_N,
+                           br_items **out);
+void      br_items_free(br_items **items);
+
+/* score_topk: the K best eligible items for each query; the B x N scores are never stored.
+ *   in     query_BD f32; items; never-list of each row: never_offset_B1 i64 [B+1, 1] into
+ *          never_item_S i32 [S, 1] (ascending within a row; both absent: none);
+ *          have_B u64 [B, 1] (absent: all bits; eligible iff (have & require) == require)
+ *   out    item_BK i32, score_BK f32, best first; -1 and NaN where fewer than K remain
+ *   order  canonical score descending (DESIGN.md section 3), then item row ascending
+ *   bounds 1 <= K <= 1024; 1 <= D <= 1024
+ *   errors BR_E_INPUT when a score overflows fp32: bad_row and bad_item say where
+ *   cost   2*B*N*D flop at most; items are read once per tile of queries
+ *   agrees with ref: the same items and the same score bits */
+typedef struct br_score_topk_args {
+    const br_items *items;
+    br_mat          query_BD;
+    br_mat          never_offset_B1;
+    br_mat          never_item_S;
+    br_mat          have_B;
+    int32_t         k;
+    br_mat          item_BK;
+    br_mat          score_BK;
+    int64_t         bad_row; /* out, on BR_E_INPUT */
+    int64_t         bad_item;
+    int64_t         n_slow; /* out: rows redone on the slow path */
+    int64_t         n_rescored;
+} br_score_topk_args;
+br_status br_op_score_topk(br_dev *dev, br_score_topk_args *args);
+
+/* score_pairs: canonical scores of given items, out_BK = query_b . item_ND[item_BK] + bias;
+ * NaN where item_BK is -1. bias_N absent: 0. */
+typedef struct br_score_pairs_args {
+    br_mat query_BD;
+    br_mat item_ND;
+    br_mat bias_N;
+    br_mat item_BK;
+    br_mat out_BK;
+} br_score_pairs_args;
+br_status br_op_score_pairs(br_dev *dev, const br_score_pairs_args *args);
+
+/* calibrate: response probabilities (or values) from logits, in place; NaN stays NaN.
+ *   y = logit + offset; PLATT: y = a*y + b; then the link: LOGISTIC 1/(1+e^-y), IDENTITY y;
+ *   ISOTONIC: then the table, linear between its n_points ascending knots, flat outside */
+typedef enum { BR_LINK_LOGISTIC, BR_LINK_IDENTITY } br_link;
+typedef enum { BR_CALIBRATION_NONE, BR_CALIBRATION_PLATT, BR_CALIBRATION_ISOTONIC } br_calibration;
+
+typedef struct br_calibrate_args {
+    br_mat         logit_BK;
+    double         offset;
+    br_link        link;
+    br_calibration calibration;
+    double         platt_a;
+    double         platt_b;
+    int32_t        n_points;
+    br_mat         knot_P2; /* f32 [P, 2]: input, output */
+} br_calibrate_args;
+br_status br_op_calibrate(br_dev *dev, const br_calibrate_args *args);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
