@@ -39,7 +39,8 @@ static int64_t round_up(int64_t n)
     return (n + BR_GEMM_COLS - 1) / BR_GEMM_COLS * BR_GEMM_COLS;
 }
 
-/* keys (part 1) or values (part 2): row `slot` for slot 0..n_keys-1 */
+/* Row `slot` of the keys (part 1) or values (part 2), 0..n_keys-1. Query t is row n_pads + t of
+ * part 0. */
 static const float *source(const head *h, int64_t part, int64_t slot)
 {
     const br_attention_args *args = h->args;
@@ -50,27 +51,39 @@ static const float *source(const head *h, int64_t part, int64_t slot)
            part * args->out_ED.n_cols + h->col;
 }
 
+/* A panel of 16 keys side by side; the last one repeats behind the end, where softmax masks. */
 static void pack_keys(const head *h)
 {
-    for (int64_t slot = 0; slot < round_up(h->n_keys); slot++) {
-        float *to = h->key + slot / BR_GEMM_COLS * BR_GEMM_COLS * h->width + slot % BR_GEMM_COLS;
-        const float *from = source(h, 1, slot < h->n_keys ? slot : 0);
+    const float *from[BR_GEMM_COLS];
+    float       *to = h->key;
 
-        for (int64_t c = 0; c < h->width; c++)
-            to[c * BR_GEMM_COLS] = slot < h->n_keys ? from[c] : 0.0f;
+    for (int64_t slot = 0; slot < h->n_keys; slot += BR_GEMM_COLS) {
+        for (int64_t k = 0; k < BR_GEMM_COLS; k++)
+            from[k] = source(h, 1, slot + k < h->n_keys ? slot + k : h->n_keys - 1);
+        for (int64_t c = 0; c < h->width; c++, to += BR_GEMM_COLS)
+            for (int64_t k = 0; k < BR_GEMM_COLS; k++)
+                to[k] = from[k][c];
     }
 }
 
+/* 16 columns of the values at a time, zeros behind the last. */
 static void pack_values(const head *h)
 {
+    float *to = h->value;
+
     for (int64_t c = 0; c < h->width; c += BR_GEMM_COLS) {
         int64_t n_cols = h->width - c < BR_GEMM_COLS ? h->width - c : BR_GEMM_COLS;
-        float  *to     = h->value + c * h->n_keys;
 
         for (int64_t slot = 0; slot < h->n_keys; slot++, to += BR_GEMM_COLS) {
-            if (n_cols < BR_GEMM_COLS)
-                memset(to, 0, BR_GEMM_COLS * sizeof(float));
-            memcpy(to, source(h, 2, slot) + c, (size_t)n_cols * sizeof(float));
+            const float *from = source(h, 2, slot) + c;
+
+            if (n_cols == BR_GEMM_COLS) {
+                memcpy(to, from, BR_GEMM_COLS * sizeof(float));
+                continue;
+            }
+            memset(to, 0, BR_GEMM_COLS * sizeof(float));
+            for (int64_t i = 0; i < n_cols; i++)
+                to[i] = from[i];
         }
     }
 }
@@ -95,7 +108,7 @@ static void attend(const head *h, int64_t t, int64_t n_rows)
                                     .ld_out   = h->ld_logit});
     for (int64_t r = 0; r < n_rows; r++)
         sum_R[r] = br_cpu_softmax(h->logit_RT + r * h->ld_logit, h->bias_T, scale,
-                                  h->n_pads + t + r + 1, round_up(n_seen));
+                                  (int32_t)(h->n_pads + t + r + 1), (int32_t)round_up(n_seen));
     br_cpu_gemm(&(br_cpu_gemm_args){.x        = h->logit_RT,
                                     .ld_x     = h->ld_logit,
                                     .n_rows   = n_rows,

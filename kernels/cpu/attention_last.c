@@ -77,7 +77,7 @@ static void attend(const plan *p, int64_t b, int64_t i, float *u_D)
         p->bias_T[pad + s]  = w_E == NULL ? 0.0f : (float)log((double)w_E[first + s]);
     }
     factor = 1.0f / br_cpu_softmax(p->logit_T, p->bias_T, (float)(1.0 / sqrt((double)p->width)),
-                                   pad + n, round_up(pad + n));
+                                   pad + n, (int32_t)round_up(pad + n));
     memset(u_D, 0, (size_t)p->n_cols * sizeof(float));
     if (pad > 0)
         add_scaled(pad_D, p->logit_T[0] * factor, p->n_cols, u_D);

@@ -54,39 +54,51 @@ static void block_plain(const block *b, float *out, int64_t ld_out)
 }
 
 #if defined(__x86_64__)
-/* Not inlined: inside a larger function gcc spills the accumulators. */
+/* Twelve named accumulators: gcc keeps an array of them in memory. Not inlined: inside a larger
+ * function it spills them. */
+#define DECLARE(r) __m256 lo##r = _mm256_setzero_ps(), hi##r = _mm256_setzero_ps()
+#define MULTIPLY(r)                                                                                \
+    do {                                                                                           \
+        __m256 v = _mm256_broadcast_ss(x##r + i);                                                  \
+        lo##r    = _mm256_fmadd_ps(v, lo, lo##r);                                                  \
+        hi##r    = _mm256_fmadd_ps(v, hi, hi##r);                                                  \
+    } while (0)
+#define STORE(r)                                                                                   \
+    do {                                                                                           \
+        _mm256_storeu_ps(out + (r)*ld_out, lo##r);                                                 \
+        _mm256_storeu_ps(out + (r)*ld_out + 8, hi##r);                                             \
+    } while (0)
+
 __attribute__((target("avx2,fma"), noinline)) static void block_fma(const block *b, float *out,
                                                                     int64_t ld_out)
 {
-    __m256       sum[BR_GEMM_ROWS][2];
     const float *w    = b->panel;
     int64_t      n_in = b->n_in;
     const float *x0 = b->x_R[0], *x1 = b->x_R[1], *x2 = b->x_R[2];
     const float *x3 = b->x_R[3], *x4 = b->x_R[4], *x5 = b->x_R[5];
+    DECLARE(0);
+    DECLARE(1);
+    DECLARE(2);
+    DECLARE(3);
+    DECLARE(4);
+    DECLARE(5);
 
-    for (int r = 0; r < BR_GEMM_ROWS; r++)
-        sum[r][0] = sum[r][1] = _mm256_setzero_ps();
-#define ROW(r, x)                                                                                  \
-    do {                                                                                           \
-        __m256 v  = _mm256_broadcast_ss((x) + i);                                                  \
-        sum[r][0] = _mm256_fmadd_ps(v, lo, sum[r][0]);                                             \
-        sum[r][1] = _mm256_fmadd_ps(v, hi, sum[r][1]);                                             \
-    } while (0)
-    for (int64_t i = 0; i < n_in; i++) {
-        __m256 lo = _mm256_loadu_ps(w + i * BR_GEMM_COLS);
-        __m256 hi = _mm256_loadu_ps(w + i * BR_GEMM_COLS + 8);
-        ROW(0, x0);
-        ROW(1, x1);
-        ROW(2, x2);
-        ROW(3, x3);
-        ROW(4, x4);
-        ROW(5, x5);
+    for (int64_t i = 0; i < n_in; i++, w += BR_GEMM_COLS) {
+        __m256 lo = _mm256_loadu_ps(w);
+        __m256 hi = _mm256_loadu_ps(w + 8);
+        MULTIPLY(0);
+        MULTIPLY(1);
+        MULTIPLY(2);
+        MULTIPLY(3);
+        MULTIPLY(4);
+        MULTIPLY(5);
     }
-#undef ROW
-    for (int r = 0; r < BR_GEMM_ROWS; r++) {
-        _mm256_storeu_ps(out + r * ld_out, sum[r][0]);
-        _mm256_storeu_ps(out + r * ld_out + 8, sum[r][1]);
-    }
+    STORE(0);
+    STORE(1);
+    STORE(2);
+    STORE(3);
+    STORE(4);
+    STORE(5);
 }
 #endif
 

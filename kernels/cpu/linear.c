@@ -34,12 +34,29 @@ BR_CLONES static void add_residual(const float *y_O, const float *residual_O, fl
         out_O[o] = y_O[o] + residual_O[o];
 }
 
+/* By name, not through a table: gcc binds a clone's address to the plainest one. */
 static void activate(br_activation activation, float *y_O, const float *bias_O, int64_t n)
 {
-    static void (*const loops[])(float *restrict, const float *restrict, int64_t) = {
-        [BR_ACT_NONE] = act_none, [BR_ACT_RELU] = act_relu,       [BR_ACT_GELU] = act_gelu,
-        [BR_ACT_TANH] = act_tanh, [BR_ACT_SIGMOID] = act_sigmoid, [BR_ACT_SILU] = act_silu};
-    loops[activation](y_O, bias_O, n);
+    switch (activation) {
+    case BR_ACT_NONE:
+        act_none(y_O, bias_O, n);
+        break;
+    case BR_ACT_RELU:
+        act_relu(y_O, bias_O, n);
+        break;
+    case BR_ACT_GELU:
+        act_gelu(y_O, bias_O, n);
+        break;
+    case BR_ACT_TANH:
+        act_tanh(y_O, bias_O, n);
+        break;
+    case BR_ACT_SIGMOID:
+        act_sigmoid(y_O, bias_O, n);
+        break;
+    case BR_ACT_SILU:
+        act_silu(y_O, bias_O, n);
+        break;
+    }
 }
 
 /* With a residual the product goes to the side first, since out may be the residual. */
