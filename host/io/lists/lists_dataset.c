@@ -2,7 +2,7 @@
  *
  * Opening lists files and their datasets, with every check before the first byte is read. Called
  * a few times per part. */
-#include "host/io/lists_dataset.h"
+#include "host/io/lists/lists_dataset.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -187,6 +187,28 @@ br_status br_lists_members(const br_lists_reader *r, const char *path, br_lists_
         BR_FAIL(st, BR_E_INPUT, "%s: %s: more than %d members, or a name over %d bytes", r->path,
                 path, BR_LISTS_MAX_COLUMNS, BR_LISTS_NAME_BYTES - 1);
 done:
+    return st;
+}
+
+br_status br_lists_read_names(const br_lists_reader *r, const char *path, int n, char *names)
+{
+    br_status st        = BR_OK;
+    hid_t     attribute = H5Aopen_by_name(r->file, path, "names", H5P_DEFAULT, H5P_DEFAULT);
+    hid_t     type      = br_h5_bytes_type(BR_LISTS_NAME_BYTES);
+    size_t    n_bytes   = (size_t)n * BR_LISTS_NAME_BYTES;
+
+    if (n < 0 || n > BR_LISTS_MAX_COLUMNS || attribute < 0 || type < 0 ||
+        H5Aget_storage_size(attribute) != n_bytes || H5Aread(attribute, type, names) < 0) {
+        st = br_lists_refuse(r, path, "attribute `names` is missing or of another size");
+        goto done;
+    }
+    for (int i = 0; i < n; i++)
+        names[(size_t)(i + 1) * BR_LISTS_NAME_BYTES - 1] = '\0';
+done:
+    if (type >= 0)
+        (void)H5Tclose(type);
+    if (attribute >= 0)
+        (void)H5Aclose(attribute);
     return st;
 }
 

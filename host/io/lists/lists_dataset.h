@@ -2,14 +2,14 @@
  *
  * Checked access to the datasets of a lists file, for lists_read.c and lists_view.c: hard links
  * only, storage inside the file, no filter but Fletcher32. Private to host/io. */
-#ifndef BR_HOST_IO_LISTS_DATASET_H
-#define BR_HOST_IO_LISTS_DATASET_H
+#ifndef BR_HOST_IO_LISTS_LISTS_DATASET_H
+#define BR_HOST_IO_LISTS_LISTS_DATASET_H
 
 #include <hdf5.h>
 #include <stdbool.h>
 
-#include "host/io/h5_image.h"
 #include "host/io/lists.h"
+#include "host/io/lists/h5_image.h"
 
 typedef struct br_lists_reader {
     const char *path;
@@ -45,5 +45,8 @@ bool      br_lists_has_type(hid_t dataset, hid_t type);
 br_status br_lists_read_array(const br_lists_reader *r, br_lists_wanted want, void **out);
 /* Names of a group's members in the order they were made; none when it is missing. */
 br_status br_lists_members(const br_lists_reader *r, const char *path, br_lists_names *list);
+
+/* The attribute `names` S<64>[n] of a dataset, into n * BR_LISTS_NAME_BYTES bytes. */
+br_status br_lists_read_names(const br_lists_reader *r, const char *path, int n, char *names);
 
 #endif

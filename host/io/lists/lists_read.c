@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "host/base/memory.h"
-#include "host/io/lists_dataset.h"
+#include "host/io/lists/lists_dataset.h"
 
 /* The shape of a dataset whose width says something (k, dim, gates). */
 static br_status shape_of(const br_lists_reader *r, const char *path, hsize_t dims[2])
@@ -192,26 +192,6 @@ done:
     return st;
 }
 
-/* The attribute `names` S<64>[n] of a gate dataset. */
-static br_status read_gate_names(const br_lists_reader *r, const char *path)
-{
-    br_status st        = BR_OK;
-    hid_t     attribute = H5Aopen_by_name(r->file, path, "names", H5P_DEFAULT, H5P_DEFAULT);
-    hid_t     type      = br_h5_bytes_type(BR_LISTS_NAME_BYTES);
-    size_t    n_bytes   = (size_t)r->lists->n_gates * BR_LISTS_NAME_BYTES;
-
-    if (attribute < 0 || type < 0 || H5Aget_storage_size(attribute) != n_bytes ||
-        H5Aread(attribute, type, r->lists->gate_name) < 0)
-        st = br_lists_refuse(r, path, "attribute `names` is missing or of another size");
-    for (int d = 0; d < r->lists->n_gates; d++)
-        r->lists->gate_name[d][BR_LISTS_NAME_BYTES - 1] = '\0';
-    if (type >= 0)
-        (void)H5Tclose(type);
-    if (attribute >= 0)
-        (void)H5Aclose(attribute);
-    return st;
-}
-
 static br_status read_gate(const br_lists_reader *r, const char *path, float **out)
 {
     br_status st = BR_OK;
@@ -228,7 +208,7 @@ static br_status read_gate(const br_lists_reader *r, const char *path, float **o
     r->lists->n_gates = (int32_t)dims[1];
     BR_TRY(st, br_lists_read_array(r, (br_lists_wanted){path, H5T_IEEE_F32LE, r->lists->n_gates},
                                    (void **)out));
-    BR_TRY(st, read_gate_names(r, path));
+    BR_TRY(st, br_lists_read_names(r, path, r->lists->n_gates, r->lists->gate_name[0]));
 done:
     return st;
 }

@@ -3,13 +3,14 @@
  * Building an HDF5 file in memory (core driver, no backing store): latest 1.10 format, no object
  * times, fixed creation order, Fletcher32. The same calls give the same bytes. HDF5 never holds
  * the descriptor of a file that is published. Called once per part; private to host/io. */
-#ifndef BR_HOST_IO_H5_IMAGE_H
-#define BR_HOST_IO_H5_IMAGE_H
+#ifndef BR_HOST_IO_LISTS_H5_IMAGE_H
+#define BR_HOST_IO_LISTS_H5_IMAGE_H
 
 #include <hdf5.h>
 #include <stddef.h>
 
 #include "host/base/status.h"
+#include "host/io/keys.h"
 
 #define BR_H5_REASON_BYTES 256
 #define BR_H5_PATH_BYTES   160
@@ -41,6 +42,7 @@ typedef struct br_h5_array {
 } br_h5_array;
 
 br_status br_h5_image_write(hid_t file, const br_h5_array *array);
+br_status br_h5_image_keys(hid_t file, const char *path, const br_keys *key); /* rank 1 */
 /* `names` as attribute `names` S<width>[n] of the object at `path`; rows of `width_bytes`. */
 br_status br_h5_image_names(hid_t file, const char *path, int n, const char *names,
                             size_t width_bytes);

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "host/base/memory.h"
-#include "host/io/h5_image.h"
 #include "host/io/lists.h"
+#include "host/io/lists/h5_image.h"
 
 #define PER_ROW_BYTES  64 /* of the columns that are no lists, roughly */
 #define OVERHEAD_BYTES ((size_t)64 << 10)
@@ -55,21 +55,6 @@ static br_status write_array(hid_t file, const char *path, hid_t type, int64_t n
     return br_h5_image_write(file, &array);
 }
 
-static br_status write_keys(hid_t file, const char *path, const br_keys *key)
-{
-    br_status st = BR_OK;
-    hid_t     type =
-        key->is_number ? H5Tcopy(H5T_STD_U64LE) : br_h5_bytes_type((size_t)key->width_bytes);
-
-    if (type < 0)
-        BR_FAIL(st, BR_E_MEMORY, "%s: HDF5 cannot make the type of the keys", path);
-    BR_TRY(st, write_array(file, path, type, key->n_keys, 0, key->data));
-done:
-    if (type >= 0)
-        (void)H5Tclose(type);
-    return st;
-}
-
 /* Arms default to 0, with probability 1. */
 static br_status write_arms(hid_t file, const br_lists *lists)
 {
@@ -104,7 +89,7 @@ static br_status write_customers(hid_t file, const br_lists *lists)
     for (int64_t b = 0; b < n; b++)
         row_B[b] = lists->first_row + b;
     BR_TRY(st, br_h5_image_group(file, "/customer"));
-    BR_TRY(st, write_keys(file, "/customer/key", &lists->key));
+    BR_TRY(st, br_h5_image_keys(file, "/customer/key", &lists->key));
     BR_TRY(st, write_array(file, "/customer/row", H5T_STD_I64LE, n, 0, row_B));
     BR_TRY(st, write_array(file, "/customer/n", H5T_STD_I32LE, n, 0, lists->n_B));
     BR_TRY(st, write_array(file, "/customer/flags", H5T_STD_U32LE, n, 0, lists->flags_B));
@@ -210,7 +195,7 @@ br_status br_lists_image(const br_lists *lists, const br_keys *item_key, void **
     BR_TRY(st, write_customers(file, lists));
     if (item_key != NULL) {
         BR_TRY(st, br_h5_image_group(file, "/item"));
-        BR_TRY(st, write_keys(file, "/item/key", item_key));
+        BR_TRY(st, br_h5_image_keys(file, "/item/key", item_key));
     }
     BR_TRY(st, write_lists(file, lists));
     BR_TRY(st, write_options(file, lists));

@@ -2,7 +2,7 @@
  *
  * An HDF5 file in memory, made of fixed-width arrays. Called once per part by lists_image.c and
  * lists_view.c. A failure here is want of memory: nothing touches a disk. */
-#include "host/io/h5_image.h"
+#include "host/io/lists/h5_image.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -276,6 +276,25 @@ br_status br_h5_image_write(hid_t file, const br_h5_array *array)
     if (space >= 0)
         (void)H5Sclose(space);
     return is_written ? BR_OK : h5_failure(array->path);
+}
+
+br_status br_h5_image_keys(hid_t file, const char *path, const br_keys *key)
+{
+    br_status   st    = BR_OK;
+    br_h5_array array = {.rank = 1, .dims = {(hsize_t)key->n_keys, 0}, .data = key->data};
+
+    (void)snprintf(array.path, sizeof array.path, "%s", path);
+    array.type =
+        key->is_number ? H5Tcopy(H5T_STD_U64LE) : br_h5_bytes_type((size_t)key->width_bytes);
+    if (array.type < 0) {
+        st = h5_failure(path);
+        goto done;
+    }
+    BR_TRY(st, br_h5_image_write(file, &array));
+done:
+    if (array.type >= 0)
+        (void)H5Tclose(array.type);
+    return st;
 }
 
 br_status br_h5_image_names(hid_t file, const char *path, int n, const char *names,
