@@ -23,6 +23,7 @@ WINDOW_DAYS = 28       # purchase_window in truth.h5
 # Departments that are on receipts but are nothing a list could offer.
 NOT_MERCHANDISE = ("FUEL", "COUPON", "MISCELLANEOUS", "TRAVEL & LEISURE", "CNTRL/STORE SUP",
                    "POSTAL CENTER")
+CATALOGUE_EVENTS = ("purchase", "habit")  # the other modalities carry campaigns
 AGGREGATES = ("baskets_30d", "baskets_90d", "spend_90d", "departments_90d", "private_share_90d",
               "days_since_last", "mailings_90d", "redemptions_180d")
 
@@ -82,7 +83,7 @@ def rows_of(ids, wanted):
 
 
 def build_dataset(raw):
-    """Households, items and the three timelines, each sorted by (customer, time, file order)."""
+    """Households, items and the timelines, each sorted by (customer, time, file order)."""
     sold, mailed = raw["transactions"], raw["campaigns"]
     redeemed, described = raw["coupon_redemptions"], raw["campaign_descriptions"]
     households = np.unique(np.concatenate([t["household_id"] for t in (
@@ -92,9 +93,11 @@ def build_dataset(raw):
     start = dict(zip(described["campaign_id"].tolist(), described["start_date"].tolist()))
     mailed_at = np.array([start[c] for c in mailed["campaign_id"].tolist()], dtype=np.int64)
     item = rows_of(items["id"], sold["product_id"])
+    purchase = sort_events(households, sold["household_id"], sold["transaction_timestamp"], item,
+                           keep=item >= 0)
     timelines = {
-        "purchase": sort_events(households, sold["household_id"], sold["transaction_timestamp"],
-                                item, keep=item >= 0),
+        "purchase": purchase,
+        "habit": purchase,  # the same lines for a second encoder: a modality has one
         "mailing": sort_events(households, mailed["household_id"], mailed_at,
                                rows_of(campaigns, mailed["campaign_id"])),
         "redemption": sort_events(households, redeemed["household_id"],
@@ -204,7 +207,7 @@ def write_customers(path, data, as_of):
     with_file["/customer/key"] = fixed(data["household"])
     for name, events in data["timelines"].items():
         write_timeline(with_file, name, select(events, events["time"] < as_of), n,
-                       "catalogue" if name == "purchase" else "campaign")
+                       "catalogue" if name in CATALOGUE_EVENTS else "campaign")
     with_file["/vocabulary/campaign/key"] = fixed(data["campaign"])
     for name, (number, names) in statics(data).items():
         with_file[f"/static/{name}"] = number
