@@ -4,7 +4,7 @@
 # same under AddressSanitizer and UndefinedBehaviorSanitizer. Called by .ci/run and before a push.
 #   scripts/test.sh [--fast]           --fast: the release build only
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 4
 
 fast=no
 case "${1:-}" in
