@@ -151,8 +151,8 @@ static br_status read_groups(br_h5_file *file, br_catalogue *out)
     int32_t             cursor = 0;
     const br_h5_object *object;
 
-    (void)br_h5_find(file, "/item/group");
-    (void)br_h5_find(file, "/item/group_key");
+    BR_TRY(st, br_h5_check_group(file, "/item/group"));
+    BR_TRY(st, br_h5_check_group(file, "/item/group_key"));
     while ((object = br_h5_child(file, "/item/group", &cursor)) != NULL) {
         BR_TRY(st, check_count(file, "/item/group", out->n_groups));
         BR_TRY(st, copy_name(file, object, out->group_name[out->n_groups]));
@@ -168,7 +168,7 @@ static br_status read_values(br_h5_file *file, br_catalogue *out)
     int32_t             cursor = 0;
     const br_h5_object *object;
 
-    (void)br_h5_find(file, "/item/value");
+    BR_TRY(st, br_h5_check_group(file, "/item/value"));
     while ((object = br_h5_child(file, "/item/value", &cursor)) != NULL) {
         int32_t v = out->n_values;
         BR_TRY(st, check_count(file, "/item/value", v));

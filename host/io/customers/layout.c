@@ -132,9 +132,7 @@ static br_status open_modality(br_customers *c, const br_h5_object *object)
 
     c->info.n_modalities++;
     BR_TRY(st, copy_name(c, object, info->name));
-    if (!object->is_group)
-        BR_FAIL(st, BR_E_INPUT, "%s: %s: is a dataset; expected a group", br_h5_path(c->file),
-                group);
+    BR_TRY(st, br_h5_check_group(c->file, group));
     BR_TRY(st, br_h5_attr_text(c->file, group, "vocabulary", info->vocabulary,
                                sizeof info->vocabulary));
     BR_TRY(st, open_vocabulary(c, group, info->vocabulary, &sets->n_tokens));
@@ -157,16 +155,16 @@ static br_status open_modalities(br_customers *c)
     int32_t             cursor = 0;
     const br_h5_object *object;
 
-    (void)br_h5_find(c->file, "/timeline");
+    BR_TRY(st, br_h5_check_group(c->file, "/timeline"));
     while ((object = br_h5_child(c->file, "/timeline", &cursor)) != NULL) {
         BR_TRY(st, check_count(c, "/timeline", c->info.n_modalities, BR_CUSTOMERS_MAX_MODALITIES));
         BR_TRY(st, open_modality(c, object));
     }
     /* A vocabulary that no modality uses does no harm. */
-    (void)br_h5_find(c->file, "/vocabulary");
+    BR_TRY(st, br_h5_check_group(c->file, "/vocabulary"));
     cursor = 0;
     while ((object = br_h5_child(c->file, "/vocabulary", &cursor)) != NULL) {
-        (void)br_h5_find(c->file, object->path);
+        BR_TRY(st, br_h5_check_group(c->file, object->path));
         (void)has(c, object->path, "key");
     }
 done:
@@ -182,8 +180,8 @@ static br_status open_statics(br_customers *c)
     br_h5_dataset      *categories = NULL;
     const br_h5_object *object;
 
-    (void)br_h5_find(c->file, "/static");
-    (void)br_h5_find(c->file, "/static_key");
+    BR_TRY(st, br_h5_check_group(c->file, "/static"));
+    BR_TRY(st, br_h5_check_group(c->file, "/static_key"));
     while ((object = br_h5_child(c->file, "/static", &cursor)) != NULL) {
         int32_t n = c->info.n_statics;
         BR_TRY(st, check_count(c, "/static", n, BR_CUSTOMERS_MAX_COLUMNS));
@@ -206,7 +204,7 @@ static br_status open_channels(br_customers *c)
     br_h5_want          want   = rows_like(c, BR_H5_U8);
     const br_h5_object *object;
 
-    (void)br_h5_find(c->file, "/consent");
+    BR_TRY(st, br_h5_check_group(c->file, "/consent"));
     while ((object = br_h5_child(c->file, "/consent", &cursor)) != NULL) {
         int32_t n = c->info.n_channels;
         BR_TRY(st, check_count(c, "/consent", n, BR_CUSTOMERS_MAX_COLUMNS));

@@ -257,6 +257,15 @@ const br_h5_object *br_h5_child(const br_h5_file *file, const char *group, int32
     return NULL;
 }
 
+br_status br_h5_check_group(br_h5_file *file, const char *path)
+{
+    const br_h5_object *object = br_h5_find(file, path);
+
+    if (object != NULL && !object->is_group)
+        return br_fail(BR_E_INPUT, "%s: %s: is a dataset; expected a group", file->path, path);
+    return BR_OK;
+}
+
 br_status br_h5_check_all_known(const br_h5_file *file)
 {
     for (int32_t i = 0; i < file->n_objects; i++) {
