@@ -11,6 +11,7 @@
 #include "host/base/status.h"
 #include "host/io/keys.h"
 
+#define BR_LISTS_FORMAT      "batchrank-lists"
 #define BR_LISTS_MAX_COLUMNS 64
 #define BR_LISTS_NAME_BYTES  64
 
@@ -66,5 +67,11 @@ br_status br_lists_image(const br_lists *lists, const br_keys *item_key, void **
 /* Reads a file written from an image; checks everything it uses. br_lists_free it. */
 br_status br_lists_read(const char *path, br_lists *out);
 void      br_lists_free(br_lists *lists);
+
+/* The promises that the values of the lists keep: items in [0, n_items) (-1: no upper bound) and
+ * unique within a list, scores finite, best first (score descending, then item row ascending,
+ * model items before popularity's), unused slots -1 and NaN. BR_E_INPUT naming `name`, row, slot.
+ */
+br_status br_lists_check(const br_lists *lists, int64_t n_items, const char *name);
 
 #endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * SHA-256 of memory and of files, by OpenSSL. Called once per file read or published. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "host/base/memory.h"
+#include "host/io/publish.h"
+
+#define BLOCK_BYTES  ((size_t)1 << 20)
+#define SHA256_BYTES 32
+
+static br_status hash_file(EVP_MD_CTX *context, int fd, const char *path, int64_t *n_bytes)
+{
+    br_status      st    = BR_OK;
+    unsigned char *block = NULL;
+
+    *n_bytes = 0;
+    BR_ALLOC(st, block, (int64_t)BLOCK_BYTES, "block to hash");
+    for (;;) {
+        ssize_t n = read(fd, block, BLOCK_BYTES);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            BR_FAIL(st, BR_E_IO, "%s: cannot read: %s", path, strerror(errno));
+        if (n == 0)
+            break;
+        if (EVP_DigestUpdate(context, block, (size_t)n) != 1)
+            BR_FAIL(st, BR_E_MEMORY, "%s: SHA-256 failed", path);
+        *n_bytes += n;
+    }
+done:
+    br_free(&block);
+    return st;
+}
+
+static br_status hash_start(EVP_MD_CTX **context)
+{
+    *context = EVP_MD_CTX_new();
+    if (*context == NULL || EVP_DigestInit_ex(*context, EVP_sha256(), NULL) != 1)
+        return br_fail(BR_E_MEMORY, "SHA-256 cannot be started");
+    return BR_OK;
+}
+
+static br_status hash_end(EVP_MD_CTX *context, char out[BR_DIGEST_TEXT_BYTES])
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char     hash[EVP_MAX_MD_SIZE];
+    unsigned int      n = 0;
+
+    if (EVP_DigestFinal_ex(context, hash, &n) != 1 || n != SHA256_BYTES)
+        return br_fail(BR_E_MEMORY, "SHA-256 failed");
+    for (unsigned int i = 0; i < n; i++) {
+        out[2 * i]     = digits[hash[i] >> 4];
+        out[2 * i + 1] = digits[hash[i] & 15];
+    }
+    out[2 * SHA256_BYTES] = '\0';
+    return BR_OK;
+}
+
+br_status br_digest_bytes(const void *data, size_t n_bytes, char out[BR_DIGEST_TEXT_BYTES])
+{
+    br_status   st      = BR_OK;
+    EVP_MD_CTX *context = NULL;
+
+    BR_TRY(st, hash_start(&context));
+    if (n_bytes > 0 && EVP_DigestUpdate(context, data, n_bytes) != 1)
+        BR_FAIL(st, BR_E_MEMORY, "SHA-256 failed");
+    BR_TRY(st, hash_end(context, out));
+done:
+    EVP_MD_CTX_free(context);
+    return st;
+}
+
+br_status br_digest_file_sized(const char *path, char out[BR_DIGEST_TEXT_BYTES], int64_t *n_bytes)
+{
+    br_status   st      = BR_OK;
+    EVP_MD_CTX *context = NULL;
+    int64_t     n_read  = 0;
+    int         fd;
+
+    do
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
+    if (fd < 0)
+        BR_FAIL(st, BR_E_IO, "%s: cannot open: %s", path, strerror(errno));
+    BR_TRY(st, hash_start(&context));
+    BR_TRY(st, hash_file(context, fd, path, &n_read));
+    BR_TRY(st, hash_end(context, out));
+    if (n_bytes != NULL)
+        *n_bytes = n_read;
+done:
+    EVP_MD_CTX_free(context);
+    if (fd >= 0)
+        (void)close(fd);
+    return st;
+}
+
+br_status br_digest_file(const char *path, char out[BR_DIGEST_TEXT_BYTES])
+{
+    return br_digest_file_sized(path, out, NULL);
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the values of ranked lists promise, checked row by row. Called once per part by `verify`. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/base/memory.h"
+#include "host/io/lists.h"
+
+static int compare_items(const void *a, const void *b)
+{
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* One slot by itself. `at` is its index in the arrays. */
+static br_status check_slot(const br_lists *l, int64_t b, int32_t slot, int64_t n_items,
+                            const char *name)
+{
+    int64_t at      = b * l->k + slot;
+    bool    is_used = slot < l->n_B[b];
+    int32_t item    = l->item_BK[at];
+    uint8_t source  = l->source_BK[at];
+
+    if (!is_used && (item != -1 || !isnan(l->score_BK[at]) || source != BR_SOURCE_NONE))
+        return br_fail(BR_E_INPUT,
+                       "%s: row %" PRId64 " slot %d is unused (n = %d) but holds item %d, score "
+                       "%.9g, source %d; expected -1, NaN, 0",
+                       name, l->first_row + b, slot, l->n_B[b], item, (double)l->score_BK[at],
+                       source);
+    if (is_used && (item < 0 || (n_items >= 0 && item >= n_items)))
+        return br_fail(BR_E_INPUT, "%s: row %" PRId64 " slot %d: item %d, expected 0 to %" PRId64,
+                       name, l->first_row + b, slot, item,
+                       n_items >= 0 ? n_items - 1 : (int64_t)INT32_MAX);
+    if (is_used && !isfinite(l->score_BK[at]))
+        return br_fail(BR_E_INPUT, "%s: row %" PRId64 " slot %d: score %.9g is not finite", name,
+                       l->first_row + b, slot, (double)l->score_BK[at]);
+    if (is_used && source != BR_SOURCE_MODEL && source != BR_SOURCE_POPULARITY)
+        return br_fail(BR_E_INPUT, "%s: row %" PRId64 " slot %d: source %d, expected 1 or 2", name,
+                       l->first_row + b, slot, source);
+    for (int h = 0; h < l->n_heads; h++) {
+        float p = l->probability_BK[h][at];
+        if (is_used ? isinf(p) : !isnan(p))
+            return br_fail(BR_E_INPUT, "%s: row %" PRId64 " slot %d: probability `%s` is %.9g",
+                           name, l->first_row + b, slot, l->head_name[h], (double)p);
+    }
+    return BR_OK;
+}
+
+static bool is_drawn(const br_lists *l, int64_t b)
+{
+    for (int32_t j = 0; l->log_propensity_BK != NULL && j < l->n_B[b]; j++)
+        if (l->log_propensity_BK[b * l->k + j] != 0.0f)
+            return true;
+    return false;
+}
+
+/* Score descending, then item row ascending, among the model's items. A list drawn at random
+ * (log-propensities other than 0) stands in the order of its draws. */
+static br_status check_order(const br_lists *l, int64_t b, const char *name)
+{
+    const int32_t *item_K  = l->item_BK + b * l->k;
+    const float   *score_K = l->score_BK + b * l->k;
+    int32_t        before  = -1;
+
+    if (is_drawn(l, b))
+        return BR_OK;
+    for (int32_t j = 0; j < l->n_B[b]; j++) {
+        if (l->source_BK[b * l->k + j] != BR_SOURCE_MODEL)
+            continue;
+        if (before >= 0 && (score_K[j] > score_K[before] ||
+                            (score_K[j] == score_K[before] && item_K[j] < item_K[before])))
+            return br_fail(BR_E_INPUT,
+                           "%s: row %" PRId64 ": slot %d (item %d, score %.9g) stands behind slot "
+                           "%d (item %d, score %.9g)",
+                           name, l->first_row + b, j, item_K[j], (double)score_K[j], before,
+                           item_K[before], (double)score_K[before]);
+        before = j;
+    }
+    return BR_OK;
+}
+
+static br_status check_unique(const br_lists *l, int64_t b, int32_t *sorted_K, const char *name)
+{
+    int32_t n = l->n_B[b];
+
+    if (n == 0)
+        return BR_OK;
+    memcpy(sorted_K, l->item_BK + b * l->k, (size_t)n * sizeof *sorted_K);
+    qsort(sorted_K, (size_t)n, sizeof *sorted_K, compare_items);
+    for (int32_t j = 1; j < n; j++)
+        if (sorted_K[j] == sorted_K[j - 1])
+            return br_fail(BR_E_INPUT, "%s: row %" PRId64 ": item %d is listed twice", name,
+                           l->first_row + b, sorted_K[j]);
+    return BR_OK;
+}
+
+br_status br_lists_check(const br_lists *lists, int64_t n_items, const char *name)
+{
+    br_status st       = BR_OK;
+    int32_t  *sorted_K = NULL;
+
+    BR_ALLOC(st, sorted_K, lists->k, "sorted items of a list");
+    for (int64_t b = 0; b < lists->n_rows; b++) {
+        if (lists->n_B[b] < 0 || lists->n_B[b] > lists->k)
+            BR_FAIL(st, BR_E_INPUT, "%s: row %" PRId64 ": n = %d, expected 0 to %d", name,
+                    lists->first_row + b, lists->n_B[b], lists->k);
+        for (int32_t j = 0; j < lists->k; j++)
+            BR_TRY(st, check_slot(lists, b, j, n_items, name));
+        BR_TRY(st, check_order(lists, b, name));
+        BR_TRY(st, check_unique(lists, b, sorted_K, name));
+    }
+done:
+    br_free(&sorted_K);
+    return st;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The manifest as text. Called once per run. */
+#include "host/io/run/manifest.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/io/run/json_fields.h"
+
+#define MAX_BYTES  ((size_t)1 << 30)
+#define FILE_START "    {\"path\": \""
+
+void br_manifest_free(br_manifest *manifest)
+{
+    br_text_free(&manifest->identity);
+    free(manifest->file);
+    memset(manifest, 0, sizeof *manifest);
+}
+
+br_status br_manifest_add(br_manifest *manifest, const br_manifest_file *file)
+{
+    if (manifest->n_files == manifest->capacity) {
+        int64_t           capacity = manifest->capacity == 0 ? 64 : 2 * manifest->capacity;
+        br_manifest_file *grown    = realloc(manifest->file, (size_t)capacity * sizeof *grown);
+        if (grown == NULL)
+            return br_fail(BR_E_MEMORY, "manifest: cannot allocate %" PRId64 " files", capacity);
+        manifest->file     = grown;
+        manifest->capacity = capacity;
+    }
+    manifest->file[manifest->n_files++] = *file;
+    return BR_OK;
+}
+
+br_status br_manifest_write(const br_manifest *manifest, br_text *out)
+{
+    br_status st     = BR_OK;
+    int64_t   n_rows = 0;
+
+    for (int64_t i = 0; i < manifest->n_files; i++)
+        n_rows += manifest->file[i].n_rows > 0 ? manifest->file[i].n_rows : 0;
+    BR_TRY(st, br_text_add(out,
+                           "{\n  \"format\": \"batchrank-manifest\",\n  \"version\": 1,\n"
+                           "  \"units\": %" PRId64 ",\n  \"rows\": %" PRId64 ",\n  \"identity\": ",
+                           manifest->n_units, n_rows));
+    BR_TRY(st, br_text_add_bytes(out, manifest->identity.data, manifest->identity.n_bytes));
+    BR_TRY(st, br_text_add(out, ",\n  \"files\": [\n"));
+    for (int64_t i = 0; i < manifest->n_files; i++) {
+        const br_manifest_file *file = &manifest->file[i];
+        BR_TRY(st, br_text_add(out, FILE_START "%s\", \"bytes\": %" PRId64 ", ", file->name,
+                               file->n_bytes));
+        if (file->n_rows >= 0)
+            BR_TRY(st, br_text_add(out, "\"rows\": %" PRId64 ", ", file->n_rows));
+        BR_TRY(st, br_text_add(out, "\"sha256\": \"%s\"}%s\n", file->sha256,
+                               i + 1 < manifest->n_files ? "," : ""));
+    }
+    BR_TRY(st, br_text_add(out, "  ]\n}\n"));
+done:
+    return st;
+}
+
+static bool parse_file(const char *line, br_manifest_file *file)
+{
+    memset(file, 0, sizeof *file);
+    file->n_rows = -1;
+    if (sscanf(line,
+               FILE_START "%63[a-z0-9./_-]\", \"bytes\": %" SCNd64 ", \"rows\": %" SCNd64
+                          ", \"sha256\": \"%64[0-9a-f]\"}",
+               file->name, &file->n_bytes, &file->n_rows, file->sha256) == 4)
+        return true;
+    file->n_rows = -1;
+    return sscanf(line,
+                  FILE_START "%63[a-z0-9./_-]\", \"bytes\": %" SCNd64
+                             ", \"sha256\": \"%64[0-9a-f]\"}",
+                  file->name, &file->n_bytes, file->sha256) == 3;
+}
+
+static br_status parse(const char *path, const char *text, br_manifest *out)
+{
+    br_status   st = BR_OK;
+    size_t      n_identity, n_units;
+    const char *identity = br_json_field(text, "identity", &n_identity);
+    const char *units    = br_json_field(text, "units", &n_units);
+    const char *files    = br_json_field(text, "files", &n_units);
+
+    if (identity == NULL || units == NULL || files == NULL)
+        BR_FAIL(st, BR_E_INPUT, "%s: is no manifest of a run", path);
+    out->n_units = strtoll(units, NULL, 10);
+    BR_TRY(st, br_text_add_bytes(&out->identity, identity, n_identity));
+    for (const char *line = strstr(files, "\n" FILE_START); line != NULL;
+         line             = strstr(line + 1, "\n" FILE_START)) {
+        br_manifest_file file;
+        if (!parse_file(line + 1, &file))
+            BR_FAIL(st, BR_E_INPUT, "%s: no file entry at \"%.80s\"", path, line + 1);
+        BR_TRY(st, br_manifest_add(out, &file));
+    }
+done:
+    return st;
+}
+
+br_status br_manifest_read(const char *path, br_manifest *out)
+{
+    br_status st    = BR_OK;
+    br_text   found = {0}, again = {0};
+
+    memset(out, 0, sizeof *out);
+    BR_TRY(st, br_text_read(path, MAX_BYTES, &found));
+    BR_TRY(st, parse(path, found.data, out));
+    /* what was read must write the same text: nothing is overlooked */
+    BR_TRY(st, br_manifest_write(out, &again));
+    if (again.n_bytes != found.n_bytes || memcmp(again.data, found.data, found.n_bytes) != 0)
+        BR_FAIL(st, BR_E_INPUT, "%s: is not the text that this program writes for it", path);
+done:
+    br_text_free(&found);
+    br_text_free(&again);
+    if (st != BR_OK)
+        br_manifest_free(out);
+    return st;
+}

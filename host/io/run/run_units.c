@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The parts of a run: which are done, publishing one, reading one. Called once per work unit. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "host/base/log.h"
+#include "host/base/memory.h"
+#include "host/io/run/run_state.h"
+
+static br_status delete_file(const char *path, int64_t *n_deleted)
+{
+    if (unlink(path) == 0)
+        (*n_deleted)++;
+    else if (errno != ENOENT)
+        return br_fail(BR_E_IO, "%s: cannot remove this unfinished file: %s", path,
+                       strerror(errno));
+    return BR_OK;
+}
+
+/* Does the part hold what the receipt says? Only trouble of ours is a failure. */
+static br_status is_part_right(const char *path, const br_receipt *receipt, bool *is_right)
+{
+    br_status   st;
+    struct stat found;
+    char        sha256[BR_DIGEST_TEXT_BYTES];
+
+    *is_right = false;
+    if (lstat(path, &found) != 0 || !S_ISREG(found.st_mode) || found.st_size != receipt->n_bytes)
+        return BR_OK;
+    st = br_digest_file(path, sha256);
+    if (st == BR_OK)
+        *is_right = strcmp(sha256, receipt->sha256) == 0;
+    return st;
+}
+
+static br_status accept_unit(br_run *run, int64_t unit, int64_t *n_deleted)
+{
+    br_status   st      = BR_OK;
+    br_receipt *receipt = &run->receipt_U[unit];
+    char        name[BR_RUN_NAME_BYTES], part[PATH_MAX], paper[PATH_MAX];
+    bool        is_right = false;
+
+    br_run_part_name(unit, name);
+    BR_TRY(st, br_run_join(run->path, name, part));
+    br_run_receipt_name(unit, name);
+    BR_TRY(st, br_run_join(run->path, name, paper));
+    if (access(paper, F_OK) == 0) {
+        st = br_receipt_read(paper, unit, receipt);
+        if (st != BR_OK && st != BR_E_INPUT)
+            goto done;
+        if (st == BR_OK)
+            BR_TRY(st, is_part_right(part, receipt, &is_right));
+    }
+    st               = BR_OK;
+    receipt->is_done = is_right;
+    if (!is_right) {
+        BR_TRY(st, delete_file(paper, n_deleted));
+        BR_TRY(st, delete_file(part, n_deleted));
+    }
+done:
+    return st;
+}
+
+br_status br_run_accept_units(br_run *run, int64_t *n_done, int64_t *n_deleted)
+{
+    br_status st = BR_OK;
+
+    *n_done    = 0;
+    *n_deleted = 0;
+    for (int64_t unit = 0; unit < run->n_units; unit++) {
+        BR_TRY(st, accept_unit(run, unit, n_deleted));
+        *n_done += run->receipt_U[unit].is_done;
+    }
+done:
+    return st;
+}
+
+bool br_run_unit_is_done(const br_run *run, int64_t unit)
+{
+    return unit >= 0 && unit < run->n_units && (run->is_complete || run->receipt_U[unit].is_done);
+}
+
+static br_status publish_receipt(const br_run *run, const br_receipt *receipt)
+{
+    br_status st   = BR_OK;
+    br_text   text = {0};
+    char      name[BR_RUN_NAME_BYTES], path[PATH_MAX];
+
+    br_run_receipt_name(receipt->unit, name);
+    BR_TRY(st, br_run_join(run->path, name, path));
+    BR_TRY(st, br_receipt_write(receipt, &text));
+    BR_TRY(st, br_publish_file(path, text.data, text.n_bytes));
+done:
+    br_text_free(&text);
+    return st;
+}
+
+/* A name that is taken: this call failed before, after the part had its name. The same bytes are
+ * the same part. */
+static br_status publish_part(const char *path, const void *image, const br_receipt *receipt)
+{
+    br_status st = BR_OK;
+    bool      existed, is_same;
+
+    BR_TRY(st, br_publish_new_file(path, image, (size_t)receipt->n_bytes, &existed));
+    if (!existed)
+        return BR_OK;
+    BR_TRY(st, is_part_right(path, receipt, &is_same));
+    if (!is_same)
+        BR_FAIL(st, BR_E_SELFCHECK, "%s: was published before with other bytes", path);
+    BR_TRY(st, br_publish_sync_folder_of(path));
+done:
+    return st;
+}
+
+br_status br_run_publish_unit(br_run *run, int64_t unit, const br_lists *lists)
+{
+    br_status  st    = BR_OK;
+    void      *image = NULL;
+    size_t     n_bytes;
+    char       name[BR_RUN_NAME_BYTES], path[PATH_MAX];
+    br_receipt receipt = {.unit = unit, .first_row = lists->first_row, .n_rows = lists->n_rows};
+
+    if (unit < 0 || unit >= run->n_units || br_run_unit_is_done(run, unit))
+        BR_FAIL(st, BR_E_SELFCHECK, "%s: unit %" PRId64 " of %" PRId64 " is done or is none",
+                run->path, unit, run->n_units);
+    br_run_part_name(unit, name);
+    BR_TRY(st, br_run_join(run->path, name, path));
+    BR_TRY(st, br_lists_image(lists, NULL, &image, &n_bytes));
+    receipt.n_bytes = (int64_t)n_bytes;
+    BR_TRY(st, br_digest_bytes(image, n_bytes, receipt.sha256));
+    BR_TRY(st, publish_part(path, image, &receipt));
+    BR_TRY(st, publish_receipt(run, &receipt));
+    receipt.is_done      = true;
+    run->receipt_U[unit] = receipt;
+done:
+    br_free(&image);
+    return st;
+}
+
+br_status br_run_read_unit(const br_run *run, int64_t unit, br_lists *out)
+{
+    br_status st = BR_OK;
+    char      name[BR_RUN_NAME_BYTES], path[PATH_MAX];
+
+    memset(out, 0, sizeof *out);
+    if (!br_run_unit_is_done(run, unit))
+        BR_FAIL(st, BR_E_SELFCHECK, "%s: unit %" PRId64 " is not done", run->path, unit);
+    br_run_part_name(unit, name);
+    BR_TRY(st, br_run_join(run->path, name, path));
+    BR_TRY(st, br_lists_read(path, out));
+done:
+    return st;
+}
