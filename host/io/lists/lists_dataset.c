@@ -13,11 +13,18 @@
 
 #include "host/base/memory.h"
 
+/* HDF5 says "errno = N" where the system failed it; all else is the file's fault. */
+static br_status blame(const char *reason)
+{
+    return strstr(reason, "errno = ") != NULL ? BR_E_IO : BR_E_INPUT;
+}
+
 br_status br_lists_refuse(const br_lists_reader *r, const char *dataset, const char *why)
 {
-    char text[BR_H5_REASON_BYTES];
+    char        text[BR_H5_REASON_BYTES];
+    const char *reason = br_h5_reason(text);
 
-    return br_fail(BR_E_INPUT, "%s: %s: %s (%s)", r->path, dataset, why, br_h5_reason(text));
+    return br_fail(blame(reason), "%s: %s: %s (%s)", r->path, dataset, why, reason);
 }
 
 /* A hard link, at every step of the path. */
@@ -259,7 +266,7 @@ br_status br_lists_open_file(const char *path, const char *format, hid_t *file)
         BR_FAIL(st, BR_E_MEMORY, "%s: HDF5 cannot start: %s", path, br_h5_reason(text));
     *file = H5Fopen(path, H5F_ACC_RDONLY, fapl);
     if (*file < 0)
-        BR_FAIL(st, BR_E_INPUT, "%s: is no readable HDF5 file (%s)", path, br_h5_reason(text));
+        BR_FAIL(st, blame(br_h5_reason(text)), "%s: is no readable HDF5 file (%s)", path, text);
     if (!has_format(*file, format))
         BR_FAIL(st, BR_E_INPUT, "%s: root attributes `format` and `version` are not \"%s\" and 1",
                 path, format);
