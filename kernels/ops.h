@@ -234,8 +234,9 @@ br_status br_op_gather_rows(br_dev *dev, const br_gather_rows_args *args);
  *   where nothing is present
  *   in   g_BMD, z_BMD: [B, M*D], after tanh and sigmoid; present_BM u8; confidence_BM f32 in (0,1]
  *   out  out_BD; alpha_BM, gate_BM (mean of z_d over D), both 0 where absent (or views absent) */
+#define BR_MAX_FUSED 16
 typedef struct br_fuse_args {
-    int32_t n_modalities;
+    int32_t n_modalities; /* 1..BR_MAX_FUSED */
     br_mat  g_BMD;
     br_mat  z_BMD;
     br_mat  attention_1D;

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A job's configuration: one JSON file, then --set key=value, checked as a whole. Problems are
+ * collected and reported together by br_config_check. */
+#ifndef BR_HOST_CONFIG_CONFIG_H
+#define BR_HOST_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "host/base/status.h"
+#include "host/base/strbuf.h"
+#include "host/config/json.h"
+#include "host/config/keys.h"
+
+#define BR_CONFIG_MAX_NAMES 64
+
+typedef struct br_config_list {
+    int32_t n;
+    char   *item[BR_CONFIG_MAX_NAMES];
+} br_config_list;
+
+/* In the order of BR_CHOICES_FALLBACK; run_backend holds a br_backend, log_level a br_log_level. */
+enum { BR_FALLBACK_NONE, BR_FALLBACK_POPULARITY };
+
+#define BR_FIELD_PATH   char *
+#define BR_FIELD_TEXT   char *
+#define BR_FIELD_NAMES  br_config_list
+#define BR_FIELD_BOOL   bool
+#define BR_FIELD_INT    int64_t
+#define BR_FIELD_SIZE   int64_t
+#define BR_FIELD_TIME   int64_t /* seconds since 1970; INT64_MAX: not set */
+#define BR_FIELD_CHOICE int32_t /* place in the choices */
+
+typedef struct br_config {
+#define X(kind, name, field, def, lo, hi, flags, help, choices) BR_FIELD_##kind field;
+    BR_CONFIG_KEYS(X)
+#undef X
+    char     *folder; /* absolute folder of the file: relative paths start here */
+    br_strbuf problems;
+} br_config;
+
+/* Reads a file: JSON breaches fail at once (BR_E_USAGE with line and column), problems with keys
+ * and values are kept for br_config_check. */
+br_status br_config_read(const char *path, br_config **out);
+/* A configuration from text, relative paths taken from `folder`. */
+br_status br_config_parse(const char *what, const char *text, const char *folder, br_config **out);
+/* "section.key=value"; strings without quotes, lists as JSON arrays. */
+br_status br_config_set(br_config *config, const char *assignment);
+/* BR_E_USAGE with every problem found, one per line. */
+br_status br_config_check(br_config *config);
+void      br_config_close(br_config **config);
+
+bool br_config_has(const br_config_list *list, const char *name);
+
+/* The resolved configuration as JSON (absolute paths); reading it gives the same again. */
+br_status br_config_dump(const br_config *config, char **out);
+/* The keys that shape the result, as one JSON object. */
+br_status br_config_dump_shaping(const br_config *config, char **out);
+/* JSON Schema (draft 2020-12) of a configuration file. */
+br_status br_config_schema(char **out);
+void      br_config_print_help(FILE *out);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every key of a configuration, once: the parser, --set, --help, the resolved dump, the run's
+ * identity and the JSON Schema all come from these rows.
+ *
+ *   X(kind, "section.key", field, "default", lo, hi, flags, help)
+ *
+ * kind   PATH  a file or folder; a relative one is taken from the folder of the configuration
+ *        TEXT  a string        NAMES an array of strings   BOOL true or false
+ *        INT   whole number in [lo, hi]
+ *        SIZE  bytes, a number or "4GiB"                   TIME "" or a date or seconds since 1970
+ *        CHOICE one of the words in `choices` (the default is the first argument after help)
+ * flags  R required   S shapes the result: part of the run's identity */
+#ifndef BR_HOST_CONFIG_KEYS_H
+#define BR_HOST_CONFIG_KEYS_H
+
+#define BR_KEY_REQUIRED 1
+#define BR_KEY_SHAPING  2
+
+#define BR_CHOICES_BACKEND  "auto|ref|cpu|cuda"
+#define BR_CHOICES_FALLBACK "none|popularity"
+#define BR_CHOICES_LEVEL    "error|warn|info|debug"
+
+/* clang-format off */
+#define BR_CONFIG_KEYS(X) \
+    X(PATH, "input.customers", input_customers, "", 0, 0, BR_KEY_REQUIRED, \
+      "customers.h5: keys, timelines, columns (docs/FORMATS.md)", "") \
+    X(PATH, "input.catalogue", input_catalogue, "", 0, 0, BR_KEY_REQUIRED, \
+      "catalogue.h5: the items", "") \
+    X(PATH, "input.model", input_model, "", 0, 0, 0, \
+      "folder of a model bundle; left out: both files bring ready-made vectors", "") \
+    X(PATH, "output.path", output_path, "", 0, 0, BR_KEY_REQUIRED, \
+      "run directory; the same command again goes on where it stopped", "") \
+    X(BOOL, "output.vectors", output_vectors, "false", 0, 0, BR_KEY_SHAPING, \
+      "also write the customer vectors x_u", "") \
+    X(BOOL, "output.gates", output_gates, "false", 0, 0, BR_KEY_SHAPING, \
+      "also write attention and gate of each modality", "") \
+    X(INT, "list.k", list_k, "10", 1, 1024, BR_KEY_SHAPING, \
+      "items per list", "") \
+    X(BOOL, "list.probabilities", list_probabilities, "true", 0, 0, BR_KEY_SHAPING, \
+      "write the heads' probabilities of the listed items", "") \
+    X(NAMES, "list.heads", list_heads, "[]", 0, 0, BR_KEY_SHAPING, \
+      "heads whose probabilities are written; empty: all", "") \
+    X(NAMES, "list.exclude_history", list_exclude_history, "[]", 0, 0, BR_KEY_SHAPING, \
+      "timelines whose items a customer is never shown again", "") \
+    X(TEXT, "list.channel", list_channel, "", 0, 0, BR_KEY_SHAPING, \
+      "consent asked for: customers with /consent/<channel> 0 get an empty list; empty: none", "") \
+    X(CHOICE, "list.fallback", list_fallback, "popularity", 0, 0, BR_KEY_SHAPING, \
+      "list of a customer without usable events", BR_CHOICES_FALLBACK) \
+    X(TEXT, "list.fallback_modality", list_fallback_modality, "", 0, 0, BR_KEY_SHAPING, \
+      "timeline that popularity counts; empty: every timeline of catalogue items", "") \
+    X(CHOICE, "run.backend", run_backend, "auto", 0, 0, 0, \
+      "where the arithmetic runs; auto: a usable GPU, else cpu", BR_CHOICES_BACKEND) \
+    X(INT, "run.threads", run_threads, "0", 0, 256, 0, \
+      "lanes (threads); 0: one per core", "") \
+    X(TIME, "run.as_of", run_as_of, "", 0, 0, BR_KEY_SHAPING, \
+      "later events are dropped, validity is judged at this time: \"2017-12-01\", " \
+      "\"2017-12-01T08:30:00Z\" or seconds; empty: everything counts", "") \
+    X(INT, "run.unit_customers", run_unit_customers, "65536", 1, 65536, BR_KEY_SHAPING, \
+      "customers of a work unit (one part file), at most", "") \
+    X(INT, "run.unit_events", run_unit_events, "8000000", 1000, 8388608, BR_KEY_SHAPING, \
+      "events of a work unit, at most", "") \
+    X(SIZE, "run.memory_limit_bytes", run_memory_limit_bytes, "0", 0, 0, 0, \
+      "`plan` and `run` refuse a job that needs more host memory; 0: no limit", "") \
+    X(CHOICE, "log.level", log_level, "info", 0, 0, 0, \
+      "what the log says", BR_CHOICES_LEVEL)
+/* clang-format on */
+
+#endif

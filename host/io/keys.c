@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Keys: text, and the join of two files' rows by an open-addressing hash. The join runs once per
+ * table (vocabulary, catalogue), not per batch. */
+#include "host/io/keys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "host/base/memory.h"
+
+typedef struct slot_table {
+    int64_t  mask;
+    int64_t *row; /* -1 free */
+} slot_table;
+
+void br_keys_free(br_keys *keys)
+{
+    br_free(&keys->data);
+    *keys = (br_keys){0};
+}
+
+static const uint8_t *key_at(const br_keys *keys, int64_t row)
+{
+    return keys->data + row * keys->width_bytes;
+}
+
+/* The key without its padding, so that S8 and S16 columns join. */
+static size_t key_bytes(const br_keys *keys, int64_t row)
+{
+    if (keys->is_number)
+        return sizeof(uint64_t);
+    return strnlen((const char *)key_at(keys, row), (size_t)keys->width_bytes);
+}
+
+bool br_keys_is_empty(const br_keys *keys, int64_t row)
+{
+    return !keys->is_number && key_bytes(keys, row) == 0;
+}
+
+const char *br_keys_text(const br_keys *keys, int64_t row, char text[BR_KEY_TEXT_BYTES])
+{
+    size_t n_bytes = key_bytes(keys, row);
+    size_t at      = 0;
+
+    if (keys->is_number) {
+        uint64_t number;
+        memcpy(&number, key_at(keys, row), sizeof number);
+        snprintf(text, BR_KEY_TEXT_BYTES, "%llu", (unsigned long long)number);
+        return text;
+    }
+    text[0] = '\0';
+    for (size_t i = 0; i < n_bytes; i++) {
+        uint8_t byte = key_at(keys, row)[i];
+        if (at + 8 > BR_KEY_TEXT_BYTES) { /* room for one \xNN, "..." and NUL */
+            strcpy(text + at, "...");
+            break;
+        }
+        if (byte < 0x20 || byte > 0x7e || byte == '\\') {
+            at += (size_t)sprintf(text + at, "\\x%02x", byte);
+        } else {
+            text[at++] = (char)byte;
+            text[at]   = '\0';
+        }
+    }
+    return text;
+}
+
+/* FNV-1a over the bytes, then a mix (splitmix64's), as the low bits choose the slot. */
+static uint64_t hash_key(const br_keys *keys, int64_t row)
+{
+    const uint8_t *key     = key_at(keys, row);
+    size_t         n_bytes = key_bytes(keys, row);
+    uint64_t       hash    = 0xcbf29ce484222325u;
+
+    for (size_t i = 0; i < n_bytes; i++)
+        hash = (hash ^ key[i]) * 0x100000001b3u;
+    hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9u;
+    hash = (hash ^ (hash >> 27)) * 0x94d049bb133111ebu;
+    return hash ^ (hash >> 31);
+}
+
+static bool is_same(const br_keys *a, int64_t a_row, const br_keys *b, int64_t b_row)
+{
+    size_t n_bytes = key_bytes(a, a_row);
+
+    return n_bytes == key_bytes(b, b_row) &&
+           memcmp(key_at(a, a_row), key_at(b, b_row), n_bytes) == 0;
+}
+
+/* The slot that holds the key, or the free one where it belongs. */
+static int64_t *find_slot(const slot_table *slots, const br_keys *table, const br_keys *keys,
+                          int64_t row)
+{
+    int64_t at = (int64_t)(hash_key(keys, row) & (uint64_t)slots->mask);
+
+    while (slots->row[at] >= 0 && !is_same(table, slots->row[at], keys, row))
+        at = (at + 1) & slots->mask;
+    return &slots->row[at];
+}
+
+static br_status fill_slots(slot_table *slots, const br_keys *table, const char *table_name)
+{
+    br_status st     = BR_OK;
+    int64_t   n_rows = 16;
+    char      text[BR_KEY_TEXT_BYTES];
+
+    while (n_rows < 2 * table->n_keys)
+        n_rows *= 2;
+    BR_ALLOC(st, slots->row, n_rows, "key table");
+    memset(slots->row, 0xff, (size_t)n_rows * sizeof *slots->row);
+    slots->mask = n_rows - 1;
+    for (int64_t row = 0; row < table->n_keys; row++) {
+        int64_t *slot;
+        if (br_keys_is_empty(table, row))
+            continue;
+        slot = find_slot(slots, table, table, row);
+        if (*slot >= 0)
+            BR_FAIL(st, BR_E_INPUT, "%s: key '%s' is in rows %lld and %lld; expected once",
+                    table_name, br_keys_text(table, row, text), (long long)*slot, (long long)row);
+        *slot = row;
+    }
+done:
+    return st;
+}
+
+static const char *kind_text(const br_keys *keys)
+{
+    return keys->is_number ? "u64 numbers" : "bytes";
+}
+
+br_status br_keys_join(const br_keys *table, const char *table_name, const br_keys *wanted,
+                       const char *wanted_name, int64_t *row_of)
+{
+    br_status  st    = BR_OK;
+    slot_table slots = {0};
+
+    if (table->is_number != wanted->is_number && table->n_keys > 0 && wanted->n_keys > 0)
+        BR_FAIL(st, BR_E_INPUT, "%s has keys that are %s, %s has %s; expected the same kind",
+                table_name, kind_text(table), wanted_name, kind_text(wanted));
+    BR_TRY(st, fill_slots(&slots, table, table_name));
+    for (int64_t i = 0; i < wanted->n_keys; i++)
+        row_of[i] = table->n_keys == 0 || br_keys_is_empty(wanted, i)
+                        ? -1
+                        : *find_slot(&slots, table, wanted, i);
+done:
+    br_free(&slots.row);
+    return st;
+}

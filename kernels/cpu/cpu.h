@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The cpu backend: the ops where OpenBLAS or vector loops pay, one thread per lane. A row's bits
+ * depend neither on its place in a call nor on the other rows. */
+#ifndef BR_KERNELS_CPU_CPU_H
+#define BR_KERNELS_CPU_CPU_H
+
+#include "kernels/backend.h"
+
+/* device.c: one thread in OpenBLAS, and the lane's workspace */
+br_status br_cpu_open(br_dev *dev);
+void      br_cpu_close(br_dev *dev);
+
+/* At least n_floats, 64-byte aligned, until the lane's next call. Grows to the largest op of a run
+ * and stays there: nothing is allocated once each op has been seen. */
+br_status br_cpu_workspace(br_dev *dev, int64_t n_floats, float **out);
+
+br_status br_cpu_embed(br_dev *dev, const br_embed_args *args);
+br_status br_cpu_layer_norm(br_dev *dev, const br_layer_norm_args *args);
+br_status br_cpu_linear(br_dev *dev, const br_linear_args *args);
+br_status br_cpu_attention(br_dev *dev, const br_attention_args *args);
+br_status br_cpu_attention_last(br_dev *dev, const br_attention_last_args *args);
+br_status br_cpu_gru(br_dev *dev, const br_gru_args *args);
+
+br_status br_cpu_items_prepare(br_dev *dev, br_items *items);
+void      br_cpu_items_release(br_items *items);
+br_status br_cpu_score_topk(br_dev *dev, br_score_topk_args *args);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fusion's ops: arguments are checked here, once, then the backend's entry runs. */
+#include "kernels/check.h"
+
+br_status br_op_gather_rows(br_dev *dev, const br_gather_rows_args *args)
+{
+    br_status st = BR_OK;
+
+    if (args == NULL)
+        return br_fail(BR_E_SELFCHECK, "gather_rows: no arguments");
+    {
+        int64_t       n_rows  = args->out_BD.n_rows;
+        int64_t       width   = args->out_BD.n_cols;
+        const br_want wants[] = {
+            {"out_BD", args->out_BD, BR_F32, BR_ANY, BR_ANY, BR_MUST},
+            {"table_VD", args->table_VD, BR_F32, BR_ANY, width, BR_MUST},
+            {"row_B", args->row_B, BR_I32, n_rows, 1, BR_MUST},
+        };
+        BR_TRY(st, BR_CHECK_VIEWS(dev, "gather_rows", wants));
+    }
+    BR_TRY(st, dev->table->gather_rows(dev, args));
+done:
+    return st;
+}
+
+br_status br_op_fuse(br_dev *dev, const br_fuse_args *args)
+{
+    br_status st = BR_OK;
+
+    if (args == NULL)
+        return br_fail(BR_E_SELFCHECK, "fuse: no arguments");
+    BR_TRY(st, br_check_range("fuse", "n_modalities", args->n_modalities, 1, BR_MAX_FUSED));
+    {
+        int64_t       n_rows  = args->out_BD.n_rows;
+        int64_t       width   = args->out_BD.n_cols;
+        int64_t       n_fused = args->n_modalities;
+        const br_want wants[] = {
+            {"out_BD", args->out_BD, BR_F32, BR_ANY, BR_ANY, BR_MUST},
+            {"g_BMD", args->g_BMD, BR_F32, n_rows, n_fused * width, BR_MUST},
+            {"z_BMD", args->z_BMD, BR_F32, n_rows, n_fused * width, BR_MUST},
+            {"attention_1D", args->attention_1D, BR_F32, 1, width, BR_MUST},
+            {"default_1D", args->default_1D, BR_F32, 1, width, BR_MUST},
+            {"present_BM", args->present_BM, BR_U8, n_rows, n_fused, BR_MUST},
+            {"confidence_BM", args->confidence_BM, BR_F32, n_rows, n_fused, BR_MUST},
+            {"residual_BD", args->residual_BD, BR_F32, n_rows, width, BR_MAY},
+            {"alpha_BM", args->alpha_BM, BR_F32, n_rows, n_fused, BR_MAY},
+            {"gate_BM", args->gate_BM, BR_F32, n_rows, n_fused, BR_MAY},
+        };
+        BR_TRY(st, BR_CHECK_VIEWS(dev, "fuse", wants));
+    }
+    BR_TRY(st, dev->table->fuse(dev, args));
+done:
+    return st;
+}
+
+br_status br_op_norm_band(br_dev *dev, br_mat x_BD, double lo, double hi)
+{
+    br_status     st      = BR_OK;
+    const br_want wants[] = {{"x_BD", x_BD, BR_F32, BR_ANY, BR_ANY, BR_MUST}};
+
+    BR_TRY(st, BR_CHECK_VIEWS(dev, "norm_band", wants));
+    if (!(lo >= 0.0 && lo <= hi))
+        BR_FAIL(st, BR_E_SELFCHECK, "norm_band: lo is %g and hi is %g, expected 0 <= lo <= hi", lo,
+                hi);
+    BR_TRY(st, dev->table->norm_band(dev, x_BD, lo, hi));
+done:
+    return st;
+}

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Tests of the demo's scripts; included by tests/scripts/CMakeLists.txt.
+br_script_test(test_prepare LABELS unit
+  COMMAND ${BR_PYTHON} -B -m pytest -q -p no:cacheprovider tests/scripts/test_prepare.py)
+br_script_test(test_demo_model LABELS unit
+  COMMAND ${BR_PYTHON} -B -m pytest -q -p no:cacheprovider tests/scripts/test_demo_model.py)
