@@ -9,5 +9,4 @@ set(outputs
   run/run_scan.c run/run_units.c run/run_commit.c run/run_verify.c)
 list(TRANSFORM outputs PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
 target_sources(br_io PRIVATE ${outputs})
-target_include_directories(br_io PUBLIC ${HDF5_INCLUDE_DIRS})
-target_link_libraries(br_io PUBLIC br_base ${HDF5_C_LIBRARIES} OpenSSL::Crypto m)
+target_link_libraries(br_io PUBLIC OpenSSL::Crypto m)

@@ -21,8 +21,8 @@ static br_status blame(const char *reason)
 
 br_status br_lists_refuse(const br_lists_reader *r, const char *dataset, const char *why)
 {
-    char        text[BR_H5_REASON_BYTES];
-    const char *reason = br_h5_reason(text);
+    char        text[BR_H5_COMPLAINT_BYTES];
+    const char *reason = br_h5_complaint(text);
 
     return br_fail(blame(reason), "%s: %s: %s (%s)", r->path, dataset, why, reason);
 }
@@ -251,10 +251,10 @@ br_status br_lists_open_file(const char *path, const char *format, hid_t *file)
     br_status   st   = BR_OK;
     hid_t       fapl = H5I_INVALID_HID;
     struct stat found;
-    char        text[BR_H5_REASON_BYTES];
+    char        text[BR_H5_COMPLAINT_BYTES];
 
-    br_h5_image_start();
     *file = H5I_INVALID_HID;
+    BR_TRY(st, br_h5_setup());
     if (stat(path, &found) != 0)
         BR_FAIL(st, BR_E_IO, "%s: %s", path, strerror(errno));
     if (!S_ISREG(found.st_mode))
@@ -263,10 +263,10 @@ br_status br_lists_open_file(const char *path, const char *format, hid_t *file)
         BR_FAIL(st, BR_E_IO, "%s: %s", path, strerror(errno));
     fapl = H5Pcreate(H5P_FILE_ACCESS);
     if (fapl < 0 || H5Pset_fapl_sec2(fapl) < 0 || H5Pset_file_locking(fapl, 0, 1) < 0)
-        BR_FAIL(st, BR_E_MEMORY, "%s: HDF5 cannot start: %s", path, br_h5_reason(text));
+        BR_FAIL(st, BR_E_MEMORY, "%s: HDF5 cannot start: %s", path, br_h5_complaint(text));
     *file = H5Fopen(path, H5F_ACC_RDONLY, fapl);
     if (*file < 0)
-        BR_FAIL(st, blame(br_h5_reason(text)), "%s: is no readable HDF5 file (%s)", path, text);
+        BR_FAIL(st, blame(br_h5_complaint(text)), "%s: is no readable HDF5 file (%s)", path, text);
     if (!has_format(*file, format))
         BR_FAIL(st, BR_E_INPUT, "%s: root attributes `format` and `version` are not \"%s\" and 1",
                 path, format);

@@ -5,7 +5,6 @@
 #ifndef BR_HOST_IO_LISTS_LISTS_DATASET_H
 #define BR_HOST_IO_LISTS_LISTS_DATASET_H
 
-#include <hdf5.h>
 #include <stdbool.h>
 
 #include "host/io/lists.h"
