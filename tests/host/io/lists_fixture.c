@@ -15,7 +15,7 @@
 #define N_HEADS  2
 #define N_GATES  3
 #define DIM      5
-#define N_COUNTS 20 /* a folder of many: HDF5 stores those in another way */
+#define N_COUNTS 20
 
 /* libhdf5 loses a few hundred bytes for each damaged file it refuses. */
 const char *__lsan_default_suppressions(void);
