@@ -90,15 +90,24 @@ static herr_t on_link(hid_t group, const char *name, const H5L_info_t *info, voi
     return walk->st == BR_OK ? 0 : 1;
 }
 
-/* Lists one group: its number of links is looked at before they are. */
+static int by_path(const void *a, const void *b)
+{
+    return strcmp(((const br_h5_object *)a)->path, ((const br_h5_object *)b)->path);
+}
+
+/* Lists one group: its number of links is looked at before they are. In native order, sorted here:
+ * any other order makes HDF5 1.10 build a table that it frees uninitialised when a part of the
+ * group is damaged (13 of 150 mutated files crashed). */
 static br_status list_group(level *walk, hid_t id)
 {
     br_status   st   = BR_OK;
     br_h5_file *file = walk->file;
-    const char *path = walk->parent < 0 ? "/" : file->object[walk->parent].path;
+    char        path[BR_H5_OBJECT_PATH_BYTES];
+    int32_t     first = file->n_objects;
     H5G_info_t  info;
     char        reason[BR_H5_COMPLAINT_BYTES];
 
+    snprintf(path, sizeof path, "%s", walk->parent < 0 ? "/" : file->object[walk->parent].path);
     if (H5Gget_info(id, &info) < 0)
         BR_FAIL(st, BR_E_INPUT, "%s: %s: damaged group: %s", file->path, path,
                 br_h5_complaint(reason));
@@ -109,10 +118,13 @@ static br_status list_group(level *walk, hid_t id)
         BR_FAIL(st, BR_E_INPUT, "%s: %s: groups nested deeper than %d", file->path, path,
                 BR_H5_MAX_DEPTH);
     walk->st = BR_OK;
-    if (H5Literate(id, H5_INDEX_NAME, H5_ITER_INC, NULL, on_link, walk) < 0 && walk->st == BR_OK)
+    if (H5Literate(id, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, on_link, walk) < 0 && walk->st == BR_OK)
         BR_FAIL(st, BR_E_INPUT, "%s: %s: damaged group: %s", file->path, path,
                 br_h5_complaint(reason));
-    st = walk->st;
+    BR_TRY(st, walk->st);
+    if (file->n_objects > first)
+        qsort(file->object + first, (size_t)(file->n_objects - first), sizeof *file->object,
+              by_path);
 done:
     return st;
 }
