@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Opens a lane: its workspace, and what the processor can do. Called once per lane. */
+#include <stdio.h>
+
+#include "kernels/cpu/cpu.h"
+
+typedef struct lane {
+    float  *memory;
+    int64_t n_floats;
+} lane;
+
+static const char *vector_name(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return __builtin_cpu_supports("avx512f") ? "AVX-512" : "AVX2";
+#endif
+    return "no AVX2";
+}
+
+br_status br_cpu_open(br_dev *dev)
+{
+    br_status st     = BR_OK;
+    lane     *native = NULL;
+
+    BR_ALLOC(st, native, 1, "lane of the cpu backend");
+    dev->native = native;
+    snprintf(dev->description, sizeof dev->description, "cpu: %s, one thread per lane",
+             vector_name());
+done:
+    return st;
+}
+
+void br_cpu_close(br_dev *dev)
+{
+    lane *native = dev->native;
+
+    if (native == NULL)
+        return;
+    br_free(&native->memory);
+    br_free(&dev->native);
+}
+
+br_status br_cpu_workspace(br_dev *dev, int64_t n_floats, float **out)
+{
+    br_status st     = BR_OK;
+    lane     *native = dev->native;
+
+    if (n_floats > native->n_floats) {
+        br_free(&native->memory);
+        native->n_floats = 0;
+        BR_ALLOC(st, native->memory, n_floats, "workspace of a cpu lane");
+        native->n_floats = n_floats;
+    }
+    *out = native->memory;
+done:
+    return st;
+}
