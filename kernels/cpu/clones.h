@@ -10,7 +10,8 @@
 #define BR_KERNELS_CPU_CLONES_H
 
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
-#define BR_CLONES          __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#define BR_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+
 #define BR_MULADD(a, b, c) __builtin_fmaf((a), (b), (c))
 #else
 #define BR_CLONES
