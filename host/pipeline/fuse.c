@@ -3,8 +3,8 @@
  * Stage 3: x_u from the modalities, static attributes and aggregates (eq. 2-3), or ready-made
  * vectors as they are. Once per work unit. */
 #include "host/base/parallel.h"
-#include "host/pipeline/flops.h"
 #include "host/pipeline/stages.h"
+#include "host/pipeline/stats/flops.h"
 
 #define FUSE_ROWS 1024
 

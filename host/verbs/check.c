@@ -4,7 +4,7 @@
  * the night. */
 #include <stdio.h>
 
-#include "host/pipeline/check.h"
+#include "host/pipeline/look/check.h"
 #include "host/verbs/config_args.h"
 #include "host/verbs/verbs.h"
 

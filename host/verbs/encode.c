@@ -3,7 +3,7 @@
  * batchrank encode: customer vectors and states only. */
 #include <stdio.h>
 
-#include "host/pipeline/encode_job.h"
+#include "host/pipeline/vectors/encode_job.h"
 #include "host/verbs/config_args.h"
 #include "host/verbs/verbs.h"
 

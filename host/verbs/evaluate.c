@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "host/pipeline/evaluate.h"
+#include "host/pipeline/look/evaluate.h"
 #include "host/verbs/config_args.h"
 #include "host/verbs/verbs.h"
 

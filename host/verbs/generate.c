@@ -3,7 +3,7 @@
  * batchrank generate: seeded synthetic data. */
 #include <stdio.h>
 
-#include "host/pipeline/generate.h"
+#include "host/pipeline/generate/generate.h"
 #include "host/verbs/config_args.h"
 #include "host/verbs/verbs.h"
 

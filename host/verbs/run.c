@@ -5,8 +5,8 @@
 
 #include "host/base/log.h"
 #include "host/base/memory.h"
-#include "host/pipeline/identity.h"
 #include "host/pipeline/job.h"
+#include "host/pipeline/setup/identity.h"
 #include "host/verbs/config_args.h"
 #include "host/verbs/verbs.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "host/base/log.h"
-#include "host/pipeline/topk.h"
+#include "host/pipeline/vectors/topk.h"
 #include "host/verbs/args.h"
 #include "host/verbs/config_args.h"
 #include "host/verbs/verbs.h"

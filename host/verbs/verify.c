@@ -3,7 +3,7 @@
  * batchrank verify: is a run what its manifest says, and would the reference rank the same? */
 #include <stdio.h>
 
-#include "host/pipeline/rescore.h"
+#include "host/pipeline/look/rescore.h"
 #include "host/pipeline/verify.h"
 #include "host/verbs/config_args.h"
 #include "host/verbs/verbs.h"
