@@ -22,9 +22,9 @@ br_status br_verb_check(int argc, char **argv)
     const br_usage usage   = {
           .verb    = "check",
           .summary = "Checks a configuration and its inputs without doing the work.",
-          .text =
-              "Opens every file, checks layouts and shapes, joins all keys, loads the weights, then\n"
-                "reads every customer and checks every value. Exit code 0: the job will run.",
+          .text = "Opens every file, checks layouts and shapes, joins all keys, loads\n"
+                    "the weights, then reads every customer and checks every value.\n"
+                   "Exit code 0: the job will run.",
           .examples = "  batchrank check configs/demo/run.json",
           .args     = args,
           .n_args   = BR_N_ARGS(args)};
