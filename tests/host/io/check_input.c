@@ -19,13 +19,6 @@
 #define UNIT_CUSTOMERS 7 /* odd and small, so that units begin in the middle of things */
 #define UNIT_EVENTS    100
 
-/* libhdf5 1.10 forgets some bytes of each file it rejects. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:libhdf5\n";
-}
-
 /* A damaged length makes libhdf5 ask for absurd memory; it copes with NULL. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
