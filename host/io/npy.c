@@ -117,7 +117,7 @@ static br_status check_size(const char *path, int64_t file_bytes, const br_npy *
 {
     int64_t row_bytes, expected;
 
-    if (npy->n_cols > INT64_MAX / 4096 / (npy->n_rows + 1))
+    if (npy->n_rows == INT64_MAX || npy->n_cols > INT64_MAX / 2 / 4096 / (npy->n_rows + 1))
         return br_fail(BR_E_INPUT, "%s: shape [%lld, %lld] cannot be addressed", path,
                        (long long)npy->n_rows, (long long)npy->n_cols);
     row_bytes = npy->n_cols * npy->item_bytes;
