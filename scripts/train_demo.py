@@ -7,7 +7,7 @@ About ten minutes on two CPU cores; seeded. Three steps, each on its own days, a
   1. x_u, z_i and b_i, to rank: softmax over what a household bought in the 28 days after a day;
   2. the heads, on frozen x_u and z_i: does it buy the item, does it redeem a coupon that covers
      the item, in those 28 days;
-  3. Platt calibration of each head, on the listed items of the last 28 days before the cut.
+  3. Platt calibration of each head, on the listed items of the last two times 28 days before it.
 Then measures the 28 days after the cut, which no step has seen, and writes the bundle, metrics.json
 and golden.safetensors (x_u of a few households, for the tests). What it learns is in docs/DEMO.md.
 """
@@ -29,27 +29,27 @@ from demo_model import MAX_LENGTH, DemoModel
 
 SEED = 20171201
 FIRST_DAY, STEP_DAYS, N_HEAD_DAYS = "2017-03-01", 14, 12
-DIM, SMALL, INNER, N_HEADS, DROPOUT = 36, 16, 96, 2, 0.3
-BATCH, EPOCHS, LEARNING_RATE, OWN_DECAY = 256, 4, 2e-3, 0.5
+DIM, SMALL, INNER, N_HEADS = 48, 16, 96, 2
+BATCH, EPOCHS, LEARNING_RATE, OWN_DECAY = 256, 2, 3e-3, 0.1
 HEAD_EPOCHS, HEAD_RATE = 3, 3e-3
 N_NEGATIVE, N_LISTED, K = 2000, 50, 10
 ITEM_COLUMNS = ("department", "product_category", "product_type", "manufacturer_id", "brand")
 
 
 def training_days(cut):
-    """Days whose 28 days after end before the calibration's begin, every second week."""
-    last = cut - 2 * HORIZON_S
-    days = np.arange(last, cj.day_start(FIRST_DAY) - 1, -STEP_DAYS * cj.DAY_S)
+    """Every second week, the last one 28 days before the cut. (The settings above were chosen with
+    days up to 56 days before it, by what was bought in the 28 days between.)"""
+    days = np.arange(cut - HORIZON_S, cj.day_start(FIRST_DAY) - 1, -STEP_DAYS * cj.DAY_S)
     return days[::-1]
 
 
 def build_model(examples, days, cut):
     """The untrained model: item biases start at popularity, item vectors grow with it."""
     data = examples.data
-    rows = examples.at(days[-N_HEAD_DAYS:])
+    rows = examples.at(days)
     rates = {name: np.bincount(item.numpy(), minlength=examples.n_items)
              for name, (_, item) in examples.labels(rows).items()}
-    popularity = torch.from_numpy(examples.popularity(cut - HORIZON_S))
+    popularity = torch.from_numpy(examples.popularity(cut))
     model = DemoModel({
         "popularity": popularity,
         "item_codes": [prepare.codes(data["items"][c])[0] for c in ITEM_COLUMNS],
@@ -58,7 +58,7 @@ def build_model(examples, days, cut):
         "n_aggregates": len(prepare.AGGREGATES),
         "head_rates": {n: torch.from_numpy(np.log((r + 0.05) / len(rows))).float()
                        for n, r in rates.items()},
-    }, dim=DIM, small=SMALL, heads=N_HEADS, inner=INNER, dropout=DROPOUT)
+    }, dim=DIM, small=SMALL, heads=N_HEADS, inner=INNER)
     return model
 
 
@@ -240,8 +240,10 @@ def main():
     scale = np.nanmean(every, axis=0), np.nanstd(every, axis=0)
     model = build_model(examples, days, cut)
     train_ranking(model, examples, examples.at(days), scale, rng)
-    train_heads(model, examples, examples.at(days[-N_HEAD_DAYS:]), scale, rng)
-    _, fitted = listed(model, examples, examples.at([cut - HORIZON_S]), scale, N_LISTED)
+    calibration_days = [cut - 2 * HORIZON_S, cut - HORIZON_S]
+    head_days = days[days + HORIZON_S <= calibration_days[0]][-N_HEAD_DAYS:]
+    train_heads(model, examples, examples.at(head_days), scale, rng)
+    _, fitted = listed(model, examples, examples.at(calibration_days), scale, N_LISTED)
     platt = {name: fit_platt(*pairs) for name, pairs in fitted.items()}
     report = measure(model, examples, scale, platt, cut)
     args.out.mkdir(parents=True, exist_ok=True)
