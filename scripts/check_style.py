@@ -164,7 +164,8 @@ def self_test():
                    for i, line in enumerate(["if (a)", "for (;;)", "while (b)", "if (c)", "d();"]))
     text = ("/* no licence */\n\tint tab;\n/* TO" + "DO later */\n" + "int long_line = 1;"
             + " " * 90 + "\n"
-            + "static void f(int a, int b, int c, int d, int e, int f, int g)\n{\n" + deep + "    g();\n" * 70 + "}\n" + "\n" * 400)
+            + "static void f(int a, int b, int c, int d, int e, int f, int g)\n{\n" + deep
+            + "    g();\n" * 70 + "}\n" + "\n" * 400)
     with tempfile.TemporaryDirectory() as name:
         bad = Path(name) / "misc.h"
         bad.write_text(text)

@@ -45,10 +45,10 @@ br_status br_verb_generate(int argc, char **argv)
     br_arg              args[N_ARGS];
     bool                is_help;
     const br_usage      usage = {
-             .verb = "generate",
-             .summary = "Writes synthetic customers, a catalogue and a random model for them.",
-             .text = "For tests, sizing and benchmarks. Item popularity follows Zipf's law;\n"
-                          "events of a customer are in order of time. Memory stays bounded.",
+             .verb     = "generate",
+             .summary  = "Writes synthetic customers, a catalogue and a random model for them.",
+             .text     = "For tests, sizing and benchmarks. Item popularity follows Zipf's law;\n"
+                              "events of a customer are in order of time. Memory stays bounded.",
              .examples = "  batchrank generate -o data --customers 1000000\n"
                               "  batchrank run job.json --set input.customers=data/customers.h5",
              .args     = args,

@@ -65,8 +65,8 @@ br_status br_verb_run(int argc, char **argv)
     const br_usage usage  = {
          .verb     = "run",
          .summary  = "Runs the job of a configuration: customers' timelines in, ranked lists out.",
-         .text     = "Reads customers, encodes their timelines, fuses modalities, scores the whole\n"
-                      "catalogue and writes the best items with probabilities to a run folder.\n"
+         .text     = "Reads customers, encodes their timelines, fuses modalities, scores\n"
+                      "the whole catalogue and writes the best items with probabilities.\n"
                       "A run that was stopped goes on where it was when the same command is given\n"
                       "again; a complete run is left alone. Progress goes to stderr.",
          .examples = "  batchrank run configs/demo/run.json\n"

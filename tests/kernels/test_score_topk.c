@@ -399,10 +399,8 @@ static void test_overflow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_shapes),
-        cmocka_unit_test(test_large_catalogue),
-        cmocka_unit_test(test_batches_and_lanes),
-        cmocka_unit_test(test_slow_path),
+        cmocka_unit_test(test_all_shapes),        cmocka_unit_test(test_large_catalogue),
+        cmocka_unit_test(test_batches_and_lanes), cmocka_unit_test(test_slow_path),
         cmocka_unit_test(test_overflow),
     };
     (void)printf("seed %u\n", SEED);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * .npy headers and rows. The header is parsed once per file, rows are read in blocks. */
-#include "host/io/npy.h"
+#include "host/io/matrix/npy.h"
 
 #include <errno.h>
 #include <fcntl.h>

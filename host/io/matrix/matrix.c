@@ -11,7 +11,7 @@
 
 #include "host/base/memory.h"
 #include "host/io/h5.h"
-#include "host/io/npy.h"
+#include "host/io/matrix/npy.h"
 
 struct br_matrix {
     char          *where;

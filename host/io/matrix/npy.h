@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * NumPy's .npy files (format 1 to 3): the header, strictly parsed, and raw rows. */
-#ifndef BR_HOST_IO_NPY_H
-#define BR_HOST_IO_NPY_H
+#ifndef BR_HOST_IO_MATRIX_NPY_H
+#define BR_HOST_IO_MATRIX_NPY_H
 
 #include <stddef.h>
 #include <stdint.h>
