@@ -288,6 +288,9 @@ typedef struct br_score_topk_args {
 } br_score_topk_args;
 br_status br_op_score_topk(br_dev *dev, br_score_topk_args *args);
 
+/* Scratch that score_topk takes from its lane, at most. */
+size_t br_score_topk_scratch_bytes(int64_t n_items, int64_t dim, int32_t k);
+
 /* score_pairs: canonical scores of given items, out_BK = query_b . item_ND[item_BK] + bias;
  * NaN where item_BK is -1. bias_N absent: 0. */
 typedef struct br_score_pairs_args {

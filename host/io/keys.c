@@ -99,7 +99,8 @@ static int64_t *find_slot(const slot_table *slots, const br_keys *table, const b
     return &slots->row[at];
 }
 
-static br_status fill_slots(slot_table *slots, const br_keys *table, const char *table_name)
+static br_status fill_slots(slot_table *slots, const br_keys *table, const char *table_name,
+                            int64_t first_row)
 {
     br_status st     = BR_OK;
     int64_t   n_rows = 16;
@@ -117,7 +118,8 @@ static br_status fill_slots(slot_table *slots, const br_keys *table, const char 
         slot = find_slot(slots, table, table, row);
         if (*slot >= 0)
             BR_FAIL(st, BR_E_INPUT, "%s: key '%s' is in rows %lld and %lld; expected once",
-                    table_name, br_keys_text(table, row, text), (long long)*slot, (long long)row);
+                    table_name, br_keys_text(table, row, text), (long long)(first_row + *slot),
+                    (long long)(first_row + row));
         *slot = row;
     }
 done:
@@ -138,7 +140,7 @@ br_status br_keys_join(const br_keys *table, const char *table_name, const br_ke
     if (table->is_number != wanted->is_number && table->n_keys > 0 && wanted->n_keys > 0)
         BR_FAIL(st, BR_E_INPUT, "%s has keys that are %s, %s has %s; expected the same kind",
                 table_name, kind_text(table), wanted_name, kind_text(wanted));
-    BR_TRY(st, fill_slots(&slots, table, table_name));
+    BR_TRY(st, fill_slots(&slots, table, table_name, 0));
     for (int64_t i = 0; i < wanted->n_keys; i++)
         row_of[i] = table->n_keys == 0 || br_keys_is_empty(wanted, i)
                         ? -1
@@ -146,4 +148,35 @@ br_status br_keys_join(const br_keys *table, const char *table_name, const br_ke
 done:
     br_free(&slots.row);
     return st;
+}
+
+br_status br_keys_check_unique(const br_keys *keys, const char *name, int64_t first_row)
+{
+    br_status  st    = BR_OK;
+    slot_table slots = {0};
+
+    for (int64_t row = 0; row < keys->n_keys; row++)
+        if (br_keys_is_empty(keys, row))
+            BR_FAIL(st, BR_E_INPUT, "%s: row %lld: the key is empty; expected 1 byte or more", name,
+                    (long long)(first_row + row));
+    BR_TRY(st, fill_slots(&slots, keys, name, first_row));
+done:
+    br_free(&slots.row);
+    return st;
+}
+
+bool br_keys_is_utf8(const void *bytes, size_t n_bytes)
+{
+    const uint8_t *at  = bytes;
+    const uint8_t *end = at + n_bytes;
+
+    while (at < end) {
+        int n_more = *at < 0x80 ? 0 : *at < 0xc2 ? -1 : *at < 0xe0 ? 1 : *at < 0xf0 ? 2 : 3;
+        if (n_more < 0 || *at > 0xf4 || n_more >= end - at)
+            return false;
+        for (at++; n_more > 0; n_more--, at++)
+            if ((*at & 0xc0) != 0x80)
+                return false;
+    }
+    return true;
 }

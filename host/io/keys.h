@@ -6,6 +6,7 @@
 #define BR_HOST_IO_KEYS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "host/base/status.h"
@@ -29,5 +30,11 @@ bool        br_keys_is_empty(const br_keys *keys, int64_t row); /* all-NUL bytes
  * (empty keys are skipped and never match). `table_name` and `wanted_name` are for the message. */
 br_status br_keys_join(const br_keys *table, const char *table_name, const br_keys *wanted,
                        const char *wanted_name, int64_t *row_of);
+
+/* BR_E_INPUT when a key occurs twice or is empty. `name` is "file: dataset"; rows in messages count
+ * from first_row. */
+br_status br_keys_check_unique(const br_keys *keys, const char *name, int64_t first_row);
+
+bool br_keys_is_utf8(const void *bytes, size_t n_bytes);
 
 #endif

@@ -5,6 +5,7 @@
 #ifndef BR_HOST_IO_LISTS_H
 #define BR_HOST_IO_LISTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -68,10 +69,30 @@ br_status br_lists_image(const br_lists *lists, const br_keys *item_key, void **
 br_status br_lists_read(const char *path, br_lists *out);
 void      br_lists_free(br_lists *lists);
 
+/* What a lists file says of itself, without reading the lists; also of lists.h5, the view. */
+typedef struct br_lists_about {
+    int64_t n_rows;
+    int32_t k;
+    int64_t n_items; /* of /item/key; -1: not in the file */
+    bool    is_view;
+    bool    key_is_number;
+    int32_t key_width_bytes;
+    bool    has_logging;
+    int32_t vector_dim;
+    int32_t n_heads;
+    char    head_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
+    int32_t n_counts;
+    char    count_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
+    int32_t n_gates;
+    char    gate_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
+} br_lists_about;
+
+br_status br_lists_describe(const char *path, br_lists_about *out);
+
 /* The promises that the values of the lists keep: items in [0, n_items) (-1: no upper bound) and
  * unique within a list, scores finite, best first (score descending, then item row ascending,
- * model items before popularity's), unused slots -1 and NaN. BR_E_INPUT naming `name`, row, slot.
- */
+ * the model's items among themselves), unused slots -1 and NaN, a short list flagged, an empty one
+ * where consent is missing. BR_E_INPUT naming `name`, row, slot. */
 br_status br_lists_check(const br_lists *lists, int64_t n_items, const char *name);
 
 #endif

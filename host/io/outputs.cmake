@@ -2,12 +2,11 @@
 # What host/io writes: published files, lists, the run directory. Included by CMakeLists.txt, which
 # makes the room br_io.
 set(outputs
-  publish.c digest.c
+  publish.c digest.c file_kind.c
   lists/h5_image.c lists/lists_image.c lists/lists_dataset.c lists/lists_read.c lists/lists_check.c
-  lists/lists_view.c
+  lists/lists_view.c lists/lists_about.c
   run/audit.c run/lock.c run/receipt.c run/manifest.c run/json_fields.c run/text.c run/run_open.c
-  run/run_scan.c run/run_units.c run/run_commit.c run/run_verify.c)
+  run/run_scan.c run/run_units.c run/run_commit.c run/run_verify.c run/run_about.c)
 list(TRANSFORM outputs PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
 target_sources(br_io PRIVATE ${outputs})
-target_include_directories(br_io PUBLIC ${HDF5_INCLUDE_DIRS})
-target_link_libraries(br_io PUBLIC br_base ${HDF5_C_LIBRARIES} OpenSSL::Crypto m)
+target_link_libraries(br_io PUBLIC OpenSSL::Crypto m)

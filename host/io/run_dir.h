@@ -40,4 +40,20 @@ br_status br_run_audit(br_run *run, const char *event, const char *details_json)
 /* Re-hashes everything a manifest names; BR_E_INPUT at the first difference. */
 br_status br_run_verify_hashes(const char *path, int64_t *n_files);
 
+/* What lies in a run directory, complete or not, without changing it. */
+typedef struct br_run_about {
+    bool    is_complete;
+    int64_t n_units;
+    int64_t n_done; /* units with part and receipt (hashes not looked at) */
+    int64_t n_rows; /* of those */
+    int64_t n_bytes;
+    char   *identity_json; /* raw */
+} br_run_about;
+
+br_status br_run_describe(const char *path, br_run_about *out);
+void      br_run_about_free(br_run_about *about);
+/* PATH/parts/part-NNNNN.h5 */
+#define BR_RUN_PATH_BYTES 4096
+br_status br_run_part_path(const char *path, int64_t unit, char out[BR_RUN_PATH_BYTES]);
+
 #endif

@@ -16,21 +16,6 @@ typedef struct level {
     br_status   st;
 } level;
 
-static bool is_utf8(const char *text)
-{
-    const uint8_t *at = (const uint8_t *)text;
-
-    while (*at != 0) {
-        int n_more = *at < 0x80 ? 0 : *at < 0xc2 ? -1 : *at < 0xe0 ? 1 : *at < 0xf0 ? 2 : 3;
-        if (n_more < 0 || *at > 0xf4)
-            return false;
-        for (at++; n_more > 0; n_more--, at++)
-            if ((*at & 0xc0) != 0x80)
-                return false;
-    }
-    return true;
-}
-
 static const char *link_text(H5L_type_t type)
 {
     if (type == H5L_TYPE_SOFT)
@@ -74,7 +59,7 @@ static br_status add_object(level *walk, const char *name, H5L_type_t type)
     size_t        parent_at = strlen(parent);
     br_h5_object *object;
 
-    if (!is_utf8(name))
+    if (!br_keys_is_utf8(name, strlen(name)))
         BR_FAIL(st, BR_E_INPUT, "%s: %s/: holds a name that is not UTF-8", file->path, parent);
     if (parent_at + 1 + strlen(name) >= BR_H5_OBJECT_PATH_BYTES)
         BR_FAIL(st, BR_E_INPUT, "%s: %s/%.32s...: name of %zu bytes; paths have at most %d bytes",
@@ -270,6 +255,15 @@ const br_h5_object *br_h5_child(const br_h5_file *file, const char *group, int32
             return object;
     }
     return NULL;
+}
+
+br_status br_h5_check_group(br_h5_file *file, const char *path)
+{
+    const br_h5_object *object = br_h5_find(file, path);
+
+    if (object != NULL && !object->is_group)
+        return br_fail(BR_E_INPUT, "%s: %s: is a dataset; expected a group", file->path, path);
+    return BR_OK;
 }
 
 br_status br_h5_check_all_known(const br_h5_file *file)

@@ -4,7 +4,6 @@
  * lists_view.c. A failure here is want of memory: nothing touches a disk. */
 #include "host/io/lists/h5_image.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,45 +19,12 @@
 #define SUPERBLOCK_BYTES 48
 #define END_OF_FILE_AT   28
 
-static void start_library(void)
-{
-    (void)H5dont_atexit();
-    (void)H5open();
-    (void)H5PLset_loading_state(0);
-    (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-}
-
-void br_h5_image_start(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    (void)pthread_once(&once, start_library);
-    (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* each thread has its own stack */
-}
-
-static herr_t keep_innermost(unsigned n, const H5E_error2_t *error, void *context)
-{
-    char *text = context;
-
-    if (n == 0 && error->desc != NULL)
-        (void)snprintf(text, BR_H5_REASON_BYTES, "%s", error->desc);
-    return 0;
-}
-
-const char *br_h5_reason(char text[BR_H5_REASON_BYTES])
-{
-    (void)snprintf(text, BR_H5_REASON_BYTES, "no reason given");
-    (void)H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, text);
-    (void)H5Eclear2(H5E_DEFAULT);
-    return text;
-}
-
 static br_status h5_failure(const char *what)
 {
-    char text[BR_H5_REASON_BYTES];
+    char text[BR_H5_COMPLAINT_BYTES];
 
     return br_fail(BR_E_MEMORY, "HDF5 image in memory: cannot make %s: %s", what,
-                   br_h5_reason(text));
+                   br_h5_complaint(text));
 }
 
 hid_t br_h5_bytes_type(size_t width_bytes)
@@ -190,8 +156,8 @@ br_status br_h5_image_create(const char *format, size_t expected_bytes, br_h5_im
     br_h5_image *image  = NULL;
     size_t       growth = expected_bytes / N_GROWTH_STEPS;
 
-    br_h5_image_start();
     *out = NULL;
+    BR_TRY(st, br_h5_setup());
     BR_ALLOC(st, image, 1, "HDF5 image");
     image->file = open_core(image, growth < MIN_GROWTH_BYTES ? MIN_GROWTH_BYTES : growth);
     if (image->file < 0) {

@@ -2,23 +2,18 @@
  *
  * Building an HDF5 file in memory (core driver, no backing store): latest 1.10 format, no object
  * times, fixed creation order, Fletcher32. The same calls give the same bytes. HDF5 never holds
- * the descriptor of a file that is published. Called once per part; private to host/io. */
+ * the descriptor of a file that is published. Called once per part; private to host/io.
+ * Callers hold the library (br_h5_enter). */
 #ifndef BR_HOST_IO_LISTS_H5_IMAGE_H
 #define BR_HOST_IO_LISTS_H5_IMAGE_H
 
-#include <hdf5.h>
 #include <stddef.h>
 
 #include "host/base/status.h"
+#include "host/io/h5.h"
 #include "host/io/keys.h"
 
-#define BR_H5_REASON_BYTES 256
-#define BR_H5_PATH_BYTES   160
-
-/* Once per process, from any function that uses HDF5: no work at exit, no plugins, no printing. */
-void        br_h5_image_start(void);
-/* The innermost sentence of HDF5's error stack, which is cleared. Returns `text`. */
-const char *br_h5_reason(char text[BR_H5_REASON_BYTES]);
+#define BR_H5_PATH_BYTES 160
 
 typedef struct br_h5_image br_h5_image;
 

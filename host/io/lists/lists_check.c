@@ -98,6 +98,21 @@ static br_status check_unique(const br_lists *l, int64_t b, int32_t *sorted_K, c
     return BR_OK;
 }
 
+/* Short lists are explained, and nobody without consent is in one. */
+static br_status check_flags(const br_lists *l, int64_t b, const char *name)
+{
+    uint32_t flags = l->flags_B[b];
+
+    if (l->n_B[b] < l->k && flags == 0)
+        return br_fail(BR_E_INPUT, "%s: row %" PRId64 ": %d of %d items and no flag says why", name,
+                       l->first_row + b, l->n_B[b], l->k);
+    if (l->n_B[b] > 0 && (flags & (BR_FLAG_NO_CONSENT | BR_FLAG_NOTHING_ALLOWED)) != 0)
+        return br_fail(BR_E_INPUT,
+                       "%s: row %" PRId64 ": %d items, but the flags 0x%x say that it is empty",
+                       name, l->first_row + b, l->n_B[b], flags);
+    return BR_OK;
+}
+
 br_status br_lists_check(const br_lists *lists, int64_t n_items, const char *name)
 {
     br_status st       = BR_OK;
@@ -110,6 +125,7 @@ br_status br_lists_check(const br_lists *lists, int64_t n_items, const char *nam
                     lists->first_row + b, lists->n_B[b], lists->k);
         for (int32_t j = 0; j < lists->k; j++)
             BR_TRY(st, check_slot(lists, b, j, n_items, name));
+        BR_TRY(st, check_flags(lists, b, name));
         BR_TRY(st, check_order(lists, b, name));
         BR_TRY(st, check_unique(lists, b, sorted_K, name));
     }

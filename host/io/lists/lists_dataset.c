@@ -13,11 +13,18 @@
 
 #include "host/base/memory.h"
 
+/* HDF5 says "errno = N" where the system failed it; all else is the file's fault. */
+static br_status blame(const char *reason)
+{
+    return strstr(reason, "errno = ") != NULL ? BR_E_IO : BR_E_INPUT;
+}
+
 br_status br_lists_refuse(const br_lists_reader *r, const char *dataset, const char *why)
 {
-    char text[BR_H5_REASON_BYTES];
+    char        text[BR_H5_COMPLAINT_BYTES];
+    const char *reason = br_h5_complaint(text);
 
-    return br_fail(BR_E_INPUT, "%s: %s: %s (%s)", r->path, dataset, why, br_h5_reason(text));
+    return br_fail(blame(reason), "%s: %s: %s (%s)", r->path, dataset, why, reason);
 }
 
 /* A hard link, at every step of the path. */
@@ -42,7 +49,7 @@ static bool has_object(const br_lists_reader *r, const char *path)
 }
 
 /* Only storage inside the file, and no filter but Fletcher32. */
-static bool has_plain_storage(hid_t dataset)
+static bool has_plain_storage(hid_t dataset, bool allows_view)
 {
     hid_t        create = H5Dget_create_plist(dataset);
     bool         is_plain;
@@ -51,7 +58,8 @@ static bool has_plain_storage(hid_t dataset)
     if (create < 0)
         return false;
     layout   = H5Pget_layout(create);
-    is_plain = (layout == H5D_CONTIGUOUS || layout == H5D_CHUNKED || layout == H5D_COMPACT) &&
+    is_plain = (layout == H5D_CONTIGUOUS || layout == H5D_CHUNKED || layout == H5D_COMPACT ||
+                (allows_view && layout == H5D_VIRTUAL)) &&
                H5Pget_external_count(create) == 0;
     for (int i = 0; is_plain && i < H5Pget_nfilters(create); i++) {
         unsigned flags = 0, config = 0;
@@ -82,7 +90,7 @@ br_status br_lists_open_dataset(const br_lists_reader *r, const char *path, hid_
         st = br_lists_refuse(r, path, "is no readable dataset");
         goto done;
     }
-    if (!has_plain_storage(*dataset))
+    if (!has_plain_storage(*dataset, r->allows_view))
         BR_FAIL(st, BR_E_INPUT, "%s: %s: storage outside the file, virtual or filtered", r->path,
                 path);
     space = H5Dget_space(*dataset);
@@ -91,7 +99,7 @@ br_status br_lists_open_dataset(const br_lists_reader *r, const char *path, hid_
         BR_FAIL(st, BR_E_INPUT, "%s: %s: has rank %d, expected 1 or 2", r->path, path, rank);
     storage = H5Dget_storage_size(*dataset);
     if (dims[0] > INT64_MAX / 4096 || dims[1] > INT32_MAX ||
-        (storage == 0 && dims[0] > 0 && (rank == 1 || dims[1] > 0)))
+        (!r->allows_view && storage == 0 && dims[0] > 0 && (rank == 1 || dims[1] > 0)))
         BR_FAIL(st, BR_E_INPUT, "%s: %s: %" PRIu64 " rows declared, %" PRIu64 " bytes stored",
                 r->path, path, (uint64_t)dims[0], (uint64_t)storage);
     if (rank == 1)
@@ -99,6 +107,23 @@ br_status br_lists_open_dataset(const br_lists_reader *r, const char *path, hid_
 done:
     if (space >= 0)
         (void)H5Sclose(space);
+    return st;
+}
+
+br_status br_lists_is_view(const br_lists_reader *r, bool *is_view)
+{
+    br_status st      = BR_OK;
+    hid_t     dataset = H5I_INVALID_HID;
+    hsize_t   dims[2];
+
+    BR_TRY(st, br_lists_has(r, "/list", is_view));
+    if (!*is_view)
+        return BR_OK;
+    BR_TRY(st, br_lists_open_dataset(r, "/list/item", &dataset, dims));
+    *is_view = !has_plain_storage(dataset, false);
+done:
+    if (dataset >= 0)
+        (void)H5Dclose(dataset);
     return st;
 }
 
@@ -244,10 +269,10 @@ br_status br_lists_open_file(const char *path, const char *format, hid_t *file)
     br_status   st   = BR_OK;
     hid_t       fapl = H5I_INVALID_HID;
     struct stat found;
-    char        text[BR_H5_REASON_BYTES];
+    char        text[BR_H5_COMPLAINT_BYTES];
 
-    br_h5_image_start();
     *file = H5I_INVALID_HID;
+    BR_TRY(st, br_h5_setup());
     if (stat(path, &found) != 0)
         BR_FAIL(st, BR_E_IO, "%s: %s", path, strerror(errno));
     if (!S_ISREG(found.st_mode))
@@ -256,10 +281,10 @@ br_status br_lists_open_file(const char *path, const char *format, hid_t *file)
         BR_FAIL(st, BR_E_IO, "%s: %s", path, strerror(errno));
     fapl = H5Pcreate(H5P_FILE_ACCESS);
     if (fapl < 0 || H5Pset_fapl_sec2(fapl) < 0 || H5Pset_file_locking(fapl, 0, 1) < 0)
-        BR_FAIL(st, BR_E_MEMORY, "%s: HDF5 cannot start: %s", path, br_h5_reason(text));
+        BR_FAIL(st, BR_E_MEMORY, "%s: HDF5 cannot start: %s", path, br_h5_complaint(text));
     *file = H5Fopen(path, H5F_ACC_RDONLY, fapl);
     if (*file < 0)
-        BR_FAIL(st, BR_E_INPUT, "%s: is no readable HDF5 file (%s)", path, br_h5_reason(text));
+        BR_FAIL(st, blame(br_h5_complaint(text)), "%s: is no readable HDF5 file (%s)", path, text);
     if (!has_format(*file, format))
         BR_FAIL(st, BR_E_INPUT, "%s: root attributes `format` and `version` are not \"%s\" and 1",
                 path, format);

@@ -5,7 +5,6 @@
 #ifndef BR_HOST_IO_LISTS_LISTS_DATASET_H
 #define BR_HOST_IO_LISTS_LISTS_DATASET_H
 
-#include <hdf5.h>
 #include <stdbool.h>
 
 #include "host/io/lists.h"
@@ -14,7 +13,8 @@
 typedef struct br_lists_reader {
     const char *path;
     hid_t       file;
-    br_lists   *lists; /* n_rows is the row count that arrays must have */
+    br_lists   *lists;       /* n_rows is the row count that arrays must have */
+    bool        allows_view; /* virtual datasets too: for their shapes, never for values */
 } br_lists_reader;
 
 typedef struct br_lists_wanted {
@@ -40,6 +40,8 @@ br_status br_lists_has(const br_lists_reader *r, const char *path, bool *is_ther
  * also after a failure when *dataset >= 0. */
 br_status br_lists_open_dataset(const br_lists_reader *r, const char *path, hid_t *dataset,
                                 hsize_t dims[2]);
+/* Are the lists virtual datasets? false in a file without lists. */
+br_status br_lists_is_view(const br_lists_reader *r, bool *is_view);
 bool      br_lists_has_type(hid_t dataset, hid_t type);
 /* Reads a whole dataset of n_rows rows into a new array (br_free). */
 br_status br_lists_read_array(const br_lists_reader *r, br_lists_wanted want, void **out);

@@ -188,6 +188,7 @@ br_status br_lists_image(const br_lists *lists, const br_keys *item_key, void **
     br_h5_image *builder = NULL;
     hid_t        file;
 
+    br_h5_enter();
     *image = NULL;
     BR_TRY(st, check(lists, item_key));
     BR_TRY(st, br_h5_image_create(BR_LISTS_FORMAT, expected_bytes(lists, item_key), &builder));
@@ -203,6 +204,7 @@ br_status br_lists_image(const br_lists *lists, const br_keys *item_key, void **
     BR_TRY(st, br_h5_image_finish(&builder, image, image_bytes));
 done:
     br_h5_image_destroy(&builder);
+    br_h5_leave();
     return st;
 }
 

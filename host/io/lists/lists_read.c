@@ -242,6 +242,7 @@ br_status br_lists_read(const char *path, br_lists *out)
     br_status       st = BR_OK;
     br_lists_reader r  = {.path = path, .file = H5I_INVALID_HID, .lists = out};
 
+    br_h5_enter();
     memset(out, 0, sizeof *out);
     BR_TRY(st, br_lists_open_file(path, BR_LISTS_FORMAT, &r.file));
     BR_TRY(st, read_customers(&r));
@@ -251,6 +252,7 @@ br_status br_lists_read(const char *path, br_lists *out)
     BR_TRY(st, read_counts(&r));
 done:
     br_lists_close_file(&r.file);
+    br_h5_leave();
     if (st != BR_OK)
         br_lists_free(out);
     return st;

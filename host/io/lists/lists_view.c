@@ -57,7 +57,7 @@ static br_status write_virtual(const viewer *v, const br_h5_array *array)
     hid_t create  = H5Pcreate(H5P_DATASET_CREATE);
     hid_t space   = H5Screate_simple(array->rank, array->dims, NULL);
     hid_t dataset = H5I_INVALID_HID;
-    char  text[BR_H5_REASON_BYTES];
+    char  text[BR_H5_COMPLAINT_BYTES];
     bool  is_made;
 
     if (create >= 0 && space >= 0 && H5Pset_obj_track_times(create, 0) >= 0 &&
@@ -72,7 +72,7 @@ static br_status write_virtual(const viewer *v, const br_h5_array *array)
         (void)H5Pclose(create);
     return is_made ? BR_OK
                    : br_fail(BR_E_MEMORY, "lists.h5: cannot make %s: %s", array->path,
-                             br_h5_reason(text));
+                             br_h5_complaint(text));
 }
 
 /* One dataset of the parts, over all of them. */
@@ -150,6 +150,7 @@ br_status br_lists_view_image(const br_lists_view *view, void **image, size_t *i
     viewer       v       = {.view = view, .first.file = H5I_INVALID_HID};
     size_t       n_bytes = 0;
 
+    br_h5_enter();
     *image = NULL;
     for (int64_t p = 0; p < view->n_parts; p++)
         v.n_rows_total += view->part[p].n_rows;
@@ -166,5 +167,6 @@ br_status br_lists_view_image(const br_lists_view *view, void **image, size_t *i
     BR_TRY(st, br_h5_image_finish(&builder, image, image_bytes));
 done:
     br_h5_image_destroy(&builder);
+    br_h5_leave();
     return st;
 }

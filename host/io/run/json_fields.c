@@ -99,7 +99,7 @@ static bool next_member(span *s, span *name, span *value)
     return true;
 }
 
-const char *br_json_field(const char *text, const char *name, size_t *n_bytes)
+const char *br_fields_find(const char *text, const char *name, size_t *n_bytes)
 {
     span s = {text, text + strlen(text)}, key, value;
 
@@ -115,7 +115,7 @@ const char *br_json_field(const char *text, const char *name, size_t *n_bytes)
     return NULL;
 }
 
-bool br_json_is_object(const char *text, size_t n_bytes)
+bool br_fields_is_object(const char *text, size_t n_bytes)
 {
     span s = {text, text + n_bytes};
 
@@ -209,8 +209,8 @@ done:
     return st;
 }
 
-br_status br_json_differences(const char *found, size_t n_found, const char *expected,
-                              size_t n_expected, br_text *out)
+br_status br_fields_differences(const char *found, size_t n_found, const char *expected,
+                                size_t n_expected, br_text *out)
 {
     br_status st   = BR_OK;
     fields    have = {0}, want = {0};

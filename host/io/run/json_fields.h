@@ -11,12 +11,12 @@
 #include "host/io/run/text.h"
 
 /* The raw text of a member of the outermost object; NULL when there is none. */
-const char *br_json_field(const char *text, const char *name, size_t *n_bytes);
+const char *br_fields_find(const char *text, const char *name, size_t *n_bytes);
 /* Is the text one object and nothing else? */
-bool        br_json_is_object(const char *text, size_t n_bytes);
+bool        br_fields_is_object(const char *text, size_t n_bytes);
 /* Adds "; field: found X, expected Y" for each field that differs, objects opened at every depth,
  * arrays as a whole. Nothing is added when both say the same. */
-br_status   br_json_differences(const char *found, size_t n_found, const char *expected,
-                                size_t n_expected, br_text *out);
+br_status   br_fields_differences(const char *found, size_t n_found, const char *expected,
+                                  size_t n_expected, br_text *out);
 
 #endif

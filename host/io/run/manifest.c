@@ -81,9 +81,9 @@ static br_status parse(const char *path, const char *text, br_manifest *out)
 {
     br_status   st = BR_OK;
     size_t      n_identity, n_units;
-    const char *identity = br_json_field(text, "identity", &n_identity);
-    const char *units    = br_json_field(text, "units", &n_units);
-    const char *files    = br_json_field(text, "files", &n_units);
+    const char *identity = br_fields_find(text, "identity", &n_identity);
+    const char *units    = br_fields_find(text, "units", &n_units);
+    const char *files    = br_fields_find(text, "files", &n_units);
 
     if (identity == NULL || units == NULL || files == NULL)
         BR_FAIL(st, BR_E_INPUT, "%s: is no manifest of a run", path);

@@ -102,7 +102,7 @@ static br_status publish_manifest(const br_run *run)
     br_manifest manifest = {.n_units = run->n_units};
     br_text     text     = {0};
     size_t      n_identity;
-    const char *identity = br_json_field(run->run_json.data, "identity", &n_identity);
+    const char *identity = br_fields_find(run->run_json.data, "identity", &n_identity);
 
     BR_TRY(st, br_text_add_bytes(&manifest.identity, identity, n_identity));
     BR_TRY(st, add_file(run, BR_RUN_IDENTITY, &manifest));

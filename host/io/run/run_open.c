@@ -53,8 +53,8 @@ static br_status set_path(br_run *run, const char *path)
 static br_status run_text(const br_run *run, const char *identity_json, const char *config_json,
                           br_text *out)
 {
-    if (!br_json_is_object(identity_json, strlen(identity_json)) ||
-        !br_json_is_object(config_json, strlen(config_json)))
+    if (!br_fields_is_object(identity_json, strlen(identity_json)) ||
+        !br_fields_is_object(config_json, strlen(config_json)))
         return br_fail(BR_E_SELFCHECK, "%s: identity or config is no JSON object", run->path);
     return br_text_add(out,
                        "{\n  \"format\": \"batchrank-run\",\n  \"version\": 1,\n  \"units\": "
@@ -68,14 +68,14 @@ static br_status compare_runs(const br_run *run, const br_text *expected)
     br_status   st      = BR_OK;
     br_text     lines   = {0};
     size_t      n_found = 0, n_wanted = 0, n_units;
-    const char *found  = br_json_field(run->run_json.data, "identity", &n_found);
-    const char *wanted = br_json_field(expected->data, "identity", &n_wanted);
-    const char *units  = br_json_field(run->run_json.data, "units", &n_units);
+    const char *found  = br_fields_find(run->run_json.data, "identity", &n_found);
+    const char *wanted = br_fields_find(expected->data, "identity", &n_wanted);
+    const char *units  = br_fields_find(run->run_json.data, "units", &n_units);
 
     if (found == NULL || units == NULL ||
-        !br_json_is_object(run->run_json.data, run->run_json.n_bytes))
+        !br_fields_is_object(run->run_json.data, run->run_json.n_bytes))
         BR_FAIL(st, BR_E_USAGE, "%s/" BR_RUN_IDENTITY ": is not the record of a run", run->path);
-    BR_TRY(st, br_json_differences(found, n_found, wanted, n_wanted, &lines));
+    BR_TRY(st, br_fields_differences(found, n_found, wanted, n_wanted, &lines));
     if (strtoll(units, NULL, 10) != run->n_units)
         BR_TRY(st, br_text_add(&lines, "; units: found %.*s, expected %" PRId64, (int)n_units,
                                units, run->n_units));
@@ -111,7 +111,7 @@ static br_status settle_folders(br_run *run)
     br_text     text = {0};
     char        path[PATH_MAX];
     size_t      n_config;
-    const char *config = br_json_field(run->run_json.data, "config", &n_config);
+    const char *config = br_fields_find(run->run_json.data, "config", &n_config);
 
     BR_TRY(st, br_run_join(run->path, BR_RUN_CONFIG, path));
     if (config == NULL)

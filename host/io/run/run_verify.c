@@ -77,7 +77,7 @@ static br_status verify_identity(const char *folder, const br_manifest *manifest
 
     BR_TRY(st, br_run_join(folder, BR_RUN_IDENTITY, path));
     BR_TRY(st, br_text_read(path, (size_t)64 << 20, &text));
-    identity = br_json_field(text.data, "identity", &n_bytes);
+    identity = br_fields_find(text.data, "identity", &n_bytes);
     if (identity == NULL || n_bytes != manifest->identity.n_bytes ||
         memcmp(identity, manifest->identity.data, n_bytes) != 0)
         BR_FAIL(st, BR_E_INPUT, "%s/" BR_RUN_MANIFEST ": `identity` is not that of run.json",

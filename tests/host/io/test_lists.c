@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * host/io: lists as HDF5 images and back; what is checked. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -210,7 +211,7 @@ static void break_twice(br_lists *l)
 }
 static void break_nan(br_lists *l)
 {
-    l->score_BK[40] = (float)(0.0 * -1.0) / 0.0f;
+    l->score_BK[40] = NAN;
 }
 static void break_order(br_lists *l)
 {
@@ -232,7 +233,23 @@ static void break_source(br_lists *l)
 }
 static void break_probability(br_lists *l)
 {
-    l->probability_BK[0][40] = 1.0f / 0.0f;
+    l->probability_BK[0][40] = INFINITY;
+}
+
+static void break_consent(br_lists *l)
+{
+    l->flags_B[4] = BR_FLAG_NO_CONSENT;
+}
+static void break_flag(br_lists *l)
+{
+    int32_t at       = 49;
+    l->n_B[4]        = 9;
+    l->item_BK[at]   = -1;
+    l->score_BK[at]  = NAN;
+    l->source_BK[at] = BR_SOURCE_NONE;
+    for (int h = 0; h < l->n_heads; h++)
+        l->probability_BK[h][at] = NAN;
+    l->flags_B[4] = 0;
 }
 
 static void test_broken_values(void **state)
@@ -249,6 +266,8 @@ static void test_broken_values(void **state)
         {break_tie, "lists: row 104: slot 1"},
         {break_unused, "is unused (n = 9) but holds item"},
         {break_source, "lists: row 104 slot 0: source 7, expected 1 or 2"},
+        {break_consent, "the flags 0x2 say that it is empty"},
+        {break_flag, "lists: row 104: 9 of 10 items and no flag says why"},
         {break_probability, "probability `redemption` is inf"},
     };
 
@@ -257,7 +276,8 @@ static void test_broken_values(void **state)
         fixture_shape shape = {.first_row = 100, .n_rows = 9, .k = 10, .has_all = true};
         br_lists      lists;
         fixture_lists(shape, 1, &lists);
-        lists.n_B[4] = 10;
+        lists.n_B[4]     = 10;
+        lists.flags_B[4] = 0;
         for (int32_t j = 0; j < 10; j++) {
             lists.item_BK[40 + j]           = j + 3;
             lists.score_BK[40 + j]          = 2.0f - (float)(j / 2);

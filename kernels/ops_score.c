@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Checks of the scoring ops, then the backend's entry. Called a few times per tile of customers. */
+#include "kernels/check.h"
+
+#define MAX_K   1024
+#define MAX_DIM 1024
+
+br_status br_items_prepare(br_dev *dev, br_mat item_ND, br_mat bias_N, br_mat require_N,
+                           br_items **out)
+{
+    br_status     st      = BR_OK;
+    br_items     *items   = NULL;
+    const br_want wants[] = {
+        {"item_ND", item_ND, BR_F32, BR_ANY, BR_ANY, BR_MUST},
+        {"bias_N", bias_N, BR_F32, item_ND.n_rows, 1, BR_MAY},
+        {"require_N", require_N, BR_U64, item_ND.n_rows, 1, BR_MAY},
+    };
+
+    *out = NULL;
+    BR_TRY(st, BR_CHECK_VIEWS(dev, "items_prepare", wants));
+    BR_TRY(st, br_check_range("items_prepare", "N", item_ND.n_rows, 1, INT32_MAX));
+    BR_TRY(st, br_check_range("items_prepare", "D", item_ND.n_cols, 1, MAX_DIM));
+    BR_ALLOC(st, items, 1, "prepared items");
+    *items = (br_items){dev->table, item_ND, bias_N, require_N, NULL};
+    BR_TRY(st, dev->table->items_prepare(dev, items));
+    *out  = items;
+    items = NULL;
+done:
+    br_items_free(&items);
+    return st;
+}
+
+void br_items_free(br_items **items)
+{
+    if (*items == NULL)
+        return;
+    (*items)->table->items_release(*items);
+    br_free(items);
+}
+
+br_status br_op_score_topk(br_dev *dev, br_score_topk_args *args)
+{
+    br_status       st      = BR_OK;
+    const br_items *items   = args->items;
+    int64_t         B       = args->query_BD.n_rows;
+    int64_t         S       = args->never_item_S.buf ? BR_ANY : 0;
+    const br_want   wants[] = {
+          {"query_BD", args->query_BD, BR_F32, B, items->item_ND.n_cols, BR_MUST},
+          {"never_offset_B1", args->never_offset_B1, BR_I64, B + 1, 1, S ? BR_MUST : BR_MAY},
+          {"never_item_S", args->never_item_S, BR_I32, S, 1, BR_MAY},
+          {"have_B", args->have_B, BR_U64, B, 1, BR_MAY},
+          {"item_BK", args->item_BK, BR_I32, B, args->k, BR_MUST},
+          {"score_BK", args->score_BK, BR_F32, B, args->k, BR_MUST},
+    };
+
+    args->bad_row = args->bad_item = -1;
+    args->n_slow = args->n_rescored = 0;
+    BR_TRY(st, br_check_range("score_topk", "k", args->k, 1, MAX_K));
+    BR_TRY(st, BR_CHECK_VIEWS(dev, "score_topk", wants));
+    if (items->table != dev->table)
+        BR_FAIL(st, BR_E_SELFCHECK, "score_topk: items were prepared by backend %s, expected %s",
+                items->table->name, dev->table->name);
+    BR_TRY(st, dev->table->score_topk(dev, args));
+done:
+    return st;
+}
+
+br_status br_op_score_pairs(br_dev *dev, const br_score_pairs_args *args)
+{
+    br_status     st      = BR_OK;
+    int64_t       B       = args->query_BD.n_rows;
+    int64_t       N       = args->item_ND.n_rows;
+    const br_want wants[] = {
+        {"query_BD", args->query_BD, BR_F32, B, args->item_ND.n_cols, BR_MUST},
+        {"item_ND", args->item_ND, BR_F32, N, BR_ANY, BR_MUST},
+        {"bias_N", args->bias_N, BR_F32, N, 1, BR_MAY},
+        {"item_BK", args->item_BK, BR_I32, B, BR_ANY, BR_MUST},
+        {"out_BK", args->out_BK, BR_F32, B, args->item_BK.n_cols, BR_MUST},
+    };
+
+    BR_TRY(st, BR_CHECK_VIEWS(dev, "score_pairs", wants));
+    BR_TRY(st, dev->table->score_pairs(dev, args));
+done:
+    return st;
+}
+
+br_status br_op_calibrate(br_dev *dev, const br_calibrate_args *args)
+{
+    br_status     st      = BR_OK;
+    bool          is_iso  = args->calibration == BR_CALIBRATION_ISOTONIC;
+    const br_want wants[] = {
+        {"logit_BK", args->logit_BK, BR_F32, BR_ANY, BR_ANY, BR_MUST},
+        {"knot_P2", args->knot_P2, BR_F32, is_iso ? args->n_points : 0, 2,
+         is_iso ? BR_MUST : BR_MAY},
+    };
+
+    if (is_iso)
+        BR_TRY(st, br_check_range("calibrate", "n_points", args->n_points, 1, INT32_MAX));
+    BR_TRY(st, BR_CHECK_VIEWS(dev, "calibrate", wants));
+    BR_TRY(st, dev->table->calibrate(dev, args));
+done:
+    return st;
+}
