@@ -34,6 +34,8 @@ typedef struct br_backend_table {
     br_status (*gru)(br_dev *dev, const br_gru_args *args);
     br_status (*decay_pool)(br_dev *dev, const br_decay_pool_args *args);
     br_status (*gather_rows)(br_dev *dev, const br_gather_rows_args *args);
+    br_status (*copy_rows)(br_dev *dev, const br_copy_rows_args *args);
+    br_status (*fuse_inputs)(br_dev *dev, const br_fuse_inputs_args *args);
     br_status (*fuse)(br_dev *dev, const br_fuse_args *args);
     br_status (*norm_band)(br_dev *dev, br_mat x_BD, double lo, double hi);
     br_status (*items_prepare)(br_dev *dev, br_items *items); /* fills items->prepared */

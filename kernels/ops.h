@@ -219,6 +219,15 @@ typedef struct br_decay_pool_args {
 } br_decay_pool_args;
 br_status br_op_decay_pool(br_dev *dev, const br_decay_pool_args *args);
 
+/* copy_rows: out_BD[b] = x_BD[b]; zeros where sequence b is empty (seqs NULL: a plain copy). out
+ * may be x. */
+typedef struct br_copy_rows_args {
+    const br_seqs *seqs;
+    br_mat         x_BD;
+    br_mat         out_BD;
+} br_copy_rows_args;
+br_status br_op_copy_rows(br_dev *dev, const br_copy_rows_args *args);
+
 /* ---- fusion --------------------------------------------------------------------------------- */
 
 /* gather_rows: out_BD[b] = table_VD[row_B[b]]; zeros where the row is -1. */
@@ -229,13 +238,32 @@ typedef struct br_gather_rows_args {
 } br_gather_rows_args;
 br_status br_op_gather_rows(br_dev *dev, const br_gather_rows_args *args);
 
+/* fuse_inputs: what fusion's linear layers read.
+ *   in   state_BS, modality d owning the next width[d] of its columns; present_BM u8;
+ *        aggregate_BA, NaN: missing; mean_A, std_A > 0 (host)
+ *   out  gate_BI, I = S + M: states, zeros where absent, then presence as 0 or 1
+ *        flag_BF, F = 2A: (a - mean) / std in fp64, rounded once, 0 where missing; then 1 where
+ *        missing, else 0. Either may be absent, with its inputs */
+#define BR_MAX_FUSED 16
+typedef struct br_fuse_inputs_args {
+    int32_t       n_modalities; /* 1..BR_MAX_FUSED */
+    int32_t       width[BR_MAX_FUSED];
+    br_mat        state_BS;
+    br_mat        present_BM;
+    br_mat        aggregate_BA;
+    const double *mean_A;
+    const double *std_A;
+    br_mat        gate_BI;
+    br_mat        flag_BF;
+} br_fuse_inputs_args;
+br_status br_op_fuse_inputs(br_dev *dev, const br_fuse_inputs_args *args);
+
 /* fuse: gated attention over the modalities a customer has (eq. 3; GMU form).
  *   alpha = softmax over present d of (attention_1D . g_d + ln confidence_d)
  *   out_BD = residual_BD (absent: 0) + sum_d alpha_d z_d * g_d; default_1D instead of the sum
  *   where nothing is present
  *   in   g_BMD, z_BMD: [B, M*D], after tanh and sigmoid; present_BM u8; confidence_BM f32 in (0,1]
  *   out  out_BD; alpha_BM, gate_BM (mean of z_d over D), both 0 where absent (or views absent) */
-#define BR_MAX_FUSED 16
 typedef struct br_fuse_args {
     int32_t n_modalities; /* 1..BR_MAX_FUSED */
     br_mat  g_BMD;

@@ -24,6 +24,72 @@ done:
     return st;
 }
 
+br_status br_op_copy_rows(br_dev *dev, const br_copy_rows_args *args)
+{
+    br_status st = BR_OK;
+
+    if (args == NULL)
+        return br_fail(BR_E_SELFCHECK, "copy_rows: no arguments");
+    {
+        int64_t       n_rows  = args->out_BD.n_rows;
+        int64_t       width   = args->out_BD.n_cols;
+        const br_want wants[] = {
+            {"out_BD", args->out_BD, BR_F32, BR_ANY, BR_ANY, BR_MUST},
+            {"x_BD", args->x_BD, BR_F32, n_rows, width, BR_MUST},
+        };
+        BR_TRY(st, BR_CHECK_VIEWS(dev, "copy_rows", wants));
+    }
+    if (args->seqs != NULL) {
+        BR_TRY(st, br_check_seqs(dev, "copy_rows", args->seqs, INT32_MAX));
+        BR_TRY(st, br_check_range("copy_rows", "rows of out_BD", args->out_BD.n_rows,
+                                  args->seqs->n_seqs, args->seqs->n_seqs));
+    }
+    BR_TRY(st, dev->table->copy_rows(dev, args));
+done:
+    return st;
+}
+
+br_status br_op_fuse_inputs(br_dev *dev, const br_fuse_inputs_args *args)
+{
+    br_status   st    = BR_OK;
+    const char *op    = "fuse_inputs";
+    int64_t     total = 0;
+
+    if (args == NULL)
+        return br_fail(BR_E_SELFCHECK, "fuse_inputs: no arguments");
+    if (args->gate_BI.buf != NULL) {
+        BR_TRY(st, br_check_range(op, "n_modalities", args->n_modalities, 1, BR_MAX_FUSED));
+        for (int32_t m = 0; m < args->n_modalities; m++) {
+            BR_TRY(st, br_check_range(op, "width", args->width[m], 1, INT32_MAX));
+            total += args->width[m];
+        }
+    }
+    {
+        bool          has_gate = args->gate_BI.buf != NULL;
+        bool          has_flag = args->flag_BF.buf != NULL;
+        int64_t       n_rows   = has_gate ? args->gate_BI.n_rows : args->flag_BF.n_rows;
+        int64_t       n_values = args->aggregate_BA.n_cols;
+        br_presence   gate     = has_gate ? BR_MUST : BR_MAY;
+        br_presence   flag     = has_flag ? BR_MUST : BR_MAY;
+        const br_want wants[]  = {
+             {"state_BS", args->state_BS, BR_F32, n_rows, has_gate ? total : BR_ANY, gate},
+             {"present_BM", args->present_BM, BR_U8, n_rows, has_gate ? args->n_modalities : BR_ANY,
+              gate},
+             {"gate_BI", args->gate_BI, BR_F32, n_rows, total + args->n_modalities, gate},
+             {"aggregate_BA", args->aggregate_BA, BR_F32, n_rows, BR_ANY, flag},
+             {"flag_BF", args->flag_BF, BR_F32, n_rows, 2 * n_values, flag},
+        };
+        BR_TRY(st, BR_CHECK_VIEWS(dev, op, wants));
+        for (int64_t a = 0; a < n_values && has_flag; a++)
+            if (!(args->std_A[a] > 0.0))
+                BR_FAIL(st, BR_E_SELFCHECK, "fuse_inputs: std_A[%lld] is %g, expected > 0",
+                        (long long)a, args->std_A[a]);
+    }
+    BR_TRY(st, dev->table->fuse_inputs(dev, args));
+done:
+    return st;
+}
+
 br_status br_op_fuse(br_dev *dev, const br_fuse_args *args)
 {
     br_status st = BR_OK;

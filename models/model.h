@@ -22,6 +22,10 @@ typedef struct br_tensor {
 
 typedef struct br_model br_model;
 
+/* Do the parts of the spec hold together? BR_E_INPUT naming the part, found and expected. Done by
+ * br_model_create too; readers of descriptions call it early. */
+br_status br_model_check_spec(const br_model_spec *spec);
+
 /* Checks that the tensors are exactly those the spec asks for (a missing one, a wrong shape, an
  * extra one: BR_E_INPUT naming it, shapes found and expected) and uploads them. The spec is copied,
  * tensors are not needed afterwards. */

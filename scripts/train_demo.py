@@ -168,28 +168,46 @@ def hits(top_UK, row, item):
     return {"hr": round(float(hit.amax(1).mean()), 6), "ndcg": round(float((hit @ gain).mean()), 6)}
 
 
+def popular_lists(examples, cut, own_share=0.0):
+    """[U, K] of the most sold items before the cut; own_share > 0 mixes in how often the household
+    itself bought each item: the plain rule that knows about repeats."""
+    popularity = examples.popularity(cut).astype(np.float64)
+    popularity /= popularity.sum()
+    past = examples.data["timelines"]["purchase"]
+    past = prepare.select(past, past["time"] < cut)
+    n_customers = examples.data["household"].size
+    first = np.searchsorted(past["customer"], np.arange(n_customers + 1))
+    top_UK = np.empty((n_customers, K), dtype=np.int64)
+    for u in range(n_customers):
+        own = np.bincount(past["item"][first[u]:first[u + 1]], minlength=examples.n_items)
+        score = (1 - own_share) * popularity + own_share * own / max(1, own.sum())
+        top_UK[u] = np.argsort(-score, kind="stable")[:K]
+    return top_UK
+
+
+def measure_lists(examples, lists, cut):
+    """HR@K and NDCG@K of {name: [U, K] items} for the next purchase and for the 28 days after."""
+    everyone = np.arange(examples.data["household"].size)
+    when = np.full(everyone.size, cut)
+    future = examples.timeline["purchase"].future
+    row, item = future(everyone, when, 2 * 365 * cj.DAY_S)
+    _, first = np.unique(row, return_index=True)
+    cases = {"next_purchase": (row[first], item[first]),
+             "purchases_28d": future(everyone, when, HORIZON_S)}
+    return {case: {"cases": len(pair[0]), **{name: hits(top_UK, *pair)
+                                             for name, top_UK in lists.items()}}
+            for case, pair in cases.items()}
+
+
 def measure(model, examples, scale, platt, cut):
     """What the 28 days after the cut say; households without any event get popularity's list."""
-    n_customers = examples.data["household"].size
     rows = examples.at([cut])
     top, heads = listed(model, examples, rows, scale, N_LISTED)
-    popular = np.argsort(-examples.popularity(cut), kind="stable")[:K]
-    top_UK = np.tile(popular, (n_customers, 1))
-    top_UK[rows[:, 0]] = top[:, :K].numpy()
-    everyone = np.arange(n_customers)
-    when = np.full(n_customers, cut)
-    row, item = examples.timeline["purchase"].future(everyone, when, HORIZON_S)
-    far = 2 * 365 * cj.DAY_S
-    all_row, all_item = examples.timeline["purchase"].future(everyone, when, far)
-    next_row, first = np.unique(all_row, return_index=True)
-    report = {
-        "next_purchase": {"cases": len(first),
-                          "model": hits(top_UK, next_row, all_item[first]),
-                          "popularity": hits(popular[None].repeat(n_customers, 0), next_row,
-                                             all_item[first])},
-        "purchases_28d": {"cases": len(row), "model": hits(top_UK, row, item),
-                          "popularity": hits(popular[None].repeat(n_customers, 0), row, item)},
-    }
+    lists = {"popularity": popular_lists(examples, cut),
+             "popularity_and_own": popular_lists(examples, cut, own_share=0.1)}
+    lists["model"] = lists["popularity"].copy()
+    lists["model"][rows[:, 0]] = top[:, :K].numpy()
+    report = measure_lists(examples, lists, cut)
     for name, (logit, label) in heads.items():
         p = torch.sigmoid(platt[name][0] * logit + platt[name][1])
         report[f"head_{name}"] = {

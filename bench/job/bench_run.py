@@ -31,7 +31,7 @@ def words():
     p.add_argument("--threads", type=int, default=os.cpu_count())
     p.add_argument("--work", type=Path, required=True, help="folder for data and run (kept)")
     p.add_argument("--build", type=Path, default=ROOT / "build" / "cpu")
-    p.add_argument("--samples", type=int, default=300, help="customers re-scored before timing counts")
+    p.add_argument("--samples", type=int, default=300, help="customers scored again")
     p.add_argument("--json", type=Path, help="also write the figures here")
     return p.parse_args()
 
@@ -117,7 +117,8 @@ def main():
         rate = gflop / cpu_s if cpu_s > 0 else 0.0
         stages.append({"stage": m.group(1), "wall_s": wall_s, "cpu_s": cpu_s, "gflop": gflop,
                        "gflops": rate, "share": 100 * rate / lane_peak})
-    summary = re.search(r"(\d+) customers in ([\d.]+) s: (\d+) customers/s.*wall is ([\d.]+) x", log)
+    summary = re.search(r"(\d+) customers in ([\d.]+) s: (\d+) customers/s.*wall is ([\d.]+) x",
+                        log)
     result = {"commit": commit(), "processor": processor(), "command": sys.argv,
               "date": time.strftime("%Y-%m-%d"), "lanes": a.threads, "peak_before": peak_before,
               "peak_after": peak_after, "stages": stages, "wall_s": wall, "cpu_s": cpu,

@@ -2,8 +2,8 @@
  *
  * Stage 2: s_u of every modality (eq. 1), chunk by chunk over the lanes. Once per work unit. */
 #include "host/base/parallel.h"
-#include "host/pipeline/flops.h"
 #include "host/pipeline/stages.h"
+#include "host/pipeline/stats/flops.h"
 
 typedef struct encode_context {
     br_job   *job;

@@ -3,8 +3,8 @@
  * Stage 3: x_u from the modalities, static attributes and aggregates (eq. 2-3), or ready-made
  * vectors as they are. Once per work unit. */
 #include "host/base/parallel.h"
-#include "host/pipeline/flops.h"
 #include "host/pipeline/stages.h"
+#include "host/pipeline/stats/flops.h"
 
 #define FUSE_ROWS 1024
 
@@ -14,17 +14,22 @@ typedef struct fuse_context {
 } fuse_context;
 
 /* A dense host array of n_cols columns, rows [row, row + n_rows), into the lane's scratch. */
-static br_status place_rows(br_dev *lane, br_dtype dtype, const void *from, int64_t row,
-                            int64_t n_rows, int64_t n_cols, br_mat *out)
+typedef struct host_rows {
+    br_dtype    dtype;
+    const void *from; /* NULL: absent */
+    int64_t     n_cols;
+} host_rows;
+
+static br_status place_rows(br_dev *lane, host_rows h, int64_t row, int64_t n_rows, br_mat *out)
 {
     br_status st   = BR_OK;
-    size_t    skip = (size_t)(row * n_cols) * br_dtype_bytes(dtype);
+    size_t    skip = (size_t)(row * h.n_cols) * br_dtype_bytes(h.dtype);
 
     *out = (br_mat){0};
-    if (from == NULL || n_cols == 0)
+    if (h.from == NULL || h.n_cols == 0)
         return BR_OK;
-    BR_TRY(st, br_dev_scratch(lane, dtype, n_rows, n_cols, out));
-    BR_TRY(st, br_upload(lane, *out, (const char *)from + skip));
+    BR_TRY(st, br_dev_scratch(lane, h.dtype, n_rows, h.n_cols, out));
+    BR_TRY(st, br_upload(lane, *out, (const char *)h.from + skip));
 done:
     return st;
 }
@@ -49,11 +54,13 @@ static br_status fuse_rows(void *context, int lane_idx, int64_t task)
                                 .alpha_BM = rows_or_absent(b->alpha_BM, row, n),
                                 .gate_BM  = rows_or_absent(b->gate_BM, row, n)};
 
-    BR_TRY(st, place_rows(lane, BR_U8, b->present_BM, row, n, s->n_encoders, &args.present_BM));
-    BR_TRY(st,
-           place_rows(lane, BR_F32, b->confidence_BM, row, n, s->n_encoders, &args.confidence_BM));
-    BR_TRY(st, place_rows(lane, BR_I32, b->static_BC, row, n, s->spec->n_statics, &args.static_BC));
-    BR_TRY(st, place_rows(lane, BR_F32, b->aggregate_BA, row, n, s->spec->n_aggregates,
+    BR_TRY(st, place_rows(lane, (host_rows){BR_U8, b->present_BM, s->n_encoders}, row, n,
+                          &args.present_BM));
+    BR_TRY(st, place_rows(lane, (host_rows){BR_F32, b->confidence_BM, s->n_encoders}, row, n,
+                          &args.confidence_BM));
+    BR_TRY(st, place_rows(lane, (host_rows){BR_I32, b->static_BC, s->spec->n_statics}, row, n,
+                          &args.static_BC));
+    BR_TRY(st, place_rows(lane, (host_rows){BR_F32, b->aggregate_BA, s->spec->n_aggregates}, row, n,
                           &args.aggregate_BA));
     BR_TRY(st, br_model_fuse(c->job->model, lane, &args));
     BR_TRY(st, br_dev_sync(lane));

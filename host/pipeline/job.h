@@ -10,9 +10,9 @@
 #include "host/base/status.h"
 #include "host/io/run_dir.h"
 #include "host/pipeline/batch.h"
-#include "host/pipeline/setup.h"
-#include "host/pipeline/stats.h"
-#include "host/pipeline/timing.h"
+#include "host/pipeline/setup/setup.h"
+#include "host/pipeline/stats/stats.h"
+#include "host/pipeline/stats/timing.h"
 #include "kernels/ops.h"
 #include "models/model.h"
 

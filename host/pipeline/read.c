@@ -35,25 +35,33 @@ static void keep_event(const br_feed *feed, const br_timeline *t, int64_t e, br_
         p->weight_E[to] = t->weight_E[e];
 }
 
-/* Keeps the last max_length usable events of [begin, end): counts backwards, then copies. */
+/* What is kept of a timeline, and where it goes. */
+typedef struct keep_rule {
+    int64_t          as_of;
+    int32_t          max_length;
+    br_packed       *packed;
+    br_event_counts *counts;
+} keep_rule;
+
+/* Keeps the last max_length usable events of [begin, end): counts them first, then copies. */
 static void pack_customer(const br_feed *feed, const br_timeline *t, int64_t begin, int64_t end,
-                          int64_t as_of, int32_t max_length, br_packed *p, br_event_counts *counts)
+                          const keep_rule *rule)
 {
     br_event_counts ignored  = {0};
     int64_t         n_usable = 0, n_skip;
 
     for (int64_t e = begin; e < end; e++)
-        n_usable += is_usable(feed, t, e, as_of, counts);
-    n_skip = n_usable > max_length ? n_usable - max_length : 0;
-    counts->n_truncated += n_skip;
-    counts->n_used += n_usable - n_skip;
+        n_usable += is_usable(feed, t, e, rule->as_of, rule->counts);
+    n_skip = n_usable > rule->max_length ? n_usable - rule->max_length : 0;
+    rule->counts->n_truncated += n_skip;
+    rule->counts->n_used += n_usable - n_skip;
     for (int64_t e = begin; e < end && n_usable > 0; e++) {
-        if (!is_usable(feed, t, e, as_of, &ignored))
+        if (!is_usable(feed, t, e, rule->as_of, &ignored))
             continue;
         if (n_skip > 0)
             n_skip--;
         else
-            keep_event(feed, t, e, p);
+            keep_event(feed, t, e, rule->packed);
         n_usable--;
     }
 }
@@ -119,6 +127,7 @@ static br_status pack_modality(br_job *job, br_batch *batch, int32_t m)
     const br_timeline     *t       = feed->place < 0 ? &none : &job->raw.timeline[feed->place];
     br_packed             *p       = &batch->packed[m];
     br_event_counts       *counts  = &batch->events[m];
+    const keep_rule        rule    = {s->as_of, encoder->max_length, p, counts};
 
     BR_TRY(st, reserve_packed(p, batch->n_rows, t));
     *counts         = (br_event_counts){.n_read = t->n_events};
@@ -128,8 +137,7 @@ static br_status pack_modality(br_job *job, br_batch *batch, int32_t m)
         int64_t at = b * s->n_encoders + m;
 
         if (feed->place >= 0)
-            pack_customer(feed, t, t->offset_B1[b], t->offset_B1[b + 1], s->as_of,
-                          encoder->max_length, p, counts);
+            pack_customer(feed, t, t->offset_B1[b], t->offset_B1[b + 1], &rule);
         p->offset_B1[b + 1]      = p->n_events;
         batch->present_BM[at]    = p->offset_B1[b + 1] > p->offset_B1[b];
         batch->confidence_BM[at] = mean_weight(p, p->offset_B1[b], p->offset_B1[b + 1]);

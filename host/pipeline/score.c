@@ -3,8 +3,8 @@
  * Stage 4: the k best eligible items of every customer (eq. 4), then the heads' probabilities for
  * those items (eq. 6, 9). Tiles of customers over the lanes; once per work unit. */
 #include "host/base/parallel.h"
-#include "host/pipeline/flops.h"
 #include "host/pipeline/stages.h"
+#include "host/pipeline/stats/flops.h"
 
 typedef struct score_context {
     br_job   *job;

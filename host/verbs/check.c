@@ -4,7 +4,7 @@
  * the night. */
 #include <stdio.h>
 
-#include "host/pipeline/check.h"
+#include "host/pipeline/look/check.h"
 #include "host/verbs/config_args.h"
 #include "host/verbs/verbs.h"
 
@@ -20,11 +20,11 @@ br_status br_verb_check(int argc, char **argv)
                                .to   = &is_fast,
                                .help = "layout and joins only, do not read every event"}};
     const br_usage usage   = {
-          .verb    = "check",
-          .summary = "Checks a configuration and its inputs without doing the work.",
-          .text =
-              "Opens every file, checks layouts and shapes, joins all keys, loads the weights, then\n"
-                "reads every customer and checks every value. Exit code 0: the job will run.",
+          .verb     = "check",
+          .summary  = "Checks a configuration and its inputs without doing the work.",
+          .text     = "Opens every file, checks layouts and shapes, joins all keys, loads\n"
+                        "the weights, then reads every customer and checks every value.\n"
+                        "Exit code 0: the job will run.",
           .examples = "  batchrank check configs/demo/run.json",
           .args     = args,
           .n_args   = BR_N_ARGS(args)};

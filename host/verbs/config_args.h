@@ -16,28 +16,23 @@ typedef struct br_config_args {
 
 #define BR_N_ARGS(args) ((int32_t)(sizeof(args) / sizeof((args)[0])))
 
+/* The first rows of the verb's table of arguments. */
 #define BR_CONFIG_ARGS(common)                                                                     \
-    {.name        = "CONFIG",                                                                      \
-     .kind        = BR_ARG_TEXT,                                                                   \
-     .value       = "FILE",                                                                        \
-     .help        = "the configuration, JSON",                                                     \
-     .to          = &(common).path,                                                                \
-     .is_required = true},                                                                         \
-        {.name  = "--set",                                                                         \
-         .kind  = BR_ARG_MANY,                                                                     \
-         .value = "KEY=VALUE",                                                                     \
-         .help  = "sets one key, e.g. list.k=50; may be repeated",                                 \
-         .to    = &(common).set},                                                                     \
-        {.name  = "--threads",                                                                     \
-         .kind  = BR_ARG_INT,                                                                      \
-         .value = "N",                                                                             \
-         .lo    = 0,                                                                               \
-         .hi    = 256,                                                                             \
-         .help  = "lanes (threads); 0: all cores",                                                 \
-         .to    = &(common).n_threads},                                                               \
+    {"CONFIG", NULL, BR_ARG_TEXT, "FILE", "the configuration, JSON", &(common).path, true, 0, 0},  \
+        {"--set",                                                                                  \
+         NULL,                                                                                     \
+         BR_ARG_MANY,                                                                              \
+         "KEY=VALUE",                                                                              \
+         "sets one key, e.g. list.k=50; may be repeated",                                          \
+         &(common).set,                                                                            \
+         false,                                                                                    \
+         0,                                                                                        \
+         0},                                                                                       \
+        {"--threads",         NULL,  BR_ARG_INT, "N", "lanes (threads); 0: all cores",             \
+         &(common).n_threads, false, 0,          256},                                             \
     {                                                                                              \
-        .name = "--log-level", .kind = BR_ARG_TEXT, .value = "LEVEL",                              \
-        .help = "error, warn, info or debug", .to = &(common).log_level                            \
+        "--log-level", NULL, BR_ARG_TEXT, "LEVEL", "error, warn, info or debug",                   \
+            &(common).log_level, false, 0, 0                                                       \
     }
 
 /* Reads the file, applies --set, --threads and --log-level, checks. br_config_close it. */

@@ -3,8 +3,9 @@
  * batchrank evaluate: HR@k and NDCG@k against held-out events. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "host/pipeline/evaluate.h"
+#include "host/pipeline/look/evaluate.h"
 #include "host/verbs/config_args.h"
 #include "host/verbs/verbs.h"
 
@@ -95,72 +96,53 @@ done:
     return st;
 }
 
+#define N_ARGS 9
+
+static void list_args(evaluate_args *a, br_evaluation *e, br_arg out[N_ARGS])
+{
+    const br_arg args[N_ARGS] = {
+        {"--run", NULL, BR_ARG_TEXT, "DIR", "the finished run whose lists are judged", &a->run,
+         false, 0, 0},
+        {"--config", NULL, BR_ARG_TEXT, "FILE",
+         "a configuration, when there is no run (for --negatives, --popularity)", &a->config, false,
+         0, 0},
+        {"--truth", NULL, BR_ARG_TEXT, "FILE", "held-out events, layout of customers.h5",
+         &e->truth_path, true, 0, 0},
+        {"--modality", NULL, BR_ARG_TEXT, "NAME", "timeline of the held-out items (purchase)",
+         &e->modality, false, 0, 0},
+        {"--at", NULL, BR_ARG_TEXT, "K,K,...", "cut-offs (10)", &a->at, false, 0, 0},
+        {"--popularity", NULL, BR_ARG_FLAG, "", "also judge the popularity order",
+         &e->wants_popularity, false, 0, 0},
+        {"--negatives", NULL, BR_ARG_TEXT, "FILE",
+         "rank the target among these catalogue rows [customers, n] f32, .npy or h5",
+         &e->negatives_path, false, 0, 0},
+        {"--set", NULL, BR_ARG_MANY, "KEY=VALUE", "sets one configuration key", &a->set, false, 0,
+         0},
+        {"--threads", NULL, BR_ARG_INT, "N", "lanes (threads); 0: all cores", &a->n_threads, false,
+         0, 256}};
+
+    memcpy(out, args, sizeof args);
+}
+
 br_status br_verb_evaluate(int argc, char **argv)
 {
-    br_status     st = BR_OK;
-    evaluate_args a  = {.at = "10"};
-    br_evaluation e  = {.modality = "purchase"};
-    bool          is_help;
-    const br_arg  args[] = {
-         {.name  = "--run",
-          .kind  = BR_ARG_TEXT,
-          .value = "DIR",
-          .to    = &a.run,
-          .help  = "the finished run whose lists are judged"},
-         {.name  = "--config",
-          .kind  = BR_ARG_TEXT,
-          .value = "FILE",
-          .to    = &a.config,
-          .help  = "a configuration, when there is no run (for --negatives, --popularity)"},
-         {.name        = "--truth",
-          .kind        = BR_ARG_TEXT,
-          .value       = "FILE",
-          .to          = &e.truth_path,
-          .is_required = true,
-          .help        = "held-out events, layout of customers.h5"},
-         {.name  = "--modality",
-          .kind  = BR_ARG_TEXT,
-          .value = "NAME",
-          .to    = &e.modality,
-          .help  = "timeline of the held-out items (purchase)"},
-         {.name  = "--at",
-          .kind  = BR_ARG_TEXT,
-          .value = "K,K,...",
-          .to    = &a.at,
-          .help  = "cut-offs (10)"},
-         {.name = "--popularity",
-          .kind = BR_ARG_FLAG,
-          .to   = &e.wants_popularity,
-          .help = "also judge the popularity order"},
-         {.name  = "--negatives",
-          .kind  = BR_ARG_TEXT,
-          .value = "FILE",
-          .to    = &e.negatives_path,
-          .help  = "rank the target among these catalogue rows [customers, n], .npy or h5"},
-         {.name  = "--set",
-          .kind  = BR_ARG_MANY,
-          .value = "KEY=VALUE",
-          .to    = &a.set,
-          .help  = "sets one configuration key"},
-         {.name  = "--threads",
-          .kind  = BR_ARG_INT,
-          .value = "N",
-          .lo    = 0,
-          .hi    = 256,
-          .to    = &a.n_threads,
-          .help  = "lanes (threads); 0: all cores"}};
+    br_status      st = BR_OK;
+    evaluate_args  a  = {.at = "10"};
+    br_evaluation  e  = {.modality = "purchase"};
+    br_arg         args[N_ARGS];
+    bool           is_help;
     const br_usage usage = {
         .verb    = "evaluate",
         .summary = "HR@k and NDCG@k against held-out events.",
-        .text =
-            "The target of a customer is the first held-out event. 'lists': its place in the\n"
-            "lists of a run, over the full catalogue. 'popularity': its place in the popularity\n"
-            "order under the same rules. 'negatives': its place among the given items.",
+        .text = "The target of a customer is the first held-out event. 'lists': its place in the\n"
+                "lists of a run, over the full catalogue. 'popularity': its place in the\n"
+                "popularity order under the same rules. 'negatives': among the given items.",
         .examples = "  batchrank evaluate --run demo/eval-run --truth demo/truth.h5 --at 5,10 "
                     "--popularity",
         .args     = args,
-        .n_args   = BR_N_ARGS(args)};
+        .n_args   = N_ARGS};
 
+    list_args(&a, &e, args);
     BR_TRY(st, br_args_parse(&usage, argc, argv, &is_help));
     if (is_help)
         goto done;

@@ -1,11 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * batchrank generate: seeded synthetic data. */
-#include <stdio.h>
+#include <string.h>
 
-#include "host/pipeline/generate.h"
-#include "host/verbs/config_args.h"
+#include "host/pipeline/generate/generate.h"
+#include "host/verbs/args.h"
 #include "host/verbs/verbs.h"
+
+#define N_ARGS 9
+
+static void list_args(br_generate_options *o, br_arg out[N_ARGS])
+{
+    const br_arg args[N_ARGS] = {
+        {"--out", "-o", BR_ARG_TEXT, "DIR", "folder for customers.h5, catalogue.h5 and model/",
+         &o->out_dir, true, 0, 0},
+        {"--customers", NULL, BR_ARG_INT, "N", "customers (100000)", &o->n_customers, false, 0,
+         1000000000},
+        {"--items", NULL, BR_ARG_INT, "N", "items (20000)", &o->n_items, false, 1, 100000000},
+        {"--browse", NULL, BR_ARG_INT, "N", "mean browse events of a customer (50)", &o->n_browse,
+         false, 1, 4096},
+        {"--purchase", NULL, BR_ARG_INT, "N", "mean purchase events (20)", &o->n_purchase, false, 1,
+         4096},
+        {"--spread", NULL, BR_ARG_REAL, "S", "sigma of log-normal lengths; 0: all alike (0)",
+         &o->spread, false, 0, 3},
+        {"--cold", NULL, BR_ARG_REAL, "SHARE", "share of customers without any event (0)",
+         &o->cold_share, false, 0, 1},
+        {"--dim", NULL, BR_ARG_INT, "D", "width of the model's vectors, even (64)", &o->dim, false,
+         2, 1024},
+        {"--seed", NULL, BR_ARG_INT, "N", "the same seed gives the same bytes (1)", &o->seed, false,
+         0, INT64_MAX}};
+
+    memcpy(out, args, sizeof args);
+}
 
 br_status br_verb_generate(int argc, char **argv)
 {
@@ -16,89 +42,26 @@ br_status br_verb_generate(int argc, char **argv)
                               .n_purchase  = 20,
                               .dim         = 64,
                               .seed        = 1};
+    br_arg              args[N_ARGS];
     bool                is_help;
-    const br_arg        args[] = {{.name        = "--out",
-                                   .letter      = "-o",
-                                   .kind        = BR_ARG_TEXT,
-                                   .value       = "DIR",
-                                   .to          = &o.out_dir,
-                                   .is_required = true,
-                                   .help = "folder for customers.h5, catalogue.h5 and model/"},
-                                  {.name  = "--customers",
-                                   .kind  = BR_ARG_INT,
-                                   .value = "N",
-                                   .to    = &o.n_customers,
-                                   .lo    = 0,
-                                   .hi    = 1000000000,
-                                   .help  = "customers (100000)"},
-                                  {.name  = "--items",
-                                   .kind  = BR_ARG_INT,
-                                   .value = "N",
-                                   .to    = &o.n_items,
-                                   .lo    = 1,
-                                   .hi    = 100000000,
-                                   .help  = "items (20000)"},
-                                  {.name  = "--browse",
-                                   .kind  = BR_ARG_INT,
-                                   .value = "N",
-                                   .to    = &o.n_browse,
-                                   .lo    = 1,
-                                   .hi    = 4096,
-                                   .help  = "mean browse events of a customer (50)"},
-                                  {.name  = "--purchase",
-                                   .kind  = BR_ARG_INT,
-                                   .value = "N",
-                                   .to    = &o.n_purchase,
-                                   .lo    = 1,
-                                   .hi    = 4096,
-                                   .help  = "mean purchase events (20)"},
-                                  {.name  = "--spread",
-                                   .kind  = BR_ARG_REAL,
-                                   .value = "S",
-                                   .to    = &o.spread,
-                                   .lo    = 0,
-                                   .hi    = 3,
-                                   .help  = "sigma of log-normal lengths; 0: all alike (0)"},
-                                  {.name  = "--cold",
-                                   .kind  = BR_ARG_REAL,
-                                   .value = "SHARE",
-                                   .to    = &o.cold_share,
-                                   .lo    = 0,
-                                   .hi    = 1,
-                                   .help  = "share of customers without any event (0)"},
-                                  {.name  = "--dim",
-                                   .kind  = BR_ARG_INT,
-                                   .value = "D",
-                                   .to    = &o.dim,
-                                   .lo    = 2,
-                                   .hi    = 1024,
-                                   .help  = "width of the model's vectors, even (64)"},
-                                  {.name  = "--seed",
-                                   .kind  = BR_ARG_INT,
-                                   .value = "N",
-                                   .to    = &o.seed,
-                                   .lo    = 0,
-                                   .hi    = INT64_MAX,
-                                   .help  = "the same seed gives the same bytes (1)"}};
-    const br_usage      usage  = {
-              .verb    = "generate",
-              .summary = "Writes seeded synthetic customers, a catalogue and a random model that fit "
-                               "together.",
-              .text =
-                  "For tests, sizing and benchmarks. Item popularity follows Zipf's law; events of a\n"
-                        "customer are in order of time. Memory stays bounded for any number of customers.",
-              .examples = "  batchrank generate -o data --customers 1000000\n"
-                                "  batchrank run job.json --set input.customers=data/customers.h5",
-              .args     = args,
-              .n_args   = BR_N_ARGS(args)};
+    const br_usage      usage = {
+             .verb     = "generate",
+             .summary  = "Writes synthetic customers, a catalogue and a random model for them.",
+             .text     = "For tests, sizing and benchmarks. Item popularity follows Zipf's law;\n"
+                              "events of a customer are in order of time. Memory stays bounded.",
+             .examples = "  batchrank generate -o data --customers 1000000\n"
+                              "  batchrank run job.json --set input.customers=data/customers.h5",
+             .args     = args,
+             .n_args   = N_ARGS};
 
+    list_args(&o, args);
     BR_TRY(st, br_args_parse(&usage, argc, argv, &is_help));
     if (is_help)
         goto done;
     if (o.dim % 2 != 0)
         BR_FAIL(st, BR_E_USAGE,
-                "batchrank generate: --dim: found %lld, expected an even number: "
-                "the model has two attention heads",
+                "batchrank generate: --dim: found %lld, expected an even number: the model has two "
+                "attention heads",
                 (long long)o.dim);
     BR_TRY(st, br_job_generate(&o));
 done:

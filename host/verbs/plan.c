@@ -3,7 +3,7 @@
  * batchrank plan: what a job will take. */
 #include <stdio.h>
 
-#include "host/pipeline/check.h"
+#include "host/pipeline/look/check.h"
 #include "host/verbs/config_args.h"
 #include "host/verbs/verbs.h"
 

@@ -5,8 +5,8 @@
 
 #include "host/base/log.h"
 #include "host/base/memory.h"
-#include "host/pipeline/identity.h"
 #include "host/pipeline/job.h"
+#include "host/pipeline/setup/identity.h"
 #include "host/verbs/config_args.h"
 #include "host/verbs/verbs.h"
 
@@ -63,12 +63,12 @@ br_status br_verb_run(int argc, char **argv)
     bool           is_help;
     const br_arg   args[] = {BR_CONFIG_ARGS(common)};
     const br_usage usage  = {
-         .verb    = "run",
-         .summary = "Runs the job of a configuration: customers' timelines in, ranked lists out.",
-         .text = "Reads customers, encodes their timelines, fuses the modalities, scores the whole\n"
-                  "catalogue and writes the best items with probabilities to a run directory.\n"
-                  "A run that was stopped goes on where it was when the same command is given\n"
-                  "again; a complete run is left alone. Progress goes to stderr.",
+         .verb     = "run",
+         .summary  = "Runs the job of a configuration: customers' timelines in, ranked lists out.",
+         .text     = "Reads customers, encodes their timelines, fuses modalities, scores\n"
+                      "the whole catalogue and writes the best items with probabilities.\n"
+                      "A run that was stopped goes on where it was when the same command is given\n"
+                      "again; a complete run is left alone. Progress goes to stderr.",
          .examples = "  batchrank run configs/demo/run.json\n"
                       "  batchrank run job.json --set list.k=50 --set run.threads=16",
          .args     = args,

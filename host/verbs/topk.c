@@ -5,9 +5,8 @@
 #include <string.h>
 
 #include "host/base/log.h"
-#include "host/pipeline/topk.h"
+#include "host/pipeline/vectors/topk.h"
 #include "host/verbs/args.h"
-#include "host/verbs/config_args.h"
 #include "host/verbs/verbs.h"
 
 static br_status choose_backend(const char *name, br_backend *out)
@@ -25,97 +24,66 @@ static br_status choose_backend(const char *name, br_backend *out)
                    name);
 }
 
+typedef struct topk_args {
+    br_topk_options o;
+    const char     *backend;
+    bool            is_quiet;
+} topk_args;
+
+#define N_ARGS 11
+
+static void list_args(topk_args *a, br_arg out[N_ARGS])
+{
+    const br_arg args[N_ARGS] = {
+        {"--customers", NULL, BR_ARG_TEXT, "X", "[U, D] float32: x.npy or file.h5:/dataset",
+         &a->o.customers, true, 0, 0},
+        {"--items", NULL, BR_ARG_TEXT, "Z", "[N, D] float32", &a->o.items, true, 0, 0},
+        {"-k", NULL, BR_ARG_INT, "K", "items per customer, 1..1024 (10)", &a->o.k, false, 1, 1024},
+        {"--out", "-o", BR_ARG_TEXT, "OUT.h5", "the lists file", &a->o.out, true, 0, 0},
+        {"--bias", NULL, BR_ARG_TEXT, "B", "[N] float32, added to every score of an item",
+         &a->o.bias, false, 0, 0},
+        {"--item-keys", NULL, BR_ARG_TEXT, "KEYS",
+         "[N] S<n> or uint64: keys.npy or file.h5:/dataset (row numbers)", &a->o.item_keys, false,
+         0, 0},
+        {"--customer-keys", NULL, BR_ARG_TEXT, "KEYS", "[U] likewise", &a->o.customer_keys, false,
+         0, 0},
+        {"--exclude", NULL, BR_ARG_TEXT, "FILE.h5:/GROUP", "never-lists: offset u64[U+1], item i32",
+         &a->o.exclude, false, 0, 0},
+        {"--backend", NULL, BR_ARG_TEXT, "NAME", "auto, ref, cpu or cuda (auto)", &a->backend,
+         false, 0, 0},
+        {"--threads", NULL, BR_ARG_INT, "N", "lanes (threads); 0: all cores", &a->o.n_threads,
+         false, 0, 256},
+        {"--quiet", "-q", BR_ARG_FLAG, "", "warnings and errors only", &a->is_quiet, false, 0, 0}};
+
+    memcpy(out, args, sizeof args);
+}
+
 br_status br_verb_topk(int argc, char **argv)
 {
-    br_status       st      = BR_OK;
-    br_topk_options o       = {.k = 10};
-    const char     *backend = "auto";
-    bool            is_help, is_quiet = false;
-    const br_arg    args[] = {
-           {.name        = "--customers",
-            .kind        = BR_ARG_TEXT,
-            .value       = "X",
-            .to          = &o.customers,
-            .is_required = true,
-            .help        = "[U, D] float32: x.npy or file.h5:/dataset"},
-           {.name        = "--items",
-            .kind        = BR_ARG_TEXT,
-            .value       = "Z",
-            .to          = &o.items,
-            .is_required = true,
-            .help        = "[N, D] float32"},
-           {.name  = "-k",
-            .kind  = BR_ARG_INT,
-            .value = "K",
-            .to    = &o.k,
-            .lo    = 1,
-            .hi    = 1024,
-            .help  = "items per customer, 1..1024 (10)"},
-           {.name        = "--out",
-            .letter      = "-o",
-            .kind        = BR_ARG_TEXT,
-            .value       = "OUT.h5",
-            .to          = &o.out,
-            .is_required = true,
-            .help        = "the lists file"},
-           {.name  = "--bias",
-            .kind  = BR_ARG_TEXT,
-            .value = "B",
-            .to    = &o.bias,
-            .help  = "[N] float32, added to every score of an item"},
-           {.name  = "--item-keys",
-            .kind  = BR_ARG_TEXT,
-            .value = "KEYS",
-            .to    = &o.item_keys,
-            .help  = "[N] S<n> or uint64: keys.npy or file.h5:/dataset (row numbers)"},
-           {.name  = "--customer-keys",
-            .kind  = BR_ARG_TEXT,
-            .value = "KEYS",
-            .to    = &o.customer_keys,
-            .help  = "[U] likewise"},
-           {.name  = "--exclude",
-            .kind  = BR_ARG_TEXT,
-            .value = "FILE.h5:/GROUP",
-            .to    = &o.exclude,
-            .help  = "never-lists: offset u64[U+1], item i32"},
-           {.name  = "--backend",
-            .kind  = BR_ARG_TEXT,
-            .value = "NAME",
-            .to    = &backend,
-            .help  = "auto, ref, cpu or cuda (auto)"},
-           {.name  = "--threads",
-            .kind  = BR_ARG_INT,
-            .value = "N",
-            .to    = &o.n_threads,
-            .lo    = 0,
-            .hi    = 256,
-            .help  = "lanes (threads); 0: all cores"},
-           {.name   = "--quiet",
-            .letter = "-q",
-            .kind   = BR_ARG_FLAG,
-            .to     = &is_quiet,
-            .help   = "warnings and errors only"}};
+    br_status      st = BR_OK;
+    topk_args      a  = {.o = {.k = 10}, .backend = "auto"};
+    br_arg         args[N_ARGS];
+    bool           is_help;
     const br_usage usage = {
-        .verb    = "topk",
-        .summary = "Exact top-k: for every row of X the K rows of Z with the largest x . z + b.",
-        .text =
-            "Scores are dot products summed in float64 and rounded once to float32; equal scores\n"
-            "stand in order of their row. The answer is the same for any number of threads and on\n"
-            "any backend. OUT.h5 holds /list/item, /list/score [U, K] and the keys of both sides.",
-        .examples =
-            "  batchrank topk --customers x.npy --items z.npy -k 10 -o lists.h5\n"
-            "  batchrank topk --customers als.h5:/user_factors --items als.h5:/item_factors \\\n"
-            "                 --item-keys als.h5:/item_id -k 100 -o lists.h5",
-        .args   = args,
-        .n_args = BR_N_ARGS(args)};
+        .verb     = "topk",
+        .summary  = "Exact top-k: for every row of X the K rows of Z with the largest x . z + b.",
+        .text     = "Scores are dot products summed in float64 and rounded once to float32; equal\n"
+                    "scores stand in order of their row. The answer is the same for any number of\n"
+                    "threads and on any backend. OUT.h5 holds /list/item, /list/score [U, K] and\n"
+                    "the keys of both sides.",
+        .examples = "  batchrank topk --customers x.npy --items z.npy -k 10 -o lists.h5\n"
+                    "  batchrank topk --customers als.h5:/user --items als.h5:/item -o lists.h5",
+        .args     = args,
+        .n_args   = N_ARGS};
 
+    list_args(&a, args);
     BR_TRY(st, br_args_parse(&usage, argc, argv, &is_help));
     if (is_help)
         goto done;
-    if (is_quiet)
+    if (a.is_quiet)
         br_log_set_level(BR_LOG_WARN);
-    BR_TRY(st, choose_backend(backend, &o.backend));
-    BR_TRY(st, br_job_topk(&o));
+    BR_TRY(st, choose_backend(a.backend, &a.o.backend));
+    BR_TRY(st, br_job_topk(&a.o));
 done:
     return st;
 }

@@ -27,6 +27,8 @@ br_status br_ref_last_rows(br_dev *dev, const br_last_rows_args *args);
 br_status br_ref_gru(br_dev *dev, const br_gru_args *args);
 br_status br_ref_decay_pool(br_dev *dev, const br_decay_pool_args *args);
 br_status br_ref_gather_rows(br_dev *dev, const br_gather_rows_args *args);
+br_status br_ref_copy_rows(br_dev *dev, const br_copy_rows_args *args);
+br_status br_ref_fuse_inputs(br_dev *dev, const br_fuse_inputs_args *args);
 br_status br_ref_fuse(br_dev *dev, const br_fuse_args *args);
 br_status br_ref_norm_band(br_dev *dev, br_mat x_BD, double lo, double hi);
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads of a good customers.h5 and catalogue.h5 fail: EIO once, at any read, ends in exit code 4 with
-the file's name and the reason; EINTR and a read that gives 1 byte change nothing.
+"""Reads of a good customers.h5 and catalogue.h5 fail: EIO once, at any read, ends in exit code 4
+with the file's name and the reason; EINTR and a read that gives 1 byte change nothing.
 failing_reads.py CHECK_INPUT BREAK_READS"""
 import errno
 import os

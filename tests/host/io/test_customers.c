@@ -35,18 +35,24 @@ static const int32_t  exclude_item[3]          = {4, 0, 1};
 
 static char path[FIXTURE_PATH_BYTES];
 
-static void put_timeline(hid_t file, const char *vocabulary, const char *group, const void *offset,
-                         int64_t n, const void *item, const void *time)
+typedef struct events {
+    const void *offset;
+    int64_t     n;
+    const void *item;
+    const void *time;
+} events;
+
+static void put_timeline(hid_t file, const char *vocabulary, const char *group, events e)
 {
     char  name[64];
     hid_t id;
 
     snprintf(name, sizeof name, "%s/offset", group);
-    fixture_put_1d(file, name, H5T_STD_U64LE, U + 1, offset);
+    fixture_put_1d(file, name, H5T_STD_U64LE, U + 1, e.offset);
     snprintf(name, sizeof name, "%s/item", group);
-    fixture_put_1d(file, name, H5T_STD_I32LE, n, item);
+    fixture_put_1d(file, name, H5T_STD_I32LE, e.n, e.item);
     snprintf(name, sizeof name, "%s/time", group);
-    fixture_put_1d(file, name, H5T_STD_I64LE, n, time);
+    fixture_put_1d(file, name, H5T_STD_I64LE, e.n, e.time);
     id = H5Gopen2(file, group, H5P_DEFAULT);
     fixture_text(id, "vocabulary", vocabulary);
     H5Gclose(id);
@@ -83,11 +89,12 @@ static int make_file(void **state)
     for (int i = 0; i < U * D; i++)
         vector[i] = (float)(i * i);
     fixture_keys(file, "/customer/key", U, sizeof key_U[0], &key_U[0][0]);
-    put_timeline(file, "catalogue", "/timeline/buy", offset_U1, E, item_E, time_E);
+    put_timeline(file, "catalogue", "/timeline/buy", (events){offset_U1, E, item_E, time_E});
     fixture_put_1d(file, "/timeline/buy/type", H5T_STD_U8LE, E, type_E);
     fixture_put_1d(file, "/timeline/buy/weight", H5T_IEEE_F32LE, E, weight_E);
     fixture_keys(file, "/vocabulary/campaign/key", 2, 2, "c1c2");
-    put_timeline(file, "campaign", "/timeline/mail", mail_offset_U1, 1, mail_item, mail_time);
+    put_timeline(file, "campaign", "/timeline/mail",
+                 (events){mail_offset_U1, 1, mail_item, mail_time});
     fixture_put_1d(file, "/static/age", H5T_STD_I32LE, U, age_U);
     fixture_keys(file, "/static_key/age", 2, 3, "oldyou");
     put_aggregates(file);

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One block of the SASRec family in its three forms: after attention and feed-forward comes a norm
+ * (recbole, pmixer_c_post), before them (pmixer_c_pre), or before the query and before the
+ * feed-forward only (pmixer_a, pmixer_b). Called once per layer and chunk. */
+#include <math.h>
+
+#include "models/encoder.h"
+
+typedef enum { FORM_POST, FORM_PRE, FORM_QUERY } block_form;
+
+static block_form form_of(const br_encoder_spec *spec)
+{
+    switch (spec->variant) {
+    case BR_VARIANT_PMIXER_A:
+    case BR_VARIANT_PMIXER_B:
+        return FORM_QUERY;
+    case BR_VARIANT_PMIXER_C_PRE:
+        return FORM_PRE;
+    case BR_VARIANT_PMIXER_C_POST:
+    case BR_VARIANT_RECBOLE:
+        break;
+    }
+    return FORM_POST;
+}
+
+static br_status norm(const br_attention_call *c, const br_norm *norm, br_mat x, br_mat out)
+{
+    const br_layer_norm_args args = {.x_RD     = x,
+                                     .gamma_1D = norm->gamma_1D,
+                                     .beta_1D  = norm->beta_1D,
+                                     .eps      = c->encoder->spec->eps,
+                                     .out_RD   = out};
+    return br_op_layer_norm(c->lane, &args);
+}
+
+/* Rows [part, part + n_parts) of the thirds of the input projection: 0 query, 1 key, 2 value. */
+static br_status project(const br_attention_call *c, int32_t part, int32_t n_parts, br_mat x,
+                         br_mat out)
+{
+    int64_t              dim  = c->encoder->spec->dim;
+    const br_linear_args args = {
+        .x_RI      = x,
+        .weight_OI = br_mat_rows(c->layer->qkv_weight_3DD, part * dim, n_parts * dim),
+        .bias_1O   = br_mat_cols(c->layer->qkv_bias_13D, part * dim, n_parts * dim),
+        .out_RO    = out};
+    return br_op_linear(c->lane, &args);
+}
+
+/* state += W mixed + b */
+static br_status project_out(const br_attention_call *c, br_mat mixed, br_mat state)
+{
+    const br_linear_args args = {.x_RI        = mixed,
+                                 .weight_OI   = c->layer->out_weight_DD,
+                                 .bias_1O     = c->layer->out_bias_1D,
+                                 .residual_RO = state,
+                                 .out_RO      = state};
+    return br_op_linear(c->lane, &args);
+}
+
+/* out = FFN(x) + out */
+static br_status feed_forward(const br_attention_call *c, br_mat x, br_mat inner, br_mat out)
+{
+    br_status            st    = BR_OK;
+    const br_linear_args first = {.x_RI       = x,
+                                  .weight_OI  = c->layer->inner_weight_ID,
+                                  .bias_1O    = c->layer->inner_bias_1I,
+                                  .activation = c->encoder->spec->activation,
+                                  .out_RO     = inner};
+    const br_linear_args last  = {.x_RI        = inner,
+                                  .weight_OI   = c->layer->outer_weight_DI,
+                                  .bias_1O     = c->layer->outer_bias_1D,
+                                  .residual_RO = out,
+                                  .out_RO      = out};
+
+    BR_TRY(st, br_op_linear(c->lane, &first));
+    BR_TRY(st, br_op_linear(c->lane, &last));
+done:
+    return st;
+}
+
+/* What follows attention, in place: `x` holds residual + attention; `spare` is as wide. */
+static br_status finish_block(const br_attention_call *c, br_mat x, br_mat spare, br_mat inner)
+{
+    br_status  st   = BR_OK;
+    block_form form = form_of(c->encoder->spec);
+
+    if (form == FORM_PRE) {
+        BR_TRY(st, norm(c, &c->layer->ffn_norm, x, spare));
+        BR_TRY(st, feed_forward(c, spare, inner, x));
+        goto done;
+    }
+    BR_TRY(st, norm(c, form == FORM_POST ? &c->layer->att_norm : &c->layer->ffn_norm, x, x));
+    BR_TRY(st, feed_forward(c, x, inner, x));
+    if (form == FORM_POST)
+        BR_TRY(st, norm(c, &c->layer->ffn_norm, x, x));
+done:
+    return st;
+}
+
+br_status br_attention_embed(const br_attention_call *call, br_mat out_ED)
+{
+    static const br_position_rule rule[] = {
+        [BR_VARIANT_RECBOLE]       = BR_POS_FROM_START,
+        [BR_VARIANT_PMIXER_A]      = BR_POS_FROM_END,
+        [BR_VARIANT_PMIXER_B]      = BR_POS_FROM_END_1,
+        [BR_VARIANT_PMIXER_C_POST] = BR_POS_FROM_END_1,
+        [BR_VARIANT_PMIXER_C_PRE]  = BR_POS_FROM_END_1,
+    };
+    br_status              st      = BR_OK;
+    const br_encoder      *encoder = call->encoder;
+    const br_encoder_spec *s       = encoder->spec;
+    const br_embed_args    args    = {.seqs    = call->seqs,
+                                      .item_VD = encoder->item_VD,
+                                      .scale = br_is_left_padded(s) ? (float)sqrt((double)s->dim) : 1.0f,
+                                      .position_PD   = encoder->position_PD,
+                                      .position_rule = rule[s->variant],
+                                      .max_length    = s->max_length,
+                                      .gap_GD        = encoder->gap_GD,
+                                      .type_AD       = encoder->type_AD,
+                                      .constant_1D   = encoder->constant_1D,
+                                      .out_ED        = out_ED};
+
+    BR_TRY(st, br_op_embed(call->lane, &args));
+    if (!br_is_left_padded(s))
+        BR_TRY(st, norm(call, &encoder->input_norm, out_ED, out_ED));
+done:
+    return st;
+}
+
+br_status br_attention_block(const br_attention_call *call, br_attention_work *work)
+{
+    br_status              st    = BR_OK;
+    const br_encoder_spec *s     = call->encoder->spec;
+    int64_t                dim   = s->dim;
+    block_form             form  = form_of(s);
+    br_mat                 qkv   = br_mat_reshape(work->work_EW, 3 * dim);
+    br_mat                 inner = br_mat_reshape(work->work_EW, s->inner);
+    br_attention_args      args  = {.seqs       = call->seqs,
+                                    .qkv_E3D    = qkv,
+                                    .n_heads    = s->n_heads,
+                                    .max_length = call->max_length,
+                                    .out_ED     = form == FORM_QUERY ? work->x_ED : work->y_ED};
+
+    if (call->has_pad) {
+        args.pad_key_1D   = br_mat_rows(call->layer->pad_kv_2D, 0, 1);
+        args.pad_value_1D = br_mat_rows(call->layer->pad_kv_2D, 1, 1);
+    }
+    if (form != FORM_POST)
+        BR_TRY(st, norm(call, &call->layer->att_norm, work->x_ED, work->y_ED));
+    if (form == FORM_QUERY) {
+        BR_TRY(st, project(call, 0, 1, work->y_ED, br_mat_cols(qkv, 0, dim)));
+        BR_TRY(st, project(call, 1, 2, work->x_ED, br_mat_cols(qkv, dim, 2 * dim)));
+    } else {
+        BR_TRY(st, project(call, 0, 3, form == FORM_PRE ? work->y_ED : work->x_ED, qkv));
+    }
+    BR_TRY(st, br_op_attention(call->lane, &args));
+    if (form == FORM_QUERY) { /* the normed query carries on */
+        br_mat swap = work->x_ED;
+        work->x_ED  = work->y_ED;
+        work->y_ED  = swap;
+    }
+    BR_TRY(st, project_out(call, work->y_ED, work->x_ED));
+    BR_TRY(st, finish_block(call, work->x_ED, work->y_ED, inner));
+done:
+    return st;
+}
+
+br_status br_attention_block_last(const br_attention_call *call, const br_attention_work *work,
+                                  br_mat out_BD)
+{
+    br_status               st   = BR_OK;
+    const br_encoder_spec  *s    = call->encoder->spec;
+    int64_t                 dim  = s->dim;
+    block_form              form = form_of(s);
+    br_mat                  key  = br_mat_rows(call->layer->qkv_weight_3DD, dim, dim);
+    br_mat                  x_ED = form == FORM_PRE ? work->y_ED : work->x_ED;
+    const br_last_rows_args last = {call->seqs, work->x_ED, work->last_BD};
+    br_attention_last_args  args = {
+         .seqs            = call->seqs,
+         .query_BD        = work->query_BD,
+         .x_ED            = x_ED,
+         .key_weight_DD   = key,
+         .key_bias_1D     = br_mat_cols(call->layer->qkv_bias_13D, dim, dim),
+         .value_weight_DD = br_mat_rows(call->layer->qkv_weight_3DD, 2 * dim, dim),
+         .value_bias_1D   = br_mat_cols(call->layer->qkv_bias_13D, 2 * dim, dim),
+         .n_heads         = s->n_heads,
+         .max_length      = call->max_length,
+         .out_BD          = work->mixed_BD};
+
+    if (call->has_pad)
+        args.pad_x_1D = call->layer->pad_x_1D;
+    BR_TRY(st, br_op_last_rows(call->lane, &last));
+    if (form == FORM_PRE) {
+        BR_TRY(st, norm(call, &call->layer->att_norm, work->x_ED, work->y_ED));
+        BR_TRY(st, norm(call, &call->layer->att_norm, work->last_BD, work->mixed_BD));
+        BR_TRY(st, project(call, 0, 1, work->mixed_BD, work->query_BD));
+    } else {
+        if (form == FORM_QUERY)
+            BR_TRY(st, norm(call, &call->layer->att_norm, work->last_BD, work->last_BD));
+        BR_TRY(st, project(call, 0, 1, work->last_BD, work->query_BD));
+    }
+    BR_TRY(st, br_op_attention_last(call->lane, &args));
+    BR_TRY(st, project_out(call, work->mixed_BD, work->last_BD));
+    BR_TRY(st, finish_block(call, work->last_BD, work->query_BD, work->inner_BI));
+    if (br_is_left_padded(s)) {
+        BR_TRY(st, norm(call, &call->encoder->last_norm, work->last_BD, out_BD));
+    } else {
+        const br_copy_rows_args copy = {.x_BD = work->last_BD, .out_BD = out_BD};
+        BR_TRY(st, br_op_copy_rows(call->lane, &copy));
+    }
+done:
+    return st;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * GRU4Rec: stacked GRU layers in PyTorch's gate order, the last state, a linear layer behind it
+ * when the model has one. Called once per chunk. */
+#include "host/base/memory.h"
+#include "models/encoder.h"
+
+typedef struct gru_work {
+    br_mat x_EX; /* X = max(D, H): event vectors, then the states of each layer */
+    br_mat gate_E3H;
+    br_mat last_BH;
+} gru_work;
+
+static int32_t n_weights(const br_encoder_spec *spec)
+{
+    return 6 + 4 * spec->n_layers;
+}
+
+static br_status declare(br_encoder *encoder, br_weights *weights)
+{
+    br_status              st = BR_OK;
+    const br_encoder_spec *s  = encoder->spec;
+    int64_t                h  = s->hidden;
+
+    br_encoder_declare_tables(encoder, weights);
+    BR_ALLOC(st, encoder->gru, s->n_layers, "GRU layers");
+    for (int32_t l = 0; l < s->n_layers; l++) {
+        br_gru_layer *layer = &encoder->gru[l];
+
+        br_weights_matrix(weights, &layer->weight_ih_3HI, 3 * h, l == 0 ? s->dim : h,
+                          "%sgru_layers.weight_ih_l%d", s->prefix, (int)l);
+        br_weights_matrix(weights, &layer->weight_hh_3HH, 3 * h, h, "%sgru_layers.weight_hh_l%d",
+                          s->prefix, (int)l);
+        if (!s->has_bias)
+            continue;
+        br_weights_vector(weights, &layer->bias_ih_13H, 3 * h, "%sgru_layers.bias_ih_l%d",
+                          s->prefix, (int)l);
+        br_weights_vector(weights, &layer->bias_hh_13H, 3 * h, "%sgru_layers.bias_hh_l%d",
+                          s->prefix, (int)l);
+    }
+    if (s->has_dense) {
+        br_weights_matrix(weights, &encoder->dense_weight_EH, s->out_dim, h, "%sdense.weight",
+                          s->prefix);
+        br_weights_vector(weights, &encoder->dense_bias_1E, s->out_dim, "%sdense.bias", s->prefix);
+    }
+done:
+    return st;
+}
+
+static br_status take_work(const br_encoder_spec *s, int64_t n_rows, int64_t n_events,
+                           br_taker *taker, gru_work *work)
+{
+    br_status st     = BR_OK;
+    int64_t   widest = s->n_layers > 1 && s->hidden > s->dim ? s->hidden : s->dim;
+
+    *work = (gru_work){0};
+    BR_TRY(st, br_take(taker, BR_F32, n_events, widest, &work->x_EX));
+    BR_TRY(st, br_take(taker, BR_F32, n_events, 3 * (int64_t)s->hidden, &work->gate_E3H));
+    if (s->has_dense)
+        BR_TRY(st, br_take(taker, BR_F32, n_rows, s->hidden, &work->last_BH));
+done:
+    return st;
+}
+
+static size_t scratch_bytes(const br_encoder *encoder, int64_t n_rows, int64_t n_events)
+{
+    br_taker  taker = {0};
+    gru_work  work;
+    br_status st = take_work(encoder->spec, n_rows, n_events, &taker, &work);
+
+    (void)st; /* adding up cannot fail */
+    return taker.n_bytes;
+}
+
+/* The event vectors of layer l, as many columns of x as it reads. */
+static br_mat layer_input(const br_encoder_spec *s, const gru_work *work, int32_t l)
+{
+    return br_mat_reshape(work->x_EX, l == 0 ? s->dim : s->hidden);
+}
+
+static br_status run_layer(const br_encoder *encoder, br_dev *lane, const br_seqs *seqs,
+                           const gru_work *work, int32_t l, br_mat last_BH)
+{
+    br_status              st     = BR_OK;
+    const br_encoder_spec *s      = encoder->spec;
+    const br_gru_layer    *layer  = &encoder->gru[l];
+    const br_linear_args   linear = {.x_RI      = layer_input(s, work, l),
+                                     .weight_OI = layer->weight_ih_3HI,
+                                     .bias_1O   = layer->bias_ih_13H,
+                                     .out_RO    = work->gate_E3H};
+    br_gru_args            args   = {.seqs          = seqs,
+                                     .gate_E3H      = work->gate_E3H,
+                                     .weight_hh_3HH = layer->weight_hh_3HH,
+                                     .bias_hh_13H   = layer->bias_hh_13H};
+
+    if (l + 1 == s->n_layers)
+        args.last_BH = last_BH;
+    else
+        args.state_EH = layer_input(s, work, l + 1); /* over the vectors just used up */
+    BR_TRY(st, br_op_linear(lane, &linear));
+    BR_TRY(st, br_op_gru(lane, &args));
+done:
+    return st;
+}
+
+static br_status encode(const br_encoder *encoder, br_dev *lane, const br_seqs *seqs, br_mat out_BS)
+{
+    br_status              st    = BR_OK;
+    const br_encoder_spec *s     = encoder->spec;
+    br_taker               taker = {.lane = lane};
+    gru_work               work;
+    br_embed_args          embed = {.seqs        = seqs,
+                                    .item_VD     = encoder->item_VD,
+                                    .scale       = 1.0f,
+                                    .max_length  = s->max_length,
+                                    .gap_GD      = encoder->gap_GD,
+                                    .type_AD     = encoder->type_AD,
+                                    .constant_1D = encoder->constant_1D};
+
+    BR_TRY(st, take_work(s, seqs->n_seqs, seqs->n_events, &taker, &work));
+    embed.out_ED = layer_input(s, &work, 0);
+    BR_TRY(st, br_op_embed(lane, &embed));
+    for (int32_t l = 0; l < s->n_layers; l++)
+        BR_TRY(st, run_layer(encoder, lane, seqs, &work, l, s->has_dense ? work.last_BH : out_BS));
+    if (s->has_dense) {
+        const br_linear_args dense = {.x_RI      = work.last_BH,
+                                      .weight_OI = encoder->dense_weight_EH,
+                                      .bias_1O   = encoder->dense_bias_1E,
+                                      .out_RO    = out_BS};
+        BR_TRY(st, br_op_linear(lane, &dense));
+    }
+done:
+    return st;
+}
+
+const br_architecture br_gru_architecture = {
+    .n_weights     = n_weights,
+    .declare       = declare,
+    .scratch_bytes = scratch_bytes,
+    .encode        = encode,
+};

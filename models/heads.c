@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Heads (eq. 6 and 9): logit_k = (W_k x_u) . z_i + b_{k,i} + c_k and its probability. Called once
+ * per head and tile of customers. */
+#include <assert.h>
+
+#include "models/model_state.h"
+
+void br_heads_declare(br_model *model)
+{
+    for (int32_t i = 0; i < model->spec.n_heads; i++) {
+        const br_head_spec *s = &model->spec.head[i];
+        br_head            *h = &model->head[i];
+
+        br_weights_matrix(model->weights, &h->weight_DD, model->spec.dim, model->spec.dim,
+                          "head.%s.weight", s->name);
+        br_weights_scalar(model->weights, &h->bias, "head.%s.bias", s->name);
+        if (s->has_item_bias)
+            br_weights_column(model->weights, &h->item_bias_V1, "head.%s.item_bias", s->name);
+    }
+}
+
+br_status br_heads_upload_knots(br_model *model, br_dev *dev)
+{
+    br_status st = BR_OK;
+
+    for (int32_t i = 0; i < model->spec.n_heads; i++) {
+        const br_head_spec *s = &model->spec.head[i];
+        br_head            *h = &model->head[i];
+
+        if (s->calibration != BR_CALIBRATION_ISOTONIC)
+            continue;
+        BR_TRY(st, br_dev_alloc(dev, BR_F32, s->n_points, 2, &h->knot_P2));
+        BR_TRY(st, br_upload(dev, h->knot_P2, s->knot_P2));
+    }
+done:
+    return st;
+}
+
+br_mat br_model_head_item_bias(const br_model *model, int32_t head)
+{
+    assert(head >= 0 && head < model->spec.n_heads);
+    return model->head[head].item_bias_V1;
+}
+
+br_status br_model_head_query(const br_model *model, br_dev *lane, int32_t head, br_mat x_BD,
+                              br_mat out_BD)
+{
+    const br_linear_args args = {
+        .x_RI = x_BD, .weight_OI = model->head[head].weight_DD, .out_RO = out_BD};
+
+    assert(head >= 0 && head < model->spec.n_heads);
+    return br_op_linear(lane, &args);
+}
+
+br_status br_model_head_calibrate(const br_model *model, br_dev *lane, int32_t head,
+                                  br_mat logit_BK)
+{
+    const br_head_spec     *s    = &model->spec.head[head];
+    const br_head          *h    = &model->head[head];
+    const br_calibrate_args args = {.logit_BK    = logit_BK,
+                                    .offset      = (double)h->bias,
+                                    .link        = s->link,
+                                    .calibration = s->calibration,
+                                    .platt_a     = s->platt_a,
+                                    .platt_b     = s->platt_b,
+                                    .n_points    = s->n_points,
+                                    .knot_P2     = h->knot_P2};
+
+    assert(head >= 0 && head < model->spec.n_heads);
+    return br_op_calibrate(lane, &args);
+}
