@@ -1,72 +1,140 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Inner loops of the candidate search. Called for each customer and block of 64 items
- * (br_any_reaches), each survivor (the dot product), each full buffer (the others). */
+ * Inner loops of the candidate search. Called for each full buffer and once at the end of each
+ * customer; the dot product for each survivor. */
 #include "kernels/cpu/candidates.h"
-
-#include <stdlib.h>
 
 #include "kernels/canonical.h"
 #include "kernels/cpu/clones.h"
 
-static float median_of_three(float a, float b, float c)
+#define SHORT_RUN 24
+
+BR_CLONES static int32_t count_reaching(const int32_t *key_C, int32_t n, int32_t at_least)
 {
-    if (a > b)
-        return b > c ? b : a > c ? c : a;
-    return a > c ? a : b > c ? c : b;
+    int32_t count = 0;
+
+    for (int32_t i = 0; i < n; i++)
+        count += key_C[i] >= at_least;
+    return count;
 }
 
-float br_kth_largest(float *value, int64_t n, int64_t k)
+/* Bisection over the keys: a count is one pass in vector code, so this beats a quickselect whose
+ * branches nobody can predict. */
+float br_candidates_floor(const br_candidates *c, int32_t k)
 {
-    int64_t lo = 0, hi = n - 1;
+    int64_t lo = INT32_MAX, hi = INT32_MIN;
 
-    while (lo < hi) {
-        float   pivot = median_of_three(value[lo], value[lo + (hi - lo) / 2], value[hi]);
-        int64_t i = lo, j = hi;
+    for (int32_t i = 0; i < c->n; i++) {
+        lo = c->lower_C[i] < lo ? c->lower_C[i] : lo;
+        hi = c->lower_C[i] > hi ? c->lower_C[i] : hi;
+    }
+    while (lo < hi) { /* k reach lo */
+        int64_t mid   = lo + (hi - lo + 1) / 2;
+        int32_t count = count_reaching(c->lower_C, c->n, (int32_t)mid);
 
-        while (i <= j) {
-            while (value[i] > pivot)
-                i++;
-            while (value[j] < pivot)
-                j--;
-            if (i <= j) {
-                float swap = value[i];
-
-                value[i++] = value[j];
-                value[j--] = swap;
-            }
-        }
-        if (k - 1 <= j)
-            hi = j;
-        else if (k - 1 >= i)
-            lo = i;
+        if (count < k)
+            hi = mid - 1;
         else
+            lo = mid;
+        if (count == k)
             break;
     }
-    return value[k - 1];
+    return br_order_value((int32_t)lo);
 }
 
-static int compare_candidates(const void *a, const void *b)
+void br_candidates_drop(br_candidates *c, float floor)
 {
-    const br_candidate *x = a, *y = b;
+    int32_t n = 0;
 
-    if (x->approx != y->approx)
-        return x->approx > y->approx ? -1 : 1;
-    return (x->item > y->item) - (x->item < y->item);
+    for (int32_t i = 0; i < c->n; i++) {
+        c->lower_C[n] = c->lower_C[i];
+        c->upper_C[n] = c->upper_C[i];
+        c->item_C[n]  = c->item_C[i];
+        n += c->upper_C[i] >= floor;
+    }
+    c->n = n;
 }
 
-void br_candidates_sort(br_candidate *candidate, int64_t n)
+static void sort_short(uint64_t *key, int64_t n)
 {
-    qsort(candidate, (size_t)n, sizeof *candidate, compare_candidates);
+    for (int64_t i = 1; i < n; i++) {
+        uint64_t moving = key[i];
+        int64_t  at     = i;
+
+        for (; at > 0 && key[at - 1] > moving; at--)
+            key[at] = key[at - 1];
+        key[at] = moving;
+    }
 }
 
-BR_CLONES int br_any_reaches(const float *score, const float *bias, int64_t n, float threshold)
+static void sift_down(uint64_t *key, int64_t at, int64_t n)
 {
-    int any = 0;
+    uint64_t moving = key[at];
 
-    for (int64_t j = 0; j < n; j++)
-        any |= score[j] + bias[j] >= threshold;
-    return any;
+    for (int64_t child = 2 * at + 1; child < n; child = 2 * at + 1) {
+        child += child + 1 < n && key[child + 1] > key[child];
+        if (key[child] <= moving)
+            break;
+        key[at] = key[child];
+        at      = child;
+    }
+    key[at] = moving;
+}
+
+static void sort_heap(uint64_t *key, int64_t n)
+{
+    for (int64_t i = n / 2 - 1; i >= 0; i--)
+        sift_down(key, i, n);
+    for (int64_t last = n - 1; last > 0; last--) {
+        uint64_t largest = key[0];
+
+        key[0]    = key[last];
+        key[last] = largest;
+        sift_down(key, 0, last);
+    }
+}
+
+/* Hoare's partition about the middle one; returns where the right side begins. */
+static int64_t partition(uint64_t *key, int64_t n)
+{
+    uint64_t pivot = key[(n - 1) / 2];
+    int64_t  i = -1, j = n;
+
+    for (;;) {
+        uint64_t moving;
+
+        while (key[++i] < pivot)
+            continue;
+        while (key[--j] > pivot)
+            continue;
+        if (i >= j)
+            return j + 1;
+        moving = key[i];
+        key[i] = key[j];
+        key[j] = moving;
+    }
+}
+
+static void sort_quick(uint64_t *key, int64_t n, int depth_left)
+{
+    while (n > SHORT_RUN) {
+        int64_t right;
+
+        if (depth_left-- == 0) { /* an order made to be slow */
+            sort_heap(key, n);
+            return;
+        }
+        right = partition(key, n);
+        sort_quick(key, right, depth_left);
+        key += right;
+        n -= right;
+    }
+    sort_short(key, n);
+}
+
+void br_rank_sort(uint64_t *key, int64_t n)
+{
+    sort_quick(key, n, 40);
 }
 
 BR_CLONES double br_canonical_dot_fast(const float *x_D, const float *z_D, int64_t D)
