@@ -18,16 +18,28 @@ BR_CLONES static int32_t count_reaching(const int32_t *key_C, int32_t n, int32_t
     return count;
 }
 
+BR_CLONES static void find_range(const int32_t *key_C, int32_t n, int32_t *least, int32_t *most)
+{
+    int32_t lo = INT32_MAX, hi = INT32_MIN;
+
+    for (int32_t i = 0; i < n; i++) {
+        lo = key_C[i] < lo ? key_C[i] : lo;
+        hi = key_C[i] > hi ? key_C[i] : hi;
+    }
+    *least = lo;
+    *most  = hi;
+}
+
 /* Bisection over the keys: a count is one pass in vector code, so this beats a quickselect whose
  * branches nobody can predict. */
 float br_candidates_floor(const br_candidates *c, int32_t k)
 {
-    int64_t lo = INT32_MAX, hi = INT32_MIN;
+    int32_t least, most;
+    int64_t lo, hi;
 
-    for (int32_t i = 0; i < c->n; i++) {
-        lo = c->lower_C[i] < lo ? c->lower_C[i] : lo;
-        hi = c->lower_C[i] > hi ? c->lower_C[i] : hi;
-    }
+    find_range(c->lower_C, c->n, &least, &most);
+    lo = least;
+    hi = most;
     while (lo < hi) { /* k reach lo */
         int64_t mid   = lo + (hi - lo + 1) / 2;
         int32_t count = count_reaching(c->lower_C, c->n, (int32_t)mid);

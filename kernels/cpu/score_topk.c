@@ -15,6 +15,8 @@
 #include "kernels/ref/score_topk.h"
 
 #define TILE_ROWS   258 /* whole blocks of customers: 64 KiB of vectors at D = 64, in L2 */
+#define FETCH_AHEAD 6
+#define NEAR_BYTES  24576
 #define UNIT        0x1p-24
 #define MOST_DOT    1.0e38 /* below: no partial sum of a dot product leaves float32 */
 #define MOST_BESIDE 1.0e30 /* below: added to any float32 bias, it stays in float32 */
@@ -27,6 +29,7 @@ typedef struct screen_row {
     int32_t       n_best; /* entries of the output row, exact and in order */
     bool          is_slow;
     bool          is_resolved_early;
+    bool          has_rules;
     br_topk_rules rules;
     br_candidates pending;
 } screen_row;
@@ -49,7 +52,7 @@ typedef struct screen {
 
 static int32_t capacity_of(int32_t k)
 {
-    return 2 * k + 256;
+    return k + k / 4 + 64;
 }
 
 size_t br_score_topk_scratch_bytes(int64_t n_items, int64_t dim, int32_t k)
@@ -80,6 +83,19 @@ static float threshold_of(const screen_row *row)
     return row->is_slow ? INFINITY : (float)(least - fabs(least) * 0x1p-20);
 }
 
+/* Asks for the vector of a candidate that is scored soon. */
+static void fetch_ahead(const screen *s, const br_candidates *pending, int32_t i)
+{
+    br_mat      items = s->args->items->item_ND;
+    const char *z_D;
+
+    if (i >= pending->n)
+        return;
+    z_D = (const char *)(br_mat_f32(items) + pending->item_C[i] * items.ld);
+    for (int64_t at = 0; at < s->D * (int64_t)sizeof(float); at += 64)
+        __builtin_prefetch(z_D + at);
+}
+
 /* Scores the pending candidates canonically; the K best of all so far go into the output row. */
 static br_status resolve(screen *s, int64_t b)
 {
@@ -98,6 +114,7 @@ static br_status resolve(screen *s, int64_t b)
         double       dot   = row->norm > 0.0 ? br_canonical_dot_fast(s->x_R[b], z_D, s->D) : 0.0;
         float        score = br_canonical_round(dot, s->prepared->bias_N[item]);
 
+        fetch_ahead(s, &row->pending, i + FETCH_AHEAD);
         if (!isfinite(score))
             return br_topk_bad_score(s->args, at, item, score);
         s->key[n++] = br_rank_key(score, item);
@@ -129,7 +146,7 @@ static br_status make_room(screen *s, int64_t b)
     screen_row *row = &s->row[b];
 
     prune(s, row);
-    if (row->pending.n <= s->capacity - s->capacity / 4)
+    if (s->capacity - row->pending.n >= (s->capacity - s->args->k) / 4)
         return BR_OK;
     row->is_resolved_early = true;
     return resolve(s, b);
@@ -157,7 +174,8 @@ static br_status collect(screen *s, int64_t b, int64_t first_item, uint32_t hits
         int     c    = __builtin_ctz(hits);
         int64_t item = first_item + c;
 
-        if (item >= s->n_items || !br_topk_is_allowed(&row->rules, (int32_t)item))
+        if (item >= s->n_items ||
+            (row->has_rules && !br_topk_is_allowed(&row->rules, (int32_t)item)))
             continue;
         if (row->pending.n == s->capacity) {
             BR_TRY(st, make_room(s, b));
@@ -184,26 +202,43 @@ done:
     return st;
 }
 
-/* All customers of the tile against one panel: its vectors pass once through the nearest cache,
- * sixteen items at a time. */
-static br_status scan_panel(screen *s, int64_t panel)
+/* Customers whose vectors stay in the nearest cache beside sixteen items: whole blocks. */
+static int64_t rows_at_hand(int64_t D)
+{
+    int64_t n = NEAR_BYTES / (D * (int64_t)sizeof(float)) / BR_SCREEN_ROWS * BR_SCREEN_ROWS;
+
+    return n > 0 ? n : BR_SCREEN_ROWS;
+}
+
+/* Rows [row, last_row) of the tile against one panel. */
+static br_status scan_rows(screen *s, int64_t panel, int64_t row, int64_t last_row)
 {
     br_status       st    = BR_OK;
     br_screen_block block = {.D = s->D};
     int64_t         first = panel * BR_PANEL_ITEMS;
-    int64_t         left  = s->n_items - first,
-            last          = first + (left < BR_PANEL_ITEMS ? left : BR_PANEL_ITEMS);
+    int64_t last = first + BR_PANEL_ITEMS < s->n_items ? first + BR_PANEL_ITEMS : s->n_items;
+
+    for (int64_t item = first; item < last; item += BR_SCREEN_COLS) {
+        block.packed = s->prepared->packed + item * s->D;
+        block.bias_C = s->prepared->bias_N + item;
+        for (int64_t b = row; b < last_row; b += BR_SCREEN_ROWS)
+            BR_TRY(st, scan_block(s, &block, b, item));
+    }
+done:
+    return st;
+}
+
+static br_status scan_panel(screen *s, int64_t panel)
+{
+    br_status st   = BR_OK;
+    int64_t   step = rows_at_hand(s->D);
 
     for (int64_t b = 0; b < s->n_rows; b++) {
         s->row[b].error   = panel_error(s, &s->row[b], panel);
         s->threshold_R[b] = threshold_of(&s->row[b]);
     }
-    for (int64_t item = first; item < last; item += BR_SCREEN_COLS) {
-        block.packed = s->prepared->packed + item * s->D;
-        block.bias_C = s->prepared->bias_N + item;
-        for (int64_t b = 0; b < s->n_rows; b += BR_SCREEN_ROWS)
-            BR_TRY(st, scan_block(s, &block, b, item));
-    }
+    for (int64_t b = 0; b < s->n_rows; b += step)
+        BR_TRY(st, scan_rows(s, panel, b, b + step < s->n_rows ? b + step : s->n_rows));
 done:
     return st;
 }
@@ -223,6 +258,7 @@ static void start_row(screen *s, int64_t b)
     row->n_best            = 0;
     row->is_resolved_early = false;
     row->rules             = br_topk_rules_of(s->args, at);
+    row->has_rules         = row->rules.require_N != NULL || row->rules.n_never > 0;
     row->pending.n         = 0;
     s->x_R[b]              = x_D;
     /* written so that a NaN makes the row slow; there it becomes an error */

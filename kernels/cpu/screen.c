@@ -73,6 +73,7 @@ __attribute__((target("avx2,fma"), noinline)) static int screen_fma(br_screen_bl
     DECLARE(4);
     DECLARE(5);
 
+#pragma GCC unroll 4
     for (int64_t d = 0; d < b->D; d++, z += BR_SCREEN_COLS) {
         lo = _mm256_loadu_ps(z);
         hi = _mm256_loadu_ps(z + 8);
