@@ -3,8 +3,8 @@
  * The screen of score_topk: approximate scores of a block of customers and items, kept in
  * registers, and a test of each against its customer's threshold. The scores leave the registers
  * only where something passes. The bound on their error is in score_topk.c and docs/EXACTNESS.md.*/
-#ifndef BR_KERNELS_CPU_SCREEN_H
-#define BR_KERNELS_CPU_SCREEN_H
+#ifndef BR_KERNELS_CPU_TOPK_SCREEN_H
+#define BR_KERNELS_CPU_TOPK_SCREEN_H
 
 #include <stdint.h>
 

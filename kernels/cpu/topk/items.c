@@ -2,13 +2,13 @@
  *
  * A catalogue made ready for the cpu screen. Called once per run; takes as much memory again as
  * the vectors. */
-#include "kernels/cpu/items.h"
+#include "kernels/cpu/topk/items.h"
 
 #include <math.h>
 
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/gemm.h"
-#include "kernels/cpu/screen.h"
+#include "kernels/cpu/topk/screen.h"
 
 static double norm_of(const float *z_D, int64_t D)
 {

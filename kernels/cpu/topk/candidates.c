@@ -2,7 +2,7 @@
  *
  * Inner loops of the candidate search. Called for each full buffer and once at the end of each
  * customer; the dot product for each survivor. */
-#include "kernels/cpu/candidates.h"
+#include "kernels/cpu/topk/candidates.h"
 
 #include "kernels/canonical.h"
 #include "kernels/cpu/clones.h"

@@ -2,7 +2,7 @@
  *
  * Blocks of 6 customers by 16 items, as in gemm.c, with the threshold test on the accumulators
  * instead of a store. Called for each block: nearly all the time of score_topk is spent here. */
-#include "kernels/cpu/screen.h"
+#include "kernels/cpu/topk/screen.h"
 
 #include <stdbool.h>
 

@@ -8,10 +8,10 @@
 #include <math.h>
 
 #include "kernels/canonical.h"
-#include "kernels/cpu/candidates.h"
 #include "kernels/cpu/cpu.h"
-#include "kernels/cpu/items.h"
-#include "kernels/cpu/screen.h"
+#include "kernels/cpu/topk/candidates.h"
+#include "kernels/cpu/topk/items.h"
+#include "kernels/cpu/topk/screen.h"
 #include "kernels/ref/score_topk.h"
 
 #define TILE_ROWS   258 /* whole blocks of customers: 64 KiB of vectors at D = 64, in L2 */

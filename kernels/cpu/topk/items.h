@@ -2,8 +2,8 @@
  *
  * What the cpu screen knows of a catalogue: a copy of the vectors in the order its inner loop reads
  * them, and the largest norms. */
-#ifndef BR_KERNELS_CPU_ITEMS_H
-#define BR_KERNELS_CPU_ITEMS_H
+#ifndef BR_KERNELS_CPU_TOPK_ITEMS_H
+#define BR_KERNELS_CPU_TOPK_ITEMS_H
 
 #include <stdint.h>
 

@@ -2,8 +2,8 @@
  *
  * Candidates of score_topk: items that may still be among the K best of a customer, known by
  * bounds on their canonical scores. */
-#ifndef BR_KERNELS_CPU_CANDIDATES_H
-#define BR_KERNELS_CPU_CANDIDATES_H
+#ifndef BR_KERNELS_CPU_TOPK_CANDIDATES_H
+#define BR_KERNELS_CPU_TOPK_CANDIDATES_H
 
 #include <stdint.h>
 #include <string.h>
