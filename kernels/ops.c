@@ -7,11 +7,6 @@
 
 #define MAX_WIDTH ((int64_t)65536)
 
-static br_status absent_args(const char *op)
-{
-    return br_fail(BR_E_SELFCHECK, "%s: no arguments", op);
-}
-
 br_status br_op_embed(br_dev *dev, const br_embed_args *args)
 {
     br_status      st = BR_OK;
@@ -20,7 +15,7 @@ br_status br_op_embed(br_dev *dev, const br_embed_args *args)
     int64_t        n_positions;
 
     if (args == NULL)
-        return absent_args("embed");
+        BR_FAIL(st, BR_E_SELFCHECK, "embed: no arguments");
     seqs        = args->seqs;
     width       = args->item_VD.n_cols;
     n_positions = args->position_PD.n_rows;
@@ -60,7 +55,7 @@ br_status br_op_layer_norm(br_dev *dev, const br_layer_norm_args *args)
     br_status st = BR_OK;
 
     if (args == NULL)
-        return absent_args("layer_norm");
+        BR_FAIL(st, BR_E_SELFCHECK, "layer_norm: no arguments");
     {
         int64_t       n_rows  = args->x_RD.n_rows;
         int64_t       width   = args->x_RD.n_cols;
@@ -87,7 +82,7 @@ br_status br_op_linear(br_dev *dev, const br_linear_args *args)
     br_status st = BR_OK;
 
     if (args == NULL)
-        return absent_args("linear");
+        BR_FAIL(st, BR_E_SELFCHECK, "linear: no arguments");
     {
         int64_t       n_rows  = args->x_RI.n_rows;
         int64_t       n_in    = args->x_RI.n_cols;
@@ -132,7 +127,7 @@ br_status br_op_attention(br_dev *dev, const br_attention_args *args)
     int64_t        width;
 
     if (args == NULL)
-        return absent_args("attention");
+        BR_FAIL(st, BR_E_SELFCHECK, "attention: no arguments");
     seqs  = args->seqs;
     width = args->out_ED.n_cols;
     BR_TRY(st, br_check_range("attention", "max_length", args->max_length, 1, INT32_MAX - 1));
@@ -162,7 +157,7 @@ br_status br_op_attention_last(br_dev *dev, const br_attention_last_args *args)
     int64_t        width;
 
     if (args == NULL)
-        return absent_args(op);
+        BR_FAIL(st, BR_E_SELFCHECK, "%s: no arguments", op);
     seqs  = args->seqs;
     width = args->out_BD.n_cols;
     BR_TRY(st, br_check_range(op, "max_length", args->max_length, 1, INT32_MAX - 1));
@@ -191,7 +186,7 @@ br_status br_op_last_rows(br_dev *dev, const br_last_rows_args *args)
     br_status st = BR_OK;
 
     if (args == NULL)
-        return absent_args("last_rows");
+        BR_FAIL(st, BR_E_SELFCHECK, "last_rows: no arguments");
     BR_TRY(st, br_check_seqs(dev, "last_rows", args->seqs, INT32_MAX));
     {
         int64_t       width   = args->out_BD.n_cols;
@@ -212,7 +207,7 @@ br_status br_op_gru(br_dev *dev, const br_gru_args *args)
     const br_seqs *seqs;
 
     if (args == NULL)
-        return absent_args("gru");
+        BR_FAIL(st, BR_E_SELFCHECK, "gru: no arguments");
     seqs = args->seqs;
     BR_TRY(st, br_check_seqs(dev, "gru", seqs, INT32_MAX));
     {
@@ -240,7 +235,7 @@ br_status br_op_decay_pool(br_dev *dev, const br_decay_pool_args *args)
     const br_seqs *seqs;
 
     if (args == NULL)
-        return absent_args(op);
+        BR_FAIL(st, BR_E_SELFCHECK, "%s: no arguments", op);
     seqs = args->seqs;
     BR_TRY(st, br_check_seqs(dev, op, seqs, INT32_MAX));
     BR_TRY(st, br_check_range(op, "n_half_lives", args->n_half_lives, 1, BR_MAX_HALF_LIVES));

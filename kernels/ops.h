@@ -8,8 +8,9 @@
  * are checked once, in ops.c (BR_E_SELFCHECK: a caller's mistake). Dimension letters are those of
  * STYLE: B rows, E packed events, D width, H heads, N items, K kept, M modalities.
  *
- * Results of a row never depend on the other rows of a call: GEMMs run on fixed tiles of rows
- * (256 on cpu), the last one zero-padded, so any split of rows over calls gives the same bits. */
+ * Results of a row never depend on the other rows of a call, nor on its place among them: any
+ * split of rows over calls gives the same bits. (On cpu every sum is one chain in index order;
+ * fixed tiles through OpenBLAS would not do, see kernels/cpu/gemm.h.) */
 #ifndef BR_KERNELS_OPS_H
 #define BR_KERNELS_OPS_H
 

@@ -8,7 +8,7 @@ br_status br_op_gather_rows(br_dev *dev, const br_gather_rows_args *args)
     br_status st = BR_OK;
 
     if (args == NULL)
-        return br_fail(BR_E_SELFCHECK, "gather_rows: no arguments");
+        BR_FAIL(st, BR_E_SELFCHECK, "gather_rows: no arguments");
     {
         int64_t       n_rows  = args->out_BD.n_rows;
         int64_t       width   = args->out_BD.n_cols;
@@ -95,7 +95,7 @@ br_status br_op_fuse(br_dev *dev, const br_fuse_args *args)
     br_status st = BR_OK;
 
     if (args == NULL)
-        return br_fail(BR_E_SELFCHECK, "fuse: no arguments");
+        BR_FAIL(st, BR_E_SELFCHECK, "fuse: no arguments");
     BR_TRY(st, br_check_range("fuse", "n_modalities", args->n_modalities, 1, BR_MAX_FUSED));
     {
         int64_t       n_rows  = args->out_BD.n_rows;

@@ -125,10 +125,10 @@ class Fusion(nn.Module):
         for name, width in widths.items():
             nn.init.constant_(getattr(self, name)["z"].bias, 2.0)
         with torch.no_grad():
-            for name, scale in (("purchase", 0.3), ("habit", 4.0)):
+            for name, scale in (("purchase", 0.05), ("habit", 30.0)):
                 getattr(self, name)["g"].weight.copy_(torch.eye(dim) * scale)
         for table in (self.static, self.aggregate):
-            nn.init.normal_(table.weight, std=0.02)
+            nn.init.normal_(table.weight, std=0.005)
 
     def forward(self, states, present_BM, static_BC, aggregate_BA):
         state_BS = torch.cat([s * present_BM[:, m:m + 1] for m, s in enumerate(states)]
@@ -160,19 +160,20 @@ class Head(nn.Module):
 
 
 class DemoModel(nn.Module):
-    def __init__(self, spec, dim=48, small=16, layers=1, heads=2, inner=96, dropout=0.2):
+    def __init__(self, spec, dim=48, small=16, layers=1, heads=2, inner=96, dropout=0.2,
+                 event_dropout=0.1):
         super().__init__()
         n_items = len(spec["popularity"])
         self.dim, self.small, self.inner = dim, small, inner
         self.layers, self.n_heads = layers, heads
-        self.event_dropout = dropout
+        self.event_dropout = event_dropout
         self.own = nn.Embedding(n_items, dim - 1)
         self.shared = nn.ModuleList([nn.Embedding(int(c.max()) + 2, dim - 1)
                                      for c in spec["item_codes"]])
-        # A product's own vector starts as long as its sales can teach: rare ones near 0.
-        known_N1 = torch.sqrt(spec["popularity"] / (spec["popularity"] + 30))[:, None]
+        # A product's own vector counts for as much as its sales can teach: rare ones stay near 0.
+        self.known_N1 = torch.sqrt(spec["popularity"] / (spec["popularity"] + 30))[:, None]
         with torch.no_grad():
-            self.own.weight.normal_(std=0.25).mul_(known_N1)
+            self.own.weight.normal_(std=0.25)
             for table in self.shared:
                 table.weight.normal_(std=0.03)
         self.item_codes = [torch.as_tensor(c, dtype=torch.int64) + 1 for c in spec["item_codes"]]
@@ -190,8 +191,9 @@ class DemoModel(nn.Module):
 
     def item_table(self):
         """z_i, [N, D]; the last column is 1."""
-        parts = self.own.weight + sum(t(c) for t, c in zip(self.shared, self.item_codes))
-        return torch.cat([parts, torch.ones(len(parts), 1)], dim=1)
+        shared_ND = sum(t(c) for t, c in zip(self.shared, self.item_codes))
+        own_ND = self.own.weight * self.known_N1
+        return torch.cat([own_ND + shared_ND, torch.ones(len(own_ND), 1)], dim=1)
 
     def forget(self, event_BTD):
         """Training: whole events left out at random, so that no single one is learnt by heart."""

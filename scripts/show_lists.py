@@ -49,16 +49,13 @@ def pick_rows(keys, n_filled, wanted, n_rows):
     return listed[np.linspace(0, listed.size - 1, min(n_rows, listed.size)).astype(int)]
 
 
-class Names:
-    """Item names by the row of a list: the catalogue's, joined by key."""
-
-    def __init__(self, lists, catalogue):
-        keys = dataset(lists, "/item/key")[:]
-        self.name = {i: text(k) for i, k in enumerate(keys)}
-        if "/item/name" in catalogue:
-            known = zip(dataset(catalogue, "/item/key")[:], catalogue["/item/name"][:])
-            by_key = {text(k): text(n) for k, n in known}
-            self.name = {i: by_key.get(n, n) for i, n in self.name.items()}
+def item_names(lists, catalogue):
+    """Names by the rows of the lists (joined by key), and by those of the catalogue."""
+    keys = [text(k) for k in dataset(catalogue, "/item/key")[:]]
+    names = [text(n) for n in catalogue["/item/name"][:]] if "/item/name" in catalogue else keys
+    by_key = dict(zip(keys, names))
+    listed = [text(k) for k in dataset(lists, "/item/key")[:]]
+    return [by_key.get(k, k) for k in listed], names
 
 
 def last_purchases(customers, names, key, n):
@@ -68,7 +65,7 @@ def last_purchases(customers, names, key, n):
         return []
     first, end = dataset(customers, "/timeline/purchase/offset")[row[0]:row[0] + 2].astype(int)
     items = customers["/timeline/purchase/item"][max(first, end - n):end]
-    return [names.name[int(i)] for i in items[::-1]]
+    return [names[int(i)] for i in items[::-1]]
 
 
 def show(args):
@@ -77,16 +74,16 @@ def show(args):
     keys, n_filled = dataset(lists, "/customer/key")[:], dataset(lists, "/customer/n")[:]
     item, score = dataset(lists, "/list/item"), dataset(lists, "/list/score")
     heads = sorted(lists["/probability"]) if "/probability" in lists else []
-    names = Names(lists, catalogue)
+    listed_names, catalogue_names = item_names(lists, catalogue)
     for row in pick_rows(keys, n_filled, args.key, args.rows):
         print(f"customer {text(keys[row])}: {n_filled[row]} items")
         if customers is not None:
-            for name in last_purchases(customers, names, keys[row], 3):
+            for name in last_purchases(customers, catalogue_names, keys[row], 3):
                 print(f"    bought  {name[:84]}")
         print("  rank    score  " + "".join(f"{'p(' + h + ')':>15}" for h in heads) + "  item")
         for j in range(min(args.top, int(n_filled[row]))):
             p = "".join(f"{lists['/probability/' + h][row, j]:15.4f}" for h in heads)
-            name = names.name[int(item[row, j])]
+            name = listed_names[int(item[row, j])]
             print(f"  {j + 1:4d} {score[row, j]:8.3f}  {p}  {name[:84]}")
         print()
 

@@ -5,6 +5,9 @@
 #ifndef BR_HOST_IO_FILE_KIND_H
 #define BR_HOST_IO_FILE_KIND_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "host/base/status.h"
 
 typedef enum {
@@ -21,5 +24,21 @@ typedef enum {
 
 /* BR_E_IO: cannot be read. BR_E_INPUT: none of these. */
 br_status br_file_kind_of(const char *path, br_file_kind *out);
+
+/* The header of a .npy (a Python dictionary) or .safetensors file (a JSON object) as text with a
+ * NUL at its end; br_free. BR_E_INPUT: longer than the file or than 100 MB. */
+br_status br_file_header(const char *path, br_file_kind kind, char **text, size_t *n_bytes);
+
+/* The datasets of an HDF5 file that passes the gate of inputs; *objects: br_free. */
+#define BR_FILE_OBJECT_BYTES 256
+typedef struct br_file_object {
+    char    path[BR_FILE_OBJECT_BYTES];
+    char    type[16]; /* "f32", "i64", "S11", ... */
+    int32_t rank;
+    int64_t n_rows;
+    int64_t n_cols;
+} br_file_object;
+
+br_status br_file_objects(const char *path, br_file_object **objects, int64_t *n_objects);
 
 #endif

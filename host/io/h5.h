@@ -71,7 +71,7 @@ typedef struct br_h5_object {
 const br_h5_object *br_h5_find(br_h5_file *file, const char *path);
 const br_h5_object *br_h5_child(const br_h5_file *file, const char *group, int32_t *cursor);
 /* BR_E_INPUT when `path` is there and is no group; marks it as known. */
-br_status br_h5_check_group(br_h5_file *file, const char *path);
+br_status           br_h5_check_group(br_h5_file *file, const char *path);
 /* An object that nobody looked up is BR_E_INPUT: a misspelt /exclude must not pass in silence. */
 br_status           br_h5_check_all_known(const br_h5_file *file);
 

@@ -13,6 +13,8 @@
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/softmax.h"
 
+#define PLANNED_LENGTH 4096 /* up to this max_length the workspace never grows again */
+
 typedef struct head {
     const br_attention_args *args;
     int64_t                  first;  /* event of the sequence */
@@ -143,15 +145,20 @@ static void attend_sequence(head *h)
     }
 }
 
-static int64_t longest(const br_seqs *seqs)
+/* Keys that a sequence may have, the pad's included. */
+static int64_t most_keys(const br_attention_args *args)
 {
-    int64_t most = 0;
+    const br_seqs *seqs = args->seqs;
+    int64_t        most = 0;
+
+    if (args->max_length <= PLANNED_LENGTH)
+        return args->max_length + 1;
 
     for (int64_t b = 0; b < seqs->n_seqs; b++) {
         int64_t n = seqs->host_offset_B1[b + 1] - seqs->host_offset_B1[b];
         most      = n > most ? n : most;
     }
-    return most;
+    return most + 1;
 }
 
 br_status br_cpu_attention(br_dev *dev, const br_attention_args *args)
@@ -159,7 +166,7 @@ br_status br_cpu_attention(br_dev *dev, const br_attention_args *args)
     br_status      st     = BR_OK;
     const int32_t *offset = args->seqs->host_offset_B1;
     int64_t        width  = args->out_ED.n_cols / args->n_heads;
-    int64_t        most   = round_up(longest(args->seqs) + 1);
+    int64_t        most   = round_up(most_keys(args));
     head           h      = {.args = args, .width = width, .ld_logit = most};
     int64_t        packed = most * round_up(width);
 

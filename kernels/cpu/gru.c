@@ -12,7 +12,8 @@
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/vector_math.h"
 
-#define BLOCK_SEQS ((int64_t)96)
+#define BLOCK_SEQS   ((int64_t)96)
+#define PLANNED_SEQS ((int64_t)16384) /* up to these the workspace never grows again */
 
 typedef struct place {
     int32_t length;
@@ -108,16 +109,17 @@ static void run_block(const plan *p, const place *place_R, int64_t n_seqs)
 
 br_status br_cpu_gru(br_dev *dev, const br_gru_args *args)
 {
-    br_status      st       = BR_OK;
-    const int32_t *offset   = args->seqs->host_offset_B1;
-    int64_t        n_seqs   = args->seqs->n_seqs;
-    int64_t        n        = args->weight_hh_3HH.n_cols;
-    int64_t        n_packed = br_cpu_packed_floats(n, 3 * n);
-    plan           p        = {.args = args, .n = n};
+    br_status      st        = BR_OK;
+    const int32_t *offset    = args->seqs->host_offset_B1;
+    int64_t        n_seqs    = args->seqs->n_seqs;
+    int64_t        n_planned = n_seqs > PLANNED_SEQS ? n_seqs : PLANNED_SEQS;
+    int64_t        n         = args->weight_hh_3HH.n_cols;
+    int64_t        n_packed  = br_cpu_packed_floats(n, 3 * n);
+    plan           p         = {.args = args, .n = n};
     br_cpu_weight  weight = {br_mat_f32(args->weight_hh_3HH), args->weight_hh_3HH.ld, 1, n, 3 * n};
 
     BR_TRY(st,
-           br_cpu_workspace(dev, n_packed + 3 * n + BLOCK_SEQS * 4 * n + 2 * n_seqs, &p.packed));
+           br_cpu_workspace(dev, n_packed + 3 * n + BLOCK_SEQS * 4 * n + 2 * n_planned, &p.packed));
     p.bias_3H = p.packed + n_packed;
     p.h_RH    = p.bias_3H + 3 * n;
     p.hh_R3H  = p.h_RH + BLOCK_SEQS * n;

@@ -8,7 +8,7 @@
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/vector_math.h"
 
-#define TILE_ROWS ((int64_t)96) /* 96 x 256 outputs: 96 KiB of the second-level cache */
+#define TILE_ROWS ((int64_t)96)
 
 /* One loop per activation: y = act(y + bias) over a row. */
 #define ACTIVATION_LOOP(name, expression)                                                          \
@@ -20,7 +20,7 @@
         }                                                                                          \
     }
 ACTIVATION_LOOP(act_none, y)
-ACTIVATION_LOOP(act_relu, (y > 0.0f ? y : 0.0f))
+ACTIVATION_LOOP(act_relu, (y < 0.0f ? 0.0f : y))
 ACTIVATION_LOOP(act_gelu, br_vgelu(y))
 ACTIVATION_LOOP(act_tanh, br_vtanh(y))
 ACTIVATION_LOOP(act_sigmoid, br_vsigmoid(y))

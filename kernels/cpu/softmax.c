@@ -32,7 +32,7 @@ BR_CLONES float br_cpu_softmax(float *restrict row, const float *restrict bias, 
         for (int l = 0; l < step; l++)
             most[l] = most[l + step] > most[l] ? most[l + step] : most[l];
     for (int32_t s = 0; s < end; s++)
-        row[s] = br_vexp(row[s] - most[0]);
+        row[s] = br_vexp_negative(row[s] - most[0]);
     for (int32_t s = 0; s < end; s += LANES)
         for (int l = 0; l < LANES; l++)
             sum[l] += row[s + l];

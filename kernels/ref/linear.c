@@ -10,7 +10,7 @@ static double activate(br_activation activation, double x)
 {
     switch (activation) {
     case BR_ACT_RELU:
-        return x > 0.0 ? x : 0.0;
+        return x < 0.0 ? 0.0 : x; /* NaN stays NaN */
     case BR_ACT_GELU:
         return 0.5 * x * (1.0 + erf(x * M_SQRT1_2));
     case BR_ACT_TANH:

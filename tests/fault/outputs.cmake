@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Faults in what host/io writes, at every second call (BR_FAULT_STEP=1: at every call). The
+# Faults in what host/io writes, at every third call (BR_FAULT_STEP=1: at every call). The
 # preloaded library and the sanitizers do not mix.
 add_executable(publish_many publish_many.c ${CMAKE_SOURCE_DIR}/tests/host/io/lists_fixture.c)
 target_link_libraries(publish_many PRIVATE br_io)
@@ -7,6 +7,6 @@ if(NOT BR_SANITIZE)
   add_library(break_calls SHARED break_calls.c)
   target_link_libraries(break_calls PRIVATE br_flags ${CMAKE_DL_LIBS})
   add_test(NAME test_outputs COMMAND ${BR_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/test_outputs.py
-    $<TARGET_FILE:publish_many> $<TARGET_FILE:break_calls> 2)
+    $<TARGET_FILE:publish_many> $<TARGET_FILE:break_calls> 3)
   set_tests_properties(test_outputs PROPERTIES LABELS fault SKIP_RETURN_CODE 77 TIMEOUT 600)
 endif()

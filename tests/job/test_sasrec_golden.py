@@ -61,7 +61,8 @@ def write_customers(path, sequences):
         f["/customer/key"] = np.arange(1, len(sequences) + 1, dtype=np.uint64)
         f["/timeline/watch/offset"] = np.concatenate([[0], np.cumsum(lengths)]).astype(np.uint64)
         f["/timeline/watch/item"] = np.array([i - 1 for s in sequences for i in s], np.int32)
-        f["/timeline/watch/time"] = np.array([t for s in sequences for t in range(len(s))], np.int64)
+        f["/timeline/watch/time"] = np.array([t for s in sequences for t in range(len(s))],
+                                             np.int64)
         f["/timeline/watch"].attrs["vocabulary"] = np.bytes_("catalogue")
 
 

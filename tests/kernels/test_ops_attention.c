@@ -2,6 +2,7 @@
  *
  * attention and attention_last: cpu against ref, any batching, and ref against what the cards
  * promise: the pad's virtual key stands for real left padding, and absorption changes nothing. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -247,6 +248,39 @@ static void test_absorption_changes_nothing(void **state)
     }
 }
 
+/* A NaN in one key reaches the events that see it and no other. */
+static void test_nan_stays_nan(void **state)
+{
+    enum { N = 9, D = 4, BAD = 5 };
+    const op_shape shape = {
+        .name = "nan", .n_seqs = 1, .length = {N}, .max_length = N, .width = D, .n_heads = 1};
+    const int32_t id = 0;
+    float         out[N * D];
+    float         bad[D];
+
+    (void)state;
+    for (int d = 0; d < D; d++)
+        bad[d] = d % 2 == 0 ? NAN : -NAN;
+    for (int b = BR_BACKEND_REF; b <= BR_BACKEND_CPU; b++) {
+        op_run            run;
+        br_attention_args args;
+
+        op_begin(&run, op_dev((br_backend)b), &shape, &id, 1);
+        args = (br_attention_args){.seqs       = &run.seqs,
+                                   .qkv_E3D    = op_event_mat(&run, 1, 3 * D),
+                                   .n_heads    = 1,
+                                   .max_length = N,
+                                   .out_ED     = op_out(&run, N, D)};
+        assert_int_equal(
+            br_upload(run.dev, br_mat_rows(br_mat_cols(args.qkv_E3D, D, D), BAD, 1), bad), BR_OK);
+        assert_int_equal(br_op_attention(run.dev, &args), BR_OK);
+        assert_int_equal(br_download(run.dev, args.out_ED, out), BR_OK);
+        for (int i = 0; i < N * D; i++)
+            assert_int_equal(isnan(out[i]) != 0, i / D >= BAD);
+        op_end(&run);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +288,7 @@ int main(void)
         cmocka_unit_test(test_attention_last),
         cmocka_unit_test(test_virtual_key_is_left_padding),
         cmocka_unit_test(test_absorption_changes_nothing),
+        cmocka_unit_test(test_nan_stays_nan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

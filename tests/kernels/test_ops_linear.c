@@ -211,13 +211,43 @@ static void test_activation_error(void **state)
     free(y);
 }
 
+/* A NaN is never made into a number, whatever its sign: 20 of them fill a vector and its rest. */
+static void test_nan_stays_nan(void **state)
+{
+    enum { N = 20 };
+    const op_shape shape = {.name = "nan", .n_seqs = 1, .length = {N}};
+    const int32_t  id    = 0;
+    const float    one   = 1.0f;
+    float          x[N], y[N];
+
+    (void)state;
+    for (int i = 0; i < N; i++)
+        x[i] = i % 2 == 0 ? NAN : -NAN;
+    for (int a = BR_ACT_NONE; a <= BR_ACT_SILU; a++) {
+        for (int b = BR_BACKEND_REF; b <= BR_BACKEND_CPU; b++) {
+            op_run         run;
+            br_linear_args args;
+
+            op_begin(&run, op_dev((br_backend)b), &shape, &id, 1);
+            args = (br_linear_args){.x_RI       = op_put(&run, BR_F32, 1, 1, &one),
+                                    .weight_OI  = op_put(&run, BR_F32, N, 1, x),
+                                    .activation = (br_activation)a,
+                                    .out_RO     = op_out(&run, 1, N)};
+            assert_int_equal(br_op_linear(run.dev, &args), BR_OK);
+            assert_int_equal(br_download(run.dev, args.out_RO, y), BR_OK);
+            for (int i = 0; i < N; i++)
+                assert_true(isnan(y[i]));
+            op_end(&run);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linear),
-        cmocka_unit_test(test_linear_place),
-        cmocka_unit_test(test_layer_norm),
-        cmocka_unit_test(test_activation_error),
+        cmocka_unit_test(test_linear),        cmocka_unit_test(test_linear_place),
+        cmocka_unit_test(test_layer_norm),    cmocka_unit_test(test_activation_error),
+        cmocka_unit_test(test_nan_stays_nan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

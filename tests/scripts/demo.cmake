@@ -4,3 +4,5 @@ br_script_test(test_prepare LABELS unit
   COMMAND ${BR_PYTHON} -B -m pytest -q -p no:cacheprovider tests/scripts/test_prepare.py)
 br_script_test(test_demo_model LABELS unit
   COMMAND ${BR_PYTHON} -B -m pytest -q -p no:cacheprovider tests/scripts/test_demo_model.py)
+br_script_test(test_show_lists LABELS unit
+  COMMAND ${BR_PYTHON} -B -m pytest -q -p no:cacheprovider tests/scripts/test_show_lists.py)

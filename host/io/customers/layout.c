@@ -17,7 +17,9 @@ static br_status open_set(br_customers *c, const char *group, const char *name,
     br_h5_want want = *like;
     char       path[BR_H5_OBJECT_PATH_BYTES];
 
-    snprintf(path, sizeof path, "%s/%s", group, name);
+    if (snprintf(path, sizeof path, "%s/%s", group, name) >= (int)sizeof path)
+        return br_fail(BR_E_INPUT, "%s: %s: path too long for %s", br_h5_path(c->file), group,
+                       name);
     want.path = path;
     (void)br_h5_find(c->file, path);
     return br_h5_dataset_open(c->file, &want, out);
@@ -27,8 +29,8 @@ static bool has(br_customers *c, const char *group, const char *name)
 {
     char path[BR_H5_OBJECT_PATH_BYTES];
 
-    snprintf(path, sizeof path, "%s/%s", group, name);
-    return br_h5_find(c->file, path) != NULL;
+    return snprintf(path, sizeof path, "%s/%s", group, name) < (int)sizeof path &&
+           br_h5_find(c->file, path) != NULL;
 }
 
 static br_h5_want rows_like(const br_customers *c, br_h5_type type)
@@ -365,7 +367,8 @@ br_status br_customers_vocabulary(br_customers *customers, const char *name, br_
 {
     char path[BR_H5_OBJECT_PATH_BYTES];
 
-    snprintf(path, sizeof path, "/vocabulary/%s/key", name);
+    if (snprintf(path, sizeof path, "/vocabulary/%s/key", name) >= (int)sizeof path)
+        return br_fail(BR_E_INPUT, "%s: no such vocabulary", name);
     return read_all_keys(customers, path, out);
 }
 
@@ -373,6 +376,7 @@ br_status br_customers_static_keys(br_customers *customers, const char *name, br
 {
     char path[BR_H5_OBJECT_PATH_BYTES];
 
-    snprintf(path, sizeof path, "/static_key/%s", name);
+    if (snprintf(path, sizeof path, "/static_key/%s", name) >= (int)sizeof path)
+        return br_fail(BR_E_INPUT, "%s: no such static column", name);
     return read_all_keys(customers, path, out);
 }

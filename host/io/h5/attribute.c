@@ -31,19 +31,21 @@ static br_status attr_open(const br_h5_file *file, const char *path, const char 
     br_status st     = BR_OK;
     hid_t     object = -1, space = -1;
     hsize_t   dim = 1;
-    char      reason[BR_H5_COMPLAINT_BYTES];
+    htri_t    exists;
 
     *out = (held_attr){.id = -1, .type = -1};
     BR_TRY(st, br_h5_object_open(file, path, &object));
-    if (H5Aexists(object, name) <= 0)
+    exists = H5Aexists(object, name);
+    if (exists < 0)
+        BR_TRY(st, br_h5_blame(file, path, "damaged attributes"));
+    if (exists == 0)
         BR_FAIL(st, BR_E_INPUT, "%s: %s: attribute '%s' is missing", file->path, path, name);
     out->id   = H5Aopen(object, name, H5P_DEFAULT);
     out->type = out->id < 0 ? -1 : H5Aget_type(out->id);
     space     = out->id < 0 ? -1 : H5Aget_space(out->id);
     out->rank = space < 0 ? -1 : H5Sget_simple_extent_ndims(space);
     if (out->type < 0 || out->rank < 0)
-        BR_FAIL(st, BR_E_INPUT, "%s: %s: attribute '%s' is damaged: %s", file->path, path, name,
-                br_h5_complaint(reason));
+        BR_TRY(st, br_h5_blame(file, path, "damaged attribute"));
     if (out->rank > 1 || H5Sget_simple_extent_type(space) == H5S_NULL)
         BR_FAIL(st, BR_E_INPUT, "%s: %s: attribute '%s' has %d dimensions; expected 0 or 1",
                 file->path, path, name, out->rank);
@@ -77,14 +79,12 @@ static br_status check_fixed_text(const br_h5_file *file, const char *path, cons
     return BR_OK;
 }
 
-static br_status read_attr(const br_h5_file *file, const char *path, const char *name,
-                           const held_attr *attr, void *to)
+static br_status read_attr(const br_h5_file *file, const char *path, const held_attr *attr,
+                           void *to)
 {
-    char reason[BR_H5_COMPLAINT_BYTES];
 
     if (H5Aread(attr->id, attr->type, to) < 0)
-        return br_fail(BR_E_INPUT, "%s: %s: attribute '%s' cannot be read: %s", file->path, path,
-                       name, br_h5_complaint(reason));
+        return br_h5_blame(file, path, "damaged attribute");
     return BR_OK;
 }
 
@@ -104,7 +104,7 @@ br_status br_h5_attr_text(const br_h5_file *file, const char *path, const char *
                 path, name, (long long)attr.n);
     bytes = H5Tget_size(attr.type);
     BR_ALLOC(st, text, (int64_t)bytes + 1, "attribute");
-    BR_TRY(st, read_attr(file, path, name, &attr, text));
+    BR_TRY(st, read_attr(file, path, &attr, text));
     if (strlen(text) >= out_bytes)
         BR_FAIL(st, BR_E_INPUT, "%s: %s: attribute '%s' has %zu bytes; at most %zu", file->path,
                 path, name, strlen(text), out_bytes - 1);
@@ -127,7 +127,7 @@ br_status br_h5_attr_i64(const br_h5_file *file, const char *path, const char *n
     if (H5Tequal(attr.type, H5T_STD_I64LE) <= 0 || attr.n != 1)
         BR_FAIL(st, BR_E_INPUT, "%s: %s: attribute '%s' is %lld of %s; expected one i64",
                 file->path, path, name, (long long)attr.n, br_h5_type_text(attr.type, text));
-    BR_TRY(st, read_attr(file, path, name, &attr, out));
+    BR_TRY(st, read_attr(file, path, &attr, out));
 done:
     attr_close(&attr);
     br_h5_leave();
@@ -151,7 +151,7 @@ br_status br_h5_attr_texts(const br_h5_file *file, const char *path, const char 
     out->n_keys      = attr.n;
     BR_TRY(st, br_alloc(attr.n, (size_t)out->width_bytes, "names", (void **)&out->data));
     if (attr.n > 0)
-        BR_TRY(st, read_attr(file, path, name, &attr, out->data));
+        BR_TRY(st, read_attr(file, path, &attr, out->data));
 done:
     if (st != BR_OK)
         br_keys_free(out);

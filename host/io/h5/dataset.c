@@ -166,11 +166,9 @@ static br_status check_layout(const br_h5_dataset *set)
     br_status    st       = BR_OK;
     hid_t        creation = H5Dget_create_plist(set->id);
     H5D_layout_t layout;
-    char         reason[BR_H5_COMPLAINT_BYTES];
 
     if (creation < 0)
-        BR_FAIL(st, BR_E_INPUT, "%s: %s: damaged dataset: %s", set->file->path, set->path,
-                br_h5_complaint(reason));
+        BR_TRY(st, br_h5_blame(set->file, set->path, "damaged dataset"));
     if (H5Pget_external_count(creation) != 0)
         BR_FAIL(st, BR_E_INPUT, "%s: %s: stored in another file (external storage); refused",
                 set->file->path, set->path);
@@ -192,7 +190,6 @@ static br_status open_checked(br_h5_dataset *set, const br_h5_want *want)
 {
     br_status st   = BR_OK;
     hid_t     type = -1;
-    char      reason[BR_H5_COMPLAINT_BYTES];
 
     BR_TRY(st, br_h5_object_open(set->file, want->path, &set->id));
     if (H5Iget_type(set->id) != H5I_DATASET)
@@ -201,8 +198,7 @@ static br_status open_checked(br_h5_dataset *set, const br_h5_want *want)
     BR_TRY(st, check_layout(set));
     type = H5Dget_type(set->id);
     if (type < 0)
-        BR_FAIL(st, BR_E_INPUT, "%s: %s: damaged type: %s", set->file->path, set->path,
-                br_h5_complaint(reason));
+        BR_TRY(st, br_h5_blame(set->file, set->path, "damaged type"));
     BR_TRY(st, check_type(set, want, type));
     BR_TRY(st, check_shape(set, want));
 done:
@@ -252,17 +248,15 @@ static br_status read_block(const br_h5_dataset *set, int64_t row, int64_t n_row
     hsize_t   count[2] = {(hsize_t)n_rows, (hsize_t)set->n_cols};
     hid_t     in_file  = H5Dget_space(set->id);
     hid_t     here     = H5Screate_simple(set->rank, count, NULL);
-    char      reason[BR_H5_COMPLAINT_BYTES];
+    char      what[80];
 
     if (in_file < 0 || here < 0 ||
         H5Sselect_hyperslab(in_file, H5S_SELECT_SET, start, NULL, count, NULL) < 0)
-        BR_FAIL(st, BR_E_MEMORY, "%s: %s: cannot select rows: %s", set->file->path, set->path,
-                br_h5_complaint(reason));
+        BR_TRY(st, br_h5_blame(set->file, set->path, "cannot select rows"));
     if (H5Dread(set->id, set->memory_type, here, in_file, H5P_DEFAULT, to) < 0) {
-        br_h5_complaint(reason);
-        BR_FAIL(st, strstr(reason, "file read failed") != NULL ? BR_E_IO : BR_E_INPUT,
-                "%s: %s: rows %lld to %lld cannot be read: %s", set->file->path, set->path,
-                (long long)row, (long long)(row + n_rows - 1), reason);
+        snprintf(what, sizeof what, "damaged in rows %lld to %lld", (long long)row,
+                 (long long)(row + n_rows - 1));
+        BR_TRY(st, br_h5_blame(set->file, set->path, what));
     }
     /* Beyond the end of a file cut short meanwhile, HDF5 gives zeros and reports success. */
     BR_TRY(st, br_h5_check_unchanged(set->file));

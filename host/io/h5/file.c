@@ -85,6 +85,24 @@ static br_status check_superblock(const char *path, const uint8_t head[HEAD_BYTE
     return BR_OK;
 }
 
+/* Up to HEAD_BYTES from the start; fewer only at the end of the file; -1 with errno. */
+static ssize_t read_head(int fd, uint8_t head[HEAD_BYTES])
+{
+    ssize_t n = 0;
+
+    while (n < HEAD_BYTES) {
+        ssize_t more = pread(fd, head + n, (size_t)(HEAD_BYTES - n), n);
+        if (more < 0 && errno == EINTR)
+            continue;
+        if (more < 0)
+            return -1;
+        if (more == 0)
+            break;
+        n += more;
+    }
+    return n;
+}
+
 static br_status check_head(const char *path, struct stat *stat_out)
 {
     br_status st               = BR_OK;
@@ -101,7 +119,7 @@ static br_status check_head(const char *path, struct stat *stat_out)
                 kind_text(stat_out->st_mode));
     if (stat_out->st_size == 0)
         BR_FAIL(st, BR_E_INPUT, "%s: is empty; expected an HDF5 file", path);
-    n_read = pread(fd, head, sizeof head, 0);
+    n_read = read_head(fd, head);
     if (n_read < 0)
         BR_FAIL(st, BR_E_IO, "%s: cannot read: %s", path, strerror(errno));
     if (memcmp(head, signature, sizeof signature) != 0) {
@@ -147,8 +165,7 @@ static br_status library_open(br_h5_file *file)
                 br_h5_complaint(reason));
     file->id = H5Fopen(file->path, H5F_ACC_RDONLY, access);
     if (file->id < 0)
-        BR_FAIL(st, BR_E_INPUT, "%s: damaged, cannot be opened as HDF5: %s", file->path,
-                br_h5_complaint(reason));
+        BR_TRY(st, br_h5_blame(file, "/", "damaged, cannot be opened as HDF5"));
     BR_TRY(st, br_h5_check_unchanged(file));
 done:
     if (access >= 0)

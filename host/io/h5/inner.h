@@ -20,6 +20,10 @@ struct br_h5_file {
 /* Opens the object at `path` part by part, hard links only. *id is H5Oclose'd by the caller. */
 br_status br_h5_object_open(const br_h5_file *file, const char *path, hid_t *id);
 
+/* Right after a failed HDF5 call: "FILE: PATH: WHAT: complaint", BR_E_INPUT; or BR_E_IO when it was
+ * the system that could not read. */
+br_status br_h5_blame(const br_h5_file *file, const char *path, const char *what);
+
 /* BR_E_INPUT when the file is no longer what was opened. */
 br_status br_h5_check_unchanged(const br_h5_file *file);
 

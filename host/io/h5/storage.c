@@ -61,7 +61,6 @@ static br_status check_chunks(const br_h5_dataset *set, hid_t creation, int64_t 
     int64_t   chunk_bytes, n_chunks, full_bytes;
     hsize_t   n_there = 0;
     hid_t     space   = -1;
-    char      reason[BR_H5_COMPLAINT_BYTES];
 
     BR_TRY(st, chunk_shape(set, creation, &chunk_bytes, &n_chunks));
     if (n_chunks > 0 && n_stored == 0)
@@ -69,8 +68,7 @@ static br_status check_chunks(const br_h5_dataset *set, hid_t creation, int64_t 
                 br_h5_path(set->file), set->path, (long long)set->n_rows);
     space = H5Dget_space(set->id);
     if (n_chunks > 0 && H5Dget_num_chunks(set->id, space, &n_there) < 0)
-        BR_FAIL(st, BR_E_INPUT, "%s: %s: damaged chunk index: %s", br_h5_path(set->file), set->path,
-                br_h5_complaint(reason));
+        BR_TRY(st, br_h5_blame(set->file, set->path, "damaged chunk index"));
     if ((int64_t)n_there < n_chunks)
         BR_FAIL(st, BR_E_INPUT, "%s: %s: only %llu of %lld chunks are stored",
                 br_h5_path(set->file), set->path, (unsigned long long)n_there, (long long)n_chunks);
@@ -92,11 +90,9 @@ br_status br_h5_check_storage(const br_h5_dataset *set, int64_t n_bytes)
     br_status st       = BR_OK;
     hid_t     creation = H5Dget_create_plist(set->id);
     int64_t   n_stored;
-    char      reason[BR_H5_COMPLAINT_BYTES];
 
     if (creation < 0)
-        BR_FAIL(st, BR_E_INPUT, "%s: %s: damaged dataset: %s", br_h5_path(set->file), set->path,
-                br_h5_complaint(reason));
+        BR_TRY(st, br_h5_blame(set->file, set->path, "damaged dataset"));
     BR_TRY(st, check_filters(set, creation));
     n_stored = (int64_t)H5Dget_storage_size(set->id);
     if (H5Pget_layout(creation) == H5D_CHUNKED)

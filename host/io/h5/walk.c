@@ -90,18 +90,25 @@ static herr_t on_link(hid_t group, const char *name, const H5L_info_t *info, voi
     return walk->st == BR_OK ? 0 : 1;
 }
 
-/* Lists one group: its number of links is looked at before they are. */
+static int by_path(const void *a, const void *b)
+{
+    return strcmp(((const br_h5_object *)a)->path, ((const br_h5_object *)b)->path);
+}
+
+/* Lists one group: its number of links is looked at before they are. In native order, sorted here:
+ * any other order makes HDF5 1.10 build a table that it frees uninitialised when a part of the
+ * group is damaged (13 of 150 mutated files crashed). */
 static br_status list_group(level *walk, hid_t id)
 {
     br_status   st   = BR_OK;
     br_h5_file *file = walk->file;
-    const char *path = walk->parent < 0 ? "/" : file->object[walk->parent].path;
+    char        path[BR_H5_OBJECT_PATH_BYTES];
+    int32_t     first = file->n_objects;
     H5G_info_t  info;
-    char        reason[BR_H5_COMPLAINT_BYTES];
 
+    snprintf(path, sizeof path, "%s", walk->parent < 0 ? "/" : file->object[walk->parent].path);
     if (H5Gget_info(id, &info) < 0)
-        BR_FAIL(st, BR_E_INPUT, "%s: %s: damaged group: %s", file->path, path,
-                br_h5_complaint(reason));
+        BR_TRY(st, br_h5_blame(file, path, "damaged group"));
     if (info.nlinks > BR_H5_MAX_OBJECTS)
         BR_FAIL(st, BR_E_INPUT, "%s: %s: %llu links; at most %d", file->path, path,
                 (unsigned long long)info.nlinks, BR_H5_MAX_OBJECTS);
@@ -109,10 +116,12 @@ static br_status list_group(level *walk, hid_t id)
         BR_FAIL(st, BR_E_INPUT, "%s: %s: groups nested deeper than %d", file->path, path,
                 BR_H5_MAX_DEPTH);
     walk->st = BR_OK;
-    if (H5Literate(id, H5_INDEX_NAME, H5_ITER_INC, NULL, on_link, walk) < 0 && walk->st == BR_OK)
-        BR_FAIL(st, BR_E_INPUT, "%s: %s: damaged group: %s", file->path, path,
-                br_h5_complaint(reason));
-    st = walk->st;
+    if (H5Literate(id, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, on_link, walk) < 0 && walk->st == BR_OK)
+        BR_TRY(st, br_h5_blame(file, path, "damaged group"));
+    BR_TRY(st, walk->st);
+    if (file->n_objects > first)
+        qsort(file->object + first, (size_t)(file->n_objects - first), sizeof *file->object,
+              by_path);
 done:
     return st;
 }
@@ -120,11 +129,9 @@ done:
 static br_status check_object(const br_h5_file *file, const char *path, hid_t id, H5O_info_t *info)
 {
     br_status st = BR_OK;
-    char      reason[BR_H5_COMPLAINT_BYTES];
 
     if (H5Oget_info2(id, info, H5O_INFO_BASIC | H5O_INFO_NUM_ATTRS) < 0)
-        BR_FAIL(st, BR_E_INPUT, "%s: %s: damaged object: %s", file->path, path,
-                br_h5_complaint(reason));
+        BR_TRY(st, br_h5_blame(file, path, "damaged object"));
     if (info->type != H5O_TYPE_GROUP && info->type != H5O_TYPE_DATASET)
         BR_FAIL(st, BR_E_INPUT, "%s: %s: is a named type; expected a group or a dataset",
                 file->path, path);
@@ -187,19 +194,21 @@ static br_status step(const br_h5_file *file, const char *path, const char *part
 {
     br_status  st = BR_OK;
     H5L_info_t link;
+    htri_t     exists = 0;
     hid_t      next;
-    char       reason[BR_H5_COMPLAINT_BYTES];
 
-    if (H5Iget_type(*id) != H5I_GROUP || H5Lexists(*id, part, H5P_DEFAULT) <= 0)
+    if (H5Iget_type(*id) == H5I_GROUP)
+        exists = H5Lexists(*id, part, H5P_DEFAULT);
+    if (exists < 0)
+        BR_TRY(st, br_h5_blame(file, path, "damaged group"));
+    if (exists == 0)
         BR_FAIL(st, BR_E_INPUT, "%s: %s: missing", file->path, path);
     if (H5Lget_info(*id, part, &link, H5P_DEFAULT) < 0)
-        BR_FAIL(st, BR_E_INPUT, "%s: %s: damaged link: %s", file->path, path,
-                br_h5_complaint(reason));
+        BR_TRY(st, br_h5_blame(file, path, "damaged link"));
     BR_TRY(st, check_link(file, path, link.type));
     next = H5Oopen(*id, part, H5P_DEFAULT);
     if (next < 0)
-        BR_FAIL(st, BR_E_INPUT, "%s: %s: damaged object: %s", file->path, path,
-                br_h5_complaint(reason));
+        BR_TRY(st, br_h5_blame(file, path, "damaged object"));
     H5Oclose(*id);
     *id = next;
 done:
@@ -211,7 +220,6 @@ br_status br_h5_object_open(const br_h5_file *file, const char *path, hid_t *id)
     br_status st = BR_OK;
     char      parts[BR_H5_OBJECT_PATH_BYTES];
     char     *state = NULL;
-    char      reason[BR_H5_COMPLAINT_BYTES];
 
     *id = -1;
     if (strlen(path) >= sizeof parts)
@@ -220,7 +228,7 @@ br_status br_h5_object_open(const br_h5_file *file, const char *path, hid_t *id)
     strcpy(parts, path);
     *id = H5Gopen2(file->id, "/", H5P_DEFAULT);
     if (*id < 0)
-        BR_FAIL(st, BR_E_INPUT, "%s: /: damaged group: %s", file->path, br_h5_complaint(reason));
+        BR_TRY(st, br_h5_blame(file, "/", "damaged group"));
     for (char *part = strtok_r(parts, "/", &state); part != NULL;
          part       = strtok_r(NULL, "/", &state)) {
         if (strcmp(part, ".") == 0)

@@ -15,6 +15,7 @@
 
 #define CHUNK_BYTES      ((hsize_t)2 << 20)
 #define MIN_GROWTH_BYTES ((size_t)1 << 20)
+#define MAX_LINKS        1024
 #define N_GROWTH_STEPS   8
 #define SUPERBLOCK_BYTES 48
 #define END_OF_FILE_AT   28
@@ -193,7 +194,9 @@ br_status br_h5_image_group(hid_t file, const char *path)
     hid_t          create   = H5Pcreate(H5P_GROUP_CREATE);
     hid_t          group    = H5I_INVALID_HID;
 
+    /* links stay in the group's header: one checksum over all, one way to read them */
     if (create >= 0 && H5Pset_link_creation_order(create, in_order) >= 0 &&
+        H5Pset_link_phase_change(create, MAX_LINKS, MAX_LINKS) >= 0 &&
         H5Pset_obj_track_times(create, 0) >= 0)
         group = H5Gcreate2(file, path, H5P_DEFAULT, create, H5P_DEFAULT);
     if (create >= 0)

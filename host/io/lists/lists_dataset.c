@@ -167,21 +167,26 @@ done:
     return st;
 }
 
-static herr_t keep_name(hid_t group, const char *name, const H5L_info_t *info, void *context)
+/* Link by link: H5Literate crashes on a damaged group of many links (HDF5 1.10 releases a table
+ * that it has not filled). */
+static bool keep_names(hid_t group, br_lists_names *list)
 {
-    br_lists_names *list = context;
+    H5G_info_t info;
 
-    (void)group;
-    (void)info;
-    if (list->n == BR_LISTS_MAX_COLUMNS || strlen(name) >= BR_LISTS_NAME_BYTES) {
-        list->is_too_much = true;
-        return 1;
+    if (group < 0 || H5Gget_info(group, &info) < 0)
+        return false;
+    list->is_too_much = info.nlinks > BR_LISTS_MAX_COLUMNS;
+    for (hsize_t i = 0; i < info.nlinks && !list->is_too_much; i++) {
+        ssize_t n = H5Lget_name_by_idx(group, ".", H5_INDEX_CRT_ORDER, H5_ITER_INC, i,
+                                       list->name[list->n], BR_LISTS_NAME_BYTES, H5P_DEFAULT);
+        if (n <= 0)
+            return false;
+        list->is_too_much = n >= BR_LISTS_NAME_BYTES;
+        list->n++;
     }
-    (void)snprintf(list->name[list->n++], BR_LISTS_NAME_BYTES, "%s", name);
-    return 0;
+    return true;
 }
 
-/* Names of a group's members in the order they were made; none when it is missing. */
 br_status br_lists_has(const br_lists_reader *r, const char *path, bool *is_there)
 {
     htri_t exists = H5Lexists(r->file, path, H5P_DEFAULT);
@@ -202,8 +207,7 @@ br_status br_lists_members(const br_lists_reader *r, const char *path, br_lists_
     if (!is_read)
         return BR_OK;
     group   = has_object(r, path) ? H5Gopen2(r->file, path, H5P_DEFAULT) : H5I_INVALID_HID;
-    is_read = group >= 0 &&
-              H5Literate(group, H5_INDEX_CRT_ORDER, H5_ITER_INC, NULL, keep_name, list) >= 0;
+    is_read = keep_names(group, list);
     if (group >= 0)
         (void)H5Gclose(group);
     if (!is_read)

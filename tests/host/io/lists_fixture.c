@@ -12,9 +12,10 @@
 
 #include "host/base/memory.h"
 
-#define N_HEADS 2
-#define N_GATES 3
-#define DIM     5
+#define N_HEADS  2
+#define N_GATES  3
+#define DIM      5
+#define N_COUNTS 20
 
 /* libhdf5 loses a few hundred bytes for each damaged file it refuses. */
 const char *__lsan_default_suppressions(void);
@@ -131,11 +132,14 @@ void fixture_lists(fixture_shape shape, uint64_t seed, br_lists *out)
         }
         take(n_slots, sizeof(float), &out->log_propensity_BK);
         fill_options(out, seed);
-        out->n_counts = 1;
-        (void)snprintf(out->counts[0].name, BR_LISTS_NAME_BYTES, "waterfall");
-        out->counts[0].n = 3;
-        take(3, sizeof(int64_t), &out->counts[0].count);
-        out->counts[0].count[0] = shape.n_rows;
+        out->n_counts = N_COUNTS;
+        for (int c = 0; c < N_COUNTS; c++) {
+            (void)snprintf(out->counts[c].name, BR_LISTS_NAME_BYTES, c == 0 ? "customers" : "z.%d",
+                           N_COUNTS - c);
+            out->counts[c].n = 3 + c;
+            take(3 + c, sizeof(int64_t), &out->counts[c].count);
+            out->counts[c].count[c == 0 ? 1 : 2] = shape.n_rows;
+        }
     }
     for (int64_t b = 0; b < shape.n_rows; b++)
         fill_row(out, b, seed);

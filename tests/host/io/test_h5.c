@@ -14,68 +14,26 @@
 #include <cmocka.h>
 
 #include "host/io/h5.h"
+#include "tests/host/io/h5_fixture.h"
 
-static char path[256];
-
-static void put_text_attr(hid_t at, const char *name, const char *text)
-{
-    hid_t type  = H5Tcopy(H5T_C_S1);
-    hid_t space = H5Screate(H5S_SCALAR);
-    hid_t attr;
-
-    H5Tset_size(type, strlen(text));
-    H5Tset_strpad(type, H5T_STR_NULLPAD);
-    attr = H5Acreate2(at, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-    assert_true(H5Awrite(attr, type, text) >= 0);
-    H5Aclose(attr);
-    H5Sclose(space);
-    H5Tclose(type);
-}
-
-static void put(hid_t file, const char *name, hid_t type, int rank, const hsize_t *dims,
-                const void *data)
-{
-    hid_t links = H5Pcreate(H5P_LINK_CREATE);
-    hid_t space = H5Screate_simple(rank, dims, NULL);
-    hid_t set;
-
-    H5Pset_create_intermediate_group(links, 1);
-    set = H5Dcreate2(file, name, type, space, links, H5P_DEFAULT, H5P_DEFAULT);
-    assert_true(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0);
-    H5Dclose(set);
-    H5Sclose(space);
-    H5Pclose(links);
-}
+static char path[FIXTURE_PATH_BYTES];
 
 /* A file with /a/matrix f32[6][3] = 0..17, /a/key S4[3], /number u64[2], version 1. */
 static int make_file(void **state)
 {
-    const hsize_t  matrix_dims[2] = {6, 3}, key_dims[1] = {3}, number_dims[1] = {2};
+    const hsize_t  matrix_dims[2] = {6, 3};
     float          matrix[18];
     const char     key[3][4] = {"ab", "", "wxyz"};
     const uint64_t number[2] = {5, UINT64_MAX};
-    const int64_t  version   = 1;
-    hid_t          file, text_type, space, attr;
+    hid_t          file;
 
     (void)state;
-    assert_int_equal(br_h5_setup(), BR_OK);
-    snprintf(path, sizeof path, "/tmp/batchrank-test-h5-%d.h5", (int)getpid());
     for (int i = 0; i < 18; i++)
         matrix[i] = (float)i;
-    file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-    put(file, "/a/matrix", H5T_IEEE_F32LE, 2, matrix_dims, matrix);
-    text_type = H5Tcopy(H5T_C_S1);
-    H5Tset_size(text_type, 4);
-    H5Tset_strpad(text_type, H5T_STR_NULLPAD);
-    put(file, "/a/key", text_type, 1, key_dims, key);
-    put(file, "/number", H5T_STD_U64LE, 1, number_dims, number);
-    H5Tclose(text_type);
-    put_text_attr(file, "format", "test-format");
-    space = H5Screate(H5S_SCALAR);
-    attr  = H5Acreate2(file, "version", H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT);
-    H5Awrite(attr, H5T_STD_I64LE, &version);
-    H5Aclose(attr);
-    H5Sclose(space);
+    file = fixture_create("h5", "test-format", path);
+    fixture_put(file, "/a/matrix", H5T_IEEE_F32LE, 2, matrix_dims, matrix);
+    fixture_keys(file, "/a/key", 3, 4, &key[0][0]);
+    fixture_put_1d(file, "/number", H5T_STD_U64LE, 2, number);
     H5Fclose(file);
     return 0;
 }
@@ -85,13 +43,6 @@ static int remove_file(void **state)
     (void)state;
     return unlink(path);
 }
-
-#define ASSERT_FAILS(call, code, fragment)                                                         \
-    do {                                                                                           \
-        assert_int_equal((call), (code));                                                          \
-        if (strstr(br_error_last()->text, (fragment)) == NULL)                                     \
-            fail_msg("'%s' lacks '%s'", br_error_last()->text, (fragment));                        \
-    } while (0)
 
 static void test_walk(void **state)
 {

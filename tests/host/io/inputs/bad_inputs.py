@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bad-input catalogue of customers.h5 and catalogue.h5, as a table: what is done to a valid
-file, the exit code, and what the message must say. Run by ctest: bad_inputs.py CHECK_INPUT"""
+"""The bad-input catalogue of customers.h5, catalogue.h5 and matrices, as a table: what is done to
+a valid file, the exit code, and what the message must say. Run by ctest: bad_inputs.py CHECK_INPUT"""
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[3])]
 import bad_customers  # noqa: E402
 import bad_files  # noqa: E402
 import bad_hdf5  # noqa: E402
+import bad_matrices  # noqa: E402
 import make_files  # noqa: E402
 
 
@@ -29,8 +30,9 @@ def failure(case, line):
     words = line.split(" ", 2)
     if len(words) < 3 or words[1] != str(case.code):
         return f"expected exit code {case.code}"
-    if case.path.name not in words[2]:
-        return f"the message does not name the file {case.path.name}"
+    file = str(case.path).split(":")[0]
+    if file not in words[2]:
+        return f"the message does not name the file {file}"
     missing = [part for part in case.says if part not in words[2]]
     return f"the message lacks {missing}" if missing else None
 
@@ -41,7 +43,7 @@ def main():
         make_files.example_customers(folder / "customers.h5")
         make_files.example_catalogue(folder / "catalogue.h5")
         cases = []
-        for table in (bad_files, bad_hdf5, bad_customers):
+        for table in (bad_files, bad_hdf5, bad_customers, bad_matrices):
             cases += table.make_cases(folder)
         lines = check_inputs(sys.argv[1], [f"{case.kind}:{case.path}" for case in cases])
         bad = 0

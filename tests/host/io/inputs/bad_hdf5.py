@@ -221,7 +221,7 @@ def storage(maker):
         data[at + 9] ^= 1
         return data
 
-    path = maker.case("fletcher32", 3, "/segment: rows 0 to 6 cannot be read")
+    path = maker.case("fletcher32", 3, "/segment: damaged in rows 0 to 6")
     with h5py.File(path, "r+", libver=("v110", "v110")) as file:
         replace("/segment", np.frombuffer(flip, "<u8"), chunks=(U,), fletcher32=True)(file)
     path.write_bytes(spoil(bytearray(path.read_bytes())))

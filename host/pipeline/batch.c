@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Memory of a batch. Grown a few times per job, when a larger unit comes. */
+#include "host/pipeline/batch.h"
+
+#include "host/base/memory.h"
+
+br_status br_span_reserve(br_span *span, int64_t n_items, size_t item_bytes, const char *what)
+{
+    br_status st = BR_OK;
+
+    if (n_items <= span->capacity)
+        return BR_OK;
+    br_free(&span->data);
+    span->capacity = 0;
+    BR_TRY(st, br_alloc(n_items, item_bytes, what, &span->data));
+    span->capacity = n_items;
+done:
+    return st;
+}
+
+static void free_device(br_batch *batch)
+{
+    br_dev_free(&batch->state_BS);
+    br_dev_free(&batch->x_BD);
+    br_dev_free(&batch->alpha_BM);
+    br_dev_free(&batch->gate_BM);
+    br_dev_free(&batch->rule_have_B);
+    br_dev_free(&batch->rule_offset_B1);
+    br_dev_free(&batch->rule_never_S);
+    br_dev_free(&batch->item_BK);
+    br_dev_free(&batch->score_BK);
+    for (int h = 0; h < BR_MAX_HEADS; h++)
+        br_dev_free(&batch->probability_BK[h]);
+}
+
+void br_batch_free(br_batch *batch)
+{
+    for (int m = 0; m < BR_MAX_MODALITIES; m++)
+        for (size_t i = 0; i < sizeof batch->packed[m].span / sizeof(br_span); i++)
+            br_free(&batch->packed[m].span[i].data);
+    for (size_t i = 0; i < sizeof batch->span / sizeof(br_span); i++)
+        br_free(&batch->span[i].data);
+    batch->key = (br_keys){0}; /* lives in a span */
+    free_device(batch);
+    batch->lists.key = (br_keys){0};
+    br_lists_free(&batch->lists);
+}
+
+void br_batch_take_unit(br_batch *batch, const int64_t *unit_start, int64_t unit)
+{
+    batch->unit      = unit;
+    batch->first_row = unit_start[unit];
+    batch->n_rows    = unit_start[unit + 1] - unit_start[unit];
+}

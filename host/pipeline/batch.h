@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One work unit on its way through the stages. Each stage fills its own group of fields and may
+ * read the groups above it. A few batches exist per job and are used again and again; their arrays
+ * grow only when a unit is larger than every unit before. */
+#ifndef BR_HOST_PIPELINE_BATCH_H
+#define BR_HOST_PIPELINE_BATCH_H
+
+#include <stdint.h>
+
+#include "host/base/status.h"
+#include "host/io/customers.h"
+#include "host/io/lists.h"
+#include "kernels/ops.h"
+#include "models/spec.h"
+
+/* An array that grows: `capacity` items are there. */
+typedef struct br_span {
+    void   *data;
+    int64_t capacity;
+} br_span;
+
+br_status br_span_reserve(br_span *span, int64_t n_items, size_t item_bytes, const char *what);
+
+/* The usable events of one modality, packed: those after the filters, the last max_length. */
+typedef struct br_packed {
+    int64_t  n_events;
+    int64_t  n_chunks;
+    int64_t *offset_B1;
+    int32_t *item_E; /* embedding rows */
+    int64_t *time_E;
+    uint8_t *type_E;    /* NULL: the file has none */
+    float   *weight_E;  /* NULL: the file has none */
+    int64_t *chunk_row; /* [n_chunks + 1] first customer of each chunk */
+    br_span  span[6];
+} br_packed;
+
+/* What became of the events of one modality; they add up to n_read. */
+typedef struct br_event_counts {
+    int64_t n_read;
+    int64_t n_future;
+    int64_t n_unknown;
+    int64_t n_zero_weight;
+    int64_t n_truncated;
+    int64_t n_used;
+} br_event_counts;
+
+typedef struct br_batch {
+    /* what to do: set by whoever drives the stages */
+    int64_t unit;
+    int64_t first_row;
+    int64_t n_rows; /* B */
+
+    /* read */
+    br_keys         key;
+    br_packed       packed[BR_MAX_MODALITIES];
+    br_event_counts events[BR_MAX_MODALITIES];
+    uint8_t        *present_BM;
+    float          *confidence_BM;
+    int32_t        *static_BC;
+    float          *aggregate_BA;
+    float          *vector_BD; /* ready-made x_u */
+    uint8_t        *consent_B; /* NULL: no channel asked for */
+    uint64_t       *have_B;    /* NULL: no segments */
+    int64_t        *never_offset_B1;
+    int32_t        *never_item_S; /* listed rows, ascending within a customer */
+    br_span         span[10];
+
+    /* encode, fuse: on the device, sized for the largest unit */
+    br_mat state_BS;
+    br_mat x_BD;
+    br_mat alpha_BM;
+    br_mat gate_BM;
+
+    /* score: rules and results on the device */
+    br_mat  rule_have_B;
+    br_mat  rule_offset_B1;
+    br_mat  rule_never_S;
+    br_mat  item_BK; /* listed rows */
+    br_mat  score_BK;
+    br_mat  probability_BK[BR_MAX_HEADS];
+    int64_t n_slow;
+    int64_t n_rescored;
+
+    /* policy: what is written */
+    br_lists lists;
+} br_batch;
+
+void br_batch_free(br_batch *batch);
+
+/* Points the batch at work unit `unit` of the plan. */
+void br_batch_take_unit(br_batch *batch, const int64_t *unit_start, int64_t unit);
+
+#endif

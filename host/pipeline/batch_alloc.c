@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The fixed arrays of a batch, for the largest unit of the job. Called a few times per job. */
+#include <stdio.h>
+
+#include "host/base/memory.h"
+#include "host/pipeline/job.h"
+
+static br_status alloc_device(br_job *job, br_batch *b)
+{
+    br_status       st  = BR_OK;
+    const br_setup *s   = job->setup;
+    br_dev         *dev = job->dev;
+    int64_t         n   = job->max_rows;
+    int64_t         S   = 0;
+
+    for (int32_t m = 0; m < s->n_encoders; m++)
+        S += s->spec->encoder[m].out_dim;
+    if (S > 0)
+        BR_TRY(st, br_dev_alloc(dev, BR_F32, n, S, &b->state_BS));
+    if (s->spec != NULL && s->spec->is_fused) {
+        BR_TRY(st, br_dev_alloc(dev, BR_F32, n, s->n_encoders, &b->alpha_BM));
+        BR_TRY(st, br_dev_alloc(dev, BR_F32, n, s->n_encoders, &b->gate_BM));
+    }
+    BR_TRY(st, br_dev_alloc(dev, BR_F32, n, s->dim, &b->x_BD));
+    if (s->request.wants_segment)
+        BR_TRY(st, br_dev_alloc(dev, BR_U64, n, 1, &b->rule_have_B));
+    BR_TRY(st, br_dev_alloc(dev, BR_I64, n + 1, 1, &b->rule_offset_B1));
+    BR_TRY(st, br_dev_alloc(dev, BR_I32, n, job->k, &b->item_BK));
+    BR_TRY(st, br_dev_alloc(dev, BR_F32, n, job->k, &b->score_BK));
+    for (int32_t h = 0; h < s->n_heads; h++)
+        BR_TRY(st, br_dev_alloc(dev, BR_F32, n, job->k, &b->probability_BK[h]));
+done:
+    return st;
+}
+
+static br_status alloc_gates(const br_job *job, br_lists *lists)
+{
+    br_status       st = BR_OK;
+    const br_setup *s  = job->setup;
+    int64_t         n  = job->max_rows * s->n_encoders;
+
+    if (s->spec == NULL || !s->spec->is_fused)
+        return BR_OK;
+    BR_ALLOC(st, lists->alpha_BM, n, "attention of modalities");
+    BR_ALLOC(st, lists->gate_BM, n, "gates of modalities");
+    for (int32_t m = 0; m < s->n_encoders; m++)
+        (void)snprintf(lists->gate_name[m], BR_LISTS_NAME_BYTES, "%s", s->feed[m].name);
+    lists->n_gates = job->config->output_gates ? s->n_encoders : 0;
+done:
+    return st;
+}
+
+static br_status alloc_lists(const br_job *job, br_lists *lists)
+{
+    br_status       st = BR_OK;
+    const br_setup *s  = job->setup;
+    int64_t         n = job->max_rows, n_slots = n * job->k;
+
+    lists->k          = job->k;
+    lists->n_heads    = s->n_heads;
+    lists->vector_dim = job->config->output_vectors ? s->dim : 0;
+    BR_ALLOC(st, lists->n_B, n, "list lengths");
+    BR_ALLOC(st, lists->flags_B, n, "list flags");
+    BR_ALLOC(st, lists->item_BK, n_slots, "list items");
+    BR_ALLOC(st, lists->score_BK, n_slots, "list scores");
+    BR_ALLOC(st, lists->source_BK, n_slots, "list sources");
+    BR_ALLOC(st, lists->log_propensity_BK, n_slots, "log-propensities");
+    BR_ALLOC(st, lists->log_normaliser_B, n, "log-normalisers");
+    BR_ALLOC(st, lists->vector_BD, n * s->dim, "customer vectors");
+    for (int32_t h = 0; h < s->n_heads; h++) {
+        (void)snprintf(lists->head_name[h], BR_LISTS_NAME_BYTES, "%s",
+                       s->spec->head[s->head[h]].name);
+        BR_ALLOC(st, lists->probability_BK[h], n_slots, "probabilities");
+    }
+    BR_TRY(st, alloc_gates(job, lists));
+    BR_TRY(st, br_stats_attach(&job->stats, lists));
+done:
+    return st;
+}
+
+br_status br_job_alloc_batch(br_job *job, br_batch *batch)
+{
+    br_status st = BR_OK;
+
+    BR_TRY(st, alloc_device(job, batch));
+    BR_TRY(st, alloc_lists(job, &batch->lists));
+done:
+    return st;
+}

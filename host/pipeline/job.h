@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A job ready to run: inputs joined, device open, weights and catalogue on it, batches planned.
+ * job.c holds the order of the stages, their overlap and their clocks; nothing else does. */
+#ifndef BR_HOST_PIPELINE_JOB_H
+#define BR_HOST_PIPELINE_JOB_H
+
+#include <stdint.h>
+
+#include "host/base/status.h"
+#include "host/io/run_dir.h"
+#include "host/pipeline/batch.h"
+#include "host/pipeline/setup/setup.h"
+#include "host/pipeline/stats/stats.h"
+#include "host/pipeline/stats/timing.h"
+#include "kernels/ops.h"
+#include "models/model.h"
+
+#define BR_MAX_LANES  256
+#define BR_MAX_K      1024
+#define BR_CHUNK_ROWS 1024 /* customers of an encoder chunk, at most */
+#define BR_SCORE_ROWS 256  /* customers of a scoring tile */
+
+/* Items by how often customers met them before as_of, for the fallback. */
+typedef struct br_popularity {
+    int64_t *count_N; /* [n_listed] */
+    int32_t *order_N; /* listed rows, most popular first, ties by row */
+} br_popularity;
+
+typedef struct br_job {
+    const br_config *config;
+    br_setup        *setup;
+    int32_t          k;
+
+    br_dev   *dev;
+    int32_t   n_lanes;
+    br_dev   *lane[BR_MAX_LANES];
+    size_t    lane_bytes;
+    br_model *model; /* NULL: ready-made vectors, no heads */
+    br_mat    item_ND;
+    br_mat    bias_N;
+    br_mat    require_N;
+    br_items *items;
+    br_mat    head_bias_N[BR_MAX_HEADS];
+
+    int64_t max_rows; /* customers of the largest unit */
+    int64_t chunk_events[BR_MAX_MODALITIES];
+
+    br_popularity popularity;
+    br_unit       raw; /* the reader's, one unit */
+    br_stats      stats;
+    br_timing     timing;
+} br_job;
+
+/* Device, weights, catalogue, popularity. The setup must have its units planned and outlives the
+ * job. */
+br_status br_job_open(br_setup *setup, br_job **out);
+void      br_job_close(br_job **job);
+
+/* The device memory of a batch, for units of at most job->max_rows customers. */
+br_status br_job_alloc_batch(br_job *job, br_batch *batch);
+
+/* All units that `run` lacks, through all stages; then the statistics of all parts. */
+br_status br_job_execute(br_job *job, br_run *run);
+
+/* Asks a running job to stop after the unit being written (from a signal handler). */
+void br_job_interrupt(void);
+
+#endif

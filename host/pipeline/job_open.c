@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Makes a job ready: device and lanes, weights and catalogue on the device, batches. All memory of
+ * the batch loop is taken here. Called once per job. */
+#include <string.h>
+
+#include "host/base/log.h"
+#include "host/base/memory.h"
+#include "host/base/parallel.h"
+#include "host/pipeline/job.h"
+#include "host/pipeline/popularity.h"
+
+/* Events of a chunk: attention activations of 2,048 events stay in a core's caches; a recurrent
+ * step wants many customers at once. */
+#define ATTENTION_CHUNK_EVENTS 2048
+#define OTHER_CHUNK_EVENTS     16384
+
+static int64_t upload_bytes(int64_t n_rows, int64_t n_events)
+{
+    return (n_rows + 1) * 4 + n_events * (4 + 8 + 1 + 4) + 8 * 64;
+}
+
+/* Scratch that one lane needs for its largest task. */
+static size_t lane_bytes(const br_job *job)
+{
+    const br_setup *s    = job->setup;
+    size_t          most = br_score_topk_scratch_bytes(s->n_listed, s->dim, job->k);
+    size_t          heads, fusion;
+
+    heads = (size_t)BR_SCORE_ROWS * (size_t)s->dim * 4 + 64;
+    if (job->model != NULL)
+        heads += br_model_scratch_bytes(job->model, BR_SCORE_ROWS, 0);
+    most = heads > most ? heads : most;
+    for (int32_t m = 0; m < s->n_encoders; m++) {
+        int64_t n_events = job->chunk_events[m];
+        size_t  need     = br_model_scratch_bytes(job->model, BR_CHUNK_ROWS, n_events) +
+                      (size_t)upload_bytes(BR_CHUNK_ROWS, n_events);
+        most = need > most ? need : most;
+    }
+    if (job->model != NULL) {
+        int64_t per_row = 5 * s->n_encoders + 4 * s->spec->n_statics + 4 * s->spec->n_aggregates;
+
+        fusion = br_model_scratch_bytes(job->model, BR_CHUNK_ROWS, 0) +
+                 (size_t)(BR_CHUNK_ROWS * per_row) + 8 * 64;
+        most = fusion > most ? fusion : most;
+    }
+    return most;
+}
+
+static br_status open_device(br_job *job)
+{
+    br_status st = BR_OK;
+
+    BR_TRY(st, br_dev_open(job->config->run_backend, 0, &job->dev));
+    br_log(BR_LOG_INFO, "run", "backend %s", br_dev_description(job->dev));
+    job->n_lanes = job->config->run_threads > 0 ? (int32_t)job->config->run_threads : br_n_cores();
+    if (job->n_lanes > BR_MAX_LANES)
+        job->n_lanes = BR_MAX_LANES;
+done:
+    return st;
+}
+
+static br_status open_lanes(br_job *job)
+{
+    br_status st = BR_OK;
+
+    job->lane_bytes = lane_bytes(job);
+    for (int32_t i = 0; i < job->n_lanes; i++)
+        BR_TRY(st, br_dev_open_lane(job->dev, job->lane_bytes, &job->lane[i]));
+done:
+    return st;
+}
+
+static br_status open_model(br_job *job)
+{
+    br_status        st = BR_OK;
+    const br_setup  *s  = job->setup;
+    const br_tensor *tensors;
+    int32_t          n_tensors;
+
+    if (s->bundle == NULL)
+        return BR_OK;
+    tensors = br_bundle_tensors(s->bundle, &n_tensors);
+    BR_TRY(st, br_model_create(job->dev, s->spec, tensors, n_tensors, &job->model));
+    for (int32_t m = 0; m < s->n_encoders; m++) {
+        const br_encoder_spec *e = &s->spec->encoder[m];
+
+        job->chunk_events[m] =
+            e->kind == BR_ENCODER_ATTENTION ? ATTENTION_CHUNK_EVENTS : OTHER_CHUNK_EVENTS;
+        if (job->chunk_events[m] < e->max_length)
+            job->chunk_events[m] = e->max_length;
+    }
+done:
+    return st;
+}
+
+/* Rows of a [V, n_cols] table of the model for the listed items: [n_listed, n_cols]. */
+static br_status gather_listed(br_job *job, br_mat table, br_mat *out)
+{
+    br_status           st   = BR_OK;
+    const br_setup     *s    = job->setup;
+    br_mat              rows = {0};
+    br_gather_rows_args args;
+
+    *out = (br_mat){0};
+    if (table.buf == NULL)
+        return BR_OK;
+    BR_TRY(st, br_dev_alloc(job->dev, BR_I32, s->n_listed, 1, &rows));
+    BR_TRY(st, br_dev_alloc(job->dev, BR_F32, s->n_listed, table.n_cols, out));
+    BR_TRY(st, br_upload(job->dev, rows, s->table_row));
+    args = (br_gather_rows_args){.table_VD = table, .row_B = rows, .out_BD = *out};
+    BR_TRY(st, br_op_gather_rows(job->dev, &args));
+    BR_TRY(st, br_dev_sync(job->dev));
+done:
+    br_dev_free(&rows);
+    return st;
+}
+
+/* Listed rows of a catalogue column, onto the device. */
+static br_status upload_listed(br_job *job, br_dtype dtype, const void *column, int64_t n_cols,
+                               br_mat *out)
+{
+    br_status       st    = BR_OK;
+    const br_setup *s     = job->setup;
+    size_t          bytes = br_dtype_bytes(dtype) * (size_t)n_cols;
+    char           *dense = NULL;
+
+    *out = (br_mat){0};
+    if (column == NULL)
+        return BR_OK;
+    BR_TRY(st, br_alloc(s->n_listed, bytes, "catalogue column", (void **)&dense));
+    for (int64_t i = 0; i < s->n_listed; i++)
+        memcpy(dense + (size_t)i * bytes,
+               (const char *)column + (size_t)s->catalogue_row[i] * bytes, bytes);
+    BR_TRY(st, br_dev_alloc(job->dev, dtype, s->n_listed, n_cols, out));
+    BR_TRY(st, br_upload(job->dev, *out, dense));
+done:
+    br_free(&dense);
+    return st;
+}
+
+static br_status place_catalogue(br_job *job)
+{
+    br_status       st = BR_OK;
+    const br_setup *s  = job->setup;
+
+    if (s->table_row != NULL) {
+        BR_TRY(st, gather_listed(job, br_model_item_table(job->model), &job->item_ND));
+        BR_TRY(st, gather_listed(job, br_model_item_bias(job->model), &job->bias_N));
+        for (int32_t i = 0; i < s->n_heads; i++)
+            BR_TRY(st, gather_listed(job, br_model_head_item_bias(job->model, s->head[i]),
+                                     &job->head_bias_N[i]));
+    } else {
+        BR_TRY(st, upload_listed(job, BR_F32, s->catalogue.vector_ND, s->dim, &job->item_ND));
+        BR_TRY(st, upload_listed(job, BR_F32, s->catalogue.bias_N, 1, &job->bias_N));
+    }
+    BR_TRY(st, upload_listed(job, BR_U64, s->catalogue.segment_N, 1, &job->require_N));
+    BR_TRY(st, br_items_prepare(job->dev, job->item_ND, job->bias_N, job->require_N, &job->items));
+done:
+    return st;
+}
+
+static void find_largest_unit(br_job *job)
+{
+    const br_setup *s = job->setup;
+
+    for (int64_t u = 0; u < s->n_units; u++) {
+        int64_t n = s->unit_start[u + 1] - s->unit_start[u];
+        if (n > job->max_rows)
+            job->max_rows = n;
+    }
+}
+
+br_status br_job_open(br_setup *setup, br_job **out)
+{
+    br_status st  = BR_OK;
+    br_job   *job = NULL;
+
+    *out = NULL;
+    BR_ALLOC(st, job, 1, "job");
+    job->config = setup->config;
+    job->setup  = setup;
+    job->k      = (int32_t)setup->config->list_k;
+    find_largest_unit(job);
+    BR_TRY(st, open_device(job));
+    BR_TRY(st, open_model(job));
+    BR_TRY(st, place_catalogue(job));
+    BR_TRY(st, open_lanes(job));
+    if (job->config->list_fallback == BR_FALLBACK_POPULARITY)
+        BR_TRY(st, br_popularity_count(job));
+    BR_TRY(st, br_stats_create(setup, &job->stats));
+    *out = job;
+    job  = NULL;
+done:
+    br_job_close(&job);
+    return st;
+}
+
+void br_job_close(br_job **job_at)
+{
+    br_job *job = *job_at;
+
+    if (job == NULL)
+        return;
+    br_stats_free(&job->stats);
+    br_unit_free(&job->raw);
+    br_free(&job->popularity.count_N);
+    br_free(&job->popularity.order_N);
+    br_items_free(&job->items);
+    br_dev_free(&job->item_ND);
+    br_dev_free(&job->bias_N);
+    br_dev_free(&job->require_N);
+    for (int i = 0; i < BR_MAX_HEADS; i++)
+        br_dev_free(&job->head_bias_N[i]);
+    br_model_destroy(&job->model);
+    for (int i = 0; i < BR_MAX_LANES; i++)
+        br_dev_close(&job->lane[i]);
+    br_dev_close(&job->dev);
+    br_free(job_at);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Jobs that look before they leap: `check` finds what is wrong, `plan` tells what it will take. */
+#ifndef BR_HOST_PIPELINE_LOOK_CHECK_H
+#define BR_HOST_PIPELINE_LOOK_CHECK_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "host/base/status.h"
+#include "host/config/config.h"
+
+/* Every check of configuration, inputs and joins; unless is_fast, every value of every customer.
+ * Prints what was found to `out`. */
+br_status br_job_check(const br_config *config, bool is_fast, FILE *out);
+
+/* Memory, output size and arithmetic of the job, to `out`. BR_E_MEMORY when the estimate passes
+ * run.memory_limit_bytes. */
+br_status br_job_plan(const br_config *config, FILE *out);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Stage 5: what may be listed, and why a list is as it is: consent, popularity for customers
+ * without usable events, short lists explained. The policy is greedy: every log-propensity is 0.
+ * Once per work unit. */
+#include <math.h>
+#include <string.h>
+
+#include "host/pipeline/popularity.h"
+#include "host/pipeline/stages.h"
+
+static br_status download(br_job *job, br_mat from, int64_t n_rows, void *to)
+{
+    return br_download(job->dev, br_mat_rows(from, 0, n_rows), to);
+}
+
+static br_status fetch_lists(br_job *job, br_batch *b)
+{
+    br_status st    = BR_OK;
+    br_lists *lists = &b->lists;
+    int64_t   n     = b->n_rows;
+
+    lists->first_row = b->first_row;
+    lists->n_rows    = n;
+    lists->key       = b->key;
+    BR_TRY(st, download(job, b->item_BK, n, lists->item_BK));
+    BR_TRY(st, download(job, b->score_BK, n, lists->score_BK));
+    for (int32_t h = 0; h < lists->n_heads; h++)
+        BR_TRY(st, download(job, b->probability_BK[h], n, lists->probability_BK[h]));
+    BR_TRY(st, download(job, b->x_BD, n, lists->vector_BD));
+    if (b->alpha_BM.buf != NULL) {
+        BR_TRY(st, download(job, b->alpha_BM, n, lists->alpha_BM));
+        BR_TRY(st, download(job, b->gate_BM, n, lists->gate_BM));
+    }
+done:
+    return st;
+}
+
+/* Empties slots [from, k) of customer b. */
+static void clear_slots(br_lists *lists, int64_t b, int32_t from)
+{
+    for (int32_t j = from; j < lists->k; j++) {
+        int64_t at                   = b * lists->k + j;
+        lists->item_BK[at]           = -1;
+        lists->score_BK[at]          = NAN;
+        lists->source_BK[at]         = BR_SOURCE_NONE;
+        lists->log_propensity_BK[at] = NAN;
+        for (int32_t h = 0; h < lists->n_heads; h++)
+            lists->probability_BK[h][at] = NAN;
+    }
+}
+
+static void keep_model_list(const br_job *job, br_lists *lists, int64_t b)
+{
+    int32_t n = 0;
+
+    while (n < lists->k && lists->item_BK[b * lists->k + n] >= 0) {
+        int64_t at                   = b * lists->k + n++;
+        lists->item_BK[at]           = job->setup->catalogue_row[lists->item_BK[at]];
+        lists->source_BK[at]         = BR_SOURCE_MODEL;
+        lists->log_propensity_BK[at] = 0.0f;
+    }
+    lists->n_B[b] = n;
+    clear_slots(lists, b, n);
+}
+
+/* Popularity has no probability: NaN. The score is the number of events counted. */
+static void fill_by_popularity(const br_job *job, const br_batch *batch, int64_t b)
+{
+    br_lists *lists = (br_lists *)&batch->lists;
+    int32_t   row_K[BR_MAX_K];
+    int32_t   n = br_popularity_list(job, batch, b, row_K);
+
+    clear_slots(lists, b, 0);
+    for (int32_t j = 0; j < n; j++) {
+        int64_t at                   = b * lists->k + j;
+        lists->item_BK[at]           = job->setup->catalogue_row[row_K[j]];
+        lists->score_BK[at]          = (float)job->popularity.count_N[row_K[j]];
+        lists->source_BK[at]         = BR_SOURCE_POPULARITY;
+        lists->log_propensity_BK[at] = 0.0f;
+    }
+    lists->n_B[b] = n;
+}
+
+static bool has_usable_events(const br_job *job, const br_batch *batch, int64_t b)
+{
+    int32_t n = job->setup->n_encoders;
+
+    for (int32_t m = 0; m < n; m++)
+        if (batch->present_BM[b * n + m])
+            return true;
+    return n == 0; /* ready-made vectors need no events */
+}
+
+static void decide(const br_job *job, br_batch *batch, int64_t b)
+{
+    br_lists *lists = &batch->lists;
+    uint32_t  flags = 0;
+
+    lists->log_normaliser_B[b] = 0.0f;
+    if (batch->consent_B != NULL && batch->consent_B[b] == 0) {
+        lists->n_B[b] = 0;
+        clear_slots(lists, b, 0);
+        lists->flags_B[b] = BR_FLAG_NO_CONSENT;
+        return;
+    }
+    if (!has_usable_events(job, batch, b))
+        flags |= BR_FLAG_NO_EVENTS;
+    if ((flags & BR_FLAG_NO_EVENTS) && job->config->list_fallback == BR_FALLBACK_POPULARITY) {
+        flags |= BR_FLAG_FALLBACK;
+        fill_by_popularity(job, batch, b);
+    } else {
+        keep_model_list(job, lists, b);
+    }
+    if (lists->n_B[b] == 0)
+        flags |= BR_FLAG_NOTHING_ALLOWED;
+    else if (lists->n_B[b] < lists->k)
+        flags |= BR_FLAG_SHORT;
+    lists->flags_B[b] = flags;
+}
+
+br_status br_stage_policy(br_job *job, br_batch *batch)
+{
+    br_status st = BR_OK;
+
+    BR_TRY(st, fetch_lists(job, batch));
+    for (int64_t b = 0; b < batch->n_rows; b++)
+        decide(job, batch, b);
+done:
+    return st;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The fallback for customers without usable events: listed items by how often all customers met
+ * them up to as_of. */
+#ifndef BR_HOST_PIPELINE_POPULARITY_H
+#define BR_HOST_PIPELINE_POPULARITY_H
+
+#include "host/pipeline/job.h"
+
+/* Counts the popularity feeds over the whole file, unit by unit, and orders the items. */
+br_status br_popularity_count(br_job *job);
+
+/* The most popular items that customer b of the batch may be shown, as listed rows; returns how
+ * many, at most k. */
+int32_t br_popularity_list(const br_job *job, const br_batch *batch, int64_t b, int32_t *row_K);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Stage 4: the k best eligible items of every customer (eq. 4), then the heads' probabilities for
+ * those items (eq. 6, 9). Tiles of customers over the lanes; once per work unit. */
+#include "host/base/parallel.h"
+#include "host/pipeline/stages.h"
+#include "host/pipeline/stats/flops.h"
+
+typedef struct score_context {
+    br_job   *job;
+    br_batch *batch;
+} score_context;
+
+typedef struct score_tile {
+    int64_t row;
+    int64_t n_rows;
+} score_tile;
+
+/* Never-lists and segment bits of the whole unit, onto the device. */
+static br_status place_rules(br_job *job, br_batch *b)
+{
+    br_status st      = BR_OK;
+    int64_t   n_never = b->never_offset_B1[b->n_rows];
+
+    if (b->have_B != NULL)
+        BR_TRY(st, br_upload(job->dev, br_mat_rows(b->rule_have_B, 0, b->n_rows), b->have_B));
+    if (n_never == 0)
+        return BR_OK;
+    if (b->rule_never_S.n_rows < n_never) {
+        br_dev_free(&b->rule_never_S);
+        BR_TRY(st, br_dev_alloc(job->dev, BR_I32, n_never + n_never / 4, 1, &b->rule_never_S));
+    }
+    BR_TRY(st, br_upload(job->dev, br_mat_rows(b->rule_offset_B1, 0, b->n_rows + 1),
+                         b->never_offset_B1));
+    BR_TRY(st, br_upload(job->dev, br_mat_rows(b->rule_never_S, 0, n_never), b->never_item_S));
+done:
+    return st;
+}
+
+/* A score that overflows names the customer and the item. */
+static br_status explain_overflow(const score_context *c, score_tile t,
+                                  const br_score_topk_args *args)
+{
+    char customer[BR_KEY_TEXT_BYTES], item[BR_KEY_TEXT_BYTES];
+
+    return br_fail(BR_E_INPUT,
+                   "the score of customer %s (row %lld) and item %s (row %d) does not fit float32: "
+                   "the vectors are too long",
+                   br_keys_text(&c->batch->key, t.row + args->bad_row, customer),
+                   (long long)(c->batch->first_row + t.row + args->bad_row),
+                   br_keys_text(&c->job->setup->catalogue.key,
+                                c->job->setup->catalogue_row[args->bad_item], item),
+                   c->job->setup->catalogue_row[args->bad_item]);
+}
+
+static br_status select_items(const score_context *c, br_dev *lane, score_tile t)
+{
+    br_status          st   = BR_OK;
+    br_batch          *b    = c->batch;
+    br_score_topk_args args = {.items    = c->job->items,
+                               .query_BD = br_mat_rows(b->x_BD, t.row, t.n_rows),
+                               .k        = c->job->k,
+                               .item_BK  = br_mat_rows(b->item_BK, t.row, t.n_rows),
+                               .score_BK = br_mat_rows(b->score_BK, t.row, t.n_rows)};
+
+    if (b->never_offset_B1[b->n_rows] > 0) {
+        args.never_offset_B1 = br_mat_rows(b->rule_offset_B1, t.row, t.n_rows + 1);
+        args.never_item_S    = b->rule_never_S;
+    }
+    if (b->have_B != NULL)
+        args.have_B = br_mat_rows(b->rule_have_B, t.row, t.n_rows);
+    args.bad_item = -1;
+    st            = br_op_score_topk(lane, &args);
+    if (st == BR_E_INPUT && args.bad_item >= 0)
+        st = explain_overflow(c, t, &args);
+    if (st != BR_OK)
+        goto done;
+    __atomic_fetch_add(&b->n_slow, args.n_slow, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&b->n_rescored, args.n_rescored, __ATOMIC_RELAXED);
+done:
+    return st;
+}
+
+static br_status score_heads(const score_context *c, br_dev *lane, score_tile t)
+{
+    br_status st    = BR_OK;
+    br_batch *b     = c->batch;
+    br_mat    query = {0};
+
+    if (c->job->setup->n_heads == 0)
+        return BR_OK;
+    BR_TRY(st, br_dev_scratch(lane, BR_F32, t.n_rows, c->job->setup->dim, &query));
+    for (int32_t i = 0; i < c->job->setup->n_heads; i++) {
+        int32_t             head = c->job->setup->head[i];
+        br_mat              out  = br_mat_rows(b->probability_BK[i], t.row, t.n_rows);
+        br_score_pairs_args args = {.query_BD = query,
+                                    .item_ND  = c->job->item_ND,
+                                    .bias_N   = c->job->head_bias_N[i],
+                                    .item_BK  = br_mat_rows(b->item_BK, t.row, t.n_rows),
+                                    .out_BK   = out};
+
+        BR_TRY(st, br_model_head_query(c->job->model, lane, head,
+                                       br_mat_rows(b->x_BD, t.row, t.n_rows), query));
+        BR_TRY(st, br_op_score_pairs(lane, &args));
+        BR_TRY(st, br_model_head_calibrate(c->job->model, lane, head, out));
+    }
+done:
+    return st;
+}
+
+static br_status score_rows(void *context, int lane_idx, int64_t task)
+{
+    br_status            st   = BR_OK;
+    const score_context *c    = context;
+    br_dev              *lane = c->job->lane[lane_idx];
+    size_t               mark = br_dev_mark(lane);
+    score_tile           t    = {task * BR_SCORE_ROWS, BR_SCORE_ROWS};
+
+    if (t.row + t.n_rows > c->batch->n_rows)
+        t.n_rows = c->batch->n_rows - t.row;
+    BR_TRY(st, select_items(c, lane, t));
+    br_dev_rewind(lane, mark);
+    BR_TRY(st, score_heads(c, lane, t));
+    BR_TRY(st, br_dev_sync(lane));
+done:
+    br_dev_rewind(lane, mark);
+    return st;
+}
+
+br_status br_stage_score(br_job *job, br_batch *batch, double *cpu_s)
+{
+    br_status     st      = BR_OK;
+    score_context context = {job, batch};
+
+    batch->n_slow     = 0;
+    batch->n_rescored = 0;
+    BR_TRY(st, place_rules(job, batch));
+    BR_TRY(st, br_parallel_for(job->n_lanes, (batch->n_rows + BR_SCORE_ROWS - 1) / BR_SCORE_ROWS,
+                               score_rows, &context, cpu_s));
+    job->timing.stage[BR_STAGE_SCORE].flop +=
+        br_flops_score(batch->n_rows, job->setup->n_listed, job->setup->dim, job->setup->n_heads);
+done:
+    return st;
+}

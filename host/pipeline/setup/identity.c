@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The identity of a run. Reads every input file once, to hash it. Called once per job. */
+#include "host/pipeline/setup/identity.h"
+
+#include <stdio.h>
+
+#include "host/base/memory.h"
+#include "host/base/strbuf.h"
+#include "host/io/publish.h"
+
+static br_status add_file(br_strbuf *t, const char *name, const char *path)
+{
+    br_status st = BR_OK;
+    char      digest[BR_DIGEST_TEXT_BYTES];
+
+    BR_TRY(st, br_digest_file(path, digest));
+    br_strbuf_add(t, "  \"%s\": \"%s\",\n", name, digest);
+done:
+    return st;
+}
+
+static br_status add_bundle(br_strbuf *t, const char *folder)
+{
+    static const char *const files[] = {"model.json", "weights.safetensors", "vocabulary.h5"};
+    br_status                st      = BR_OK;
+
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        char path[4096], name[64];
+
+        (void)snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        (void)snprintf(name, sizeof name, "sha256 of %s", files[i]);
+        BR_TRY(st, add_file(t, name, path));
+    }
+done:
+    return st;
+}
+
+/* The device's description: x_u has the same bits on one kind of device only. */
+static br_status add_device(br_strbuf *t, br_backend backend)
+{
+    br_status st  = BR_OK;
+    br_dev   *dev = NULL;
+
+    BR_TRY(st, br_dev_open(backend, 0, &dev));
+    br_strbuf_add(t, "  \"device\": ");
+    br_strbuf_add_string(t, br_dev_description(dev));
+    br_strbuf_add(t, ",\n");
+done:
+    br_dev_close(&dev);
+    return st;
+}
+
+br_status br_identity_text(const br_setup *setup, char **out)
+{
+    br_status        st     = BR_OK;
+    const br_config *config = setup->config;
+    br_strbuf        t      = {0};
+    char            *keys   = NULL;
+
+    br_strbuf_add(&t, "{\n");
+    BR_TRY(st, add_file(&t, "sha256 of customers", config->input_customers));
+    BR_TRY(st, add_file(&t, "sha256 of catalogue", config->input_catalogue));
+    if (setup->bundle != NULL)
+        BR_TRY(st, add_bundle(&t, config->input_model));
+    BR_TRY(st, br_config_dump_shaping(config, &keys));
+    br_strbuf_add(&t, "  \"configuration\": %s,\n", keys);
+    BR_TRY(st, add_device(&t, (br_backend)config->run_backend));
+    br_strbuf_add(&t, "  \"build\": \"batchrank %s\"\n}", BR_VERSION);
+    BR_TRY(st, br_strbuf_take(&t, out));
+done:
+    br_strbuf_free(&t);
+    br_free(&keys);
+    return st;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What makes a run this run: two commands with the same identity give the same bytes. */
+#ifndef BR_HOST_PIPELINE_SETUP_IDENTITY_H
+#define BR_HOST_PIPELINE_SETUP_IDENTITY_H
+
+#include "host/base/status.h"
+#include "host/pipeline/setup/setup.h"
+
+/* A JSON object: SHA-256 of every input file, the configuration keys that shape the result, build
+ * and device. br_free it. */
+br_status br_identity_text(const br_setup *setup, char **out);
+
+#endif

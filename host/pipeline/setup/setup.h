@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A job's inputs, opened, checked against each other and joined by key: which timeline feeds which
+ * encoder, which embedding row a token means, which items can be listed. Built once per job, before
+ * any device is touched; read-only afterwards. `check` stops here. */
+#ifndef BR_HOST_PIPELINE_SETUP_SETUP_H
+#define BR_HOST_PIPELINE_SETUP_SETUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host/base/status.h"
+#include "host/config/config.h"
+#include "host/io/bundle.h"
+#include "host/io/catalogue.h"
+#include "host/io/customers.h"
+#include "models/spec.h"
+
+/* One timeline that the job reads. The encoders' come first, in the order of the model; then
+ * timelines read only for exclusion or popularity. */
+typedef struct br_feed {
+    char     name[BR_NAME_BYTES];
+    int32_t  place;        /* in the reading request; -1: the file has no such timeline */
+    bool     is_catalogue; /* its tokens are catalogue rows */
+    bool     is_excluded;  /* its items are never listed again */
+    bool     is_popular;   /* its events count for popularity */
+    int64_t  n_tokens;
+    int32_t *row_of_token; /* embedding row of each token, -1 unknown; NULL: no encoder */
+} br_feed;
+
+typedef struct br_setup {
+    const br_config     *config; /* borrowed */
+    br_customers        *customers;
+    br_catalogue         catalogue;
+    br_bundle           *bundle; /* NULL: ready-made vectors */
+    const br_model_spec *spec;   /* NULL: ready-made vectors */
+    int32_t              dim;    /* D of x_u and z_i */
+    int64_t              as_of;  /* INT64_MAX: everything counts */
+    int32_t              n_encoders;
+    int32_t              n_feeds;
+    br_feed              feed[BR_CUSTOMERS_MAX_MODALITIES];
+    int32_t             *static_row[BR_MAX_STATICS]; /* category -> table row; 0 unknown */
+    int64_t              n_categories[BR_MAX_STATICS];
+    br_customers_request request;
+    int64_t              n_listed;      /* items that can be listed */
+    int32_t             *catalogue_row; /* [n_listed] ascending */
+    int32_t             *listed_row;    /* [n_items], -1: cannot be listed */
+    int32_t             *table_row;     /* [n_listed] row of the model's item table; NULL: the
+                                           catalogue's vectors */
+    int64_t              n_unscorable;
+    int64_t              n_invalid; /* outside their validity at as_of */
+    int32_t              n_heads;   /* heads to write */
+    int32_t              head[BR_MAX_HEADS];
+    int64_t             *unit_start; /* [n_units + 1] */
+    int64_t              n_units;
+} br_setup;
+
+/* BR_E_USAGE, BR_E_INPUT or BR_E_IO with everything needed to mend it. */
+br_status br_setup_open(const br_config *config, br_setup **out);
+void      br_setup_close(br_setup **setup);
+
+/* Work units, planned by a scan of the offsets. */
+br_status br_setup_plan_units(br_setup *setup);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Parts of br_setup_open: which timelines and columns of the customers feed what. */
+#ifndef BR_HOST_PIPELINE_SETUP_SETUP_FEEDS_H
+#define BR_HOST_PIPELINE_SETUP_SETUP_FEEDS_H
+
+#include "host/pipeline/setup/setup.h"
+
+/* Fills feed[] and the request's modalities: encoders in the order of the model, then exclusion
+ * and popularity timelines. */
+br_status br_setup_join_feeds(br_setup *setup);
+
+/* Fills static_row[] and the request's statics and aggregates, by name. */
+br_status br_setup_join_columns(br_setup *setup);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The stages, in the order data flows. Each fills its own fields of the batch (batch.h); none
+ * includes or calls another. Called once per work unit, by job.c. */
+#ifndef BR_HOST_PIPELINE_STAGES_H
+#define BR_HOST_PIPELINE_STAGES_H
+
+#include "host/pipeline/job.h"
+
+/* Customers of the unit from the file: usable events packed per modality, columns, never-lists. */
+br_status br_stage_read(br_job *job, br_batch *batch);
+
+/* s_u of every modality, eq. 1: state_BS. Adds processor seconds to *cpu_s. */
+br_status br_stage_encode(br_job *job, br_batch *batch, double *cpu_s);
+
+/* x_u, eq. 2-3: x_BD, alpha_BM, gate_BM. */
+br_status br_stage_fuse(br_job *job, br_batch *batch, double *cpu_s);
+
+/* The k best items, eq. 4, and their probabilities, eq. 6 and 9. */
+br_status br_stage_score(br_job *job, br_batch *batch, double *cpu_s);
+
+/* Consent, fallback, short lists explained: fills batch->lists. */
+br_status br_stage_policy(br_job *job, br_batch *batch);
+
+/* Counts the lists and publishes the part. */
+br_status br_stage_write(br_job *job, br_batch *batch, br_run *run);
+
+#endif

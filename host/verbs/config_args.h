@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The arguments of every verb that takes a configuration. */
+#ifndef BR_HOST_VERBS_CONFIG_ARGS_H
+#define BR_HOST_VERBS_CONFIG_ARGS_H
+
+#include "host/config/config.h"
+#include "host/verbs/args.h"
+
+typedef struct br_config_args {
+    const char *path;
+    br_arg_list set;
+    int64_t     n_threads; /* 0: as the configuration says */
+    const char *log_level; /* NULL: as the configuration says */
+} br_config_args;
+
+#define BR_N_ARGS(args) ((int32_t)(sizeof(args) / sizeof((args)[0])))
+
+/* The first rows of the verb's table of arguments. */
+#define BR_CONFIG_ARGS(common)                                                                     \
+    {"CONFIG", NULL, BR_ARG_TEXT, "FILE", "the configuration, JSON", &(common).path, true, 0, 0},  \
+        {"--set",                                                                                  \
+         NULL,                                                                                     \
+         BR_ARG_MANY,                                                                              \
+         "KEY=VALUE",                                                                              \
+         "sets one key, e.g. list.k=50; may be repeated",                                          \
+         &(common).set,                                                                            \
+         false,                                                                                    \
+         0,                                                                                        \
+         0},                                                                                       \
+        {"--threads",         NULL,  BR_ARG_INT, "N", "lanes (threads); 0: all cores",             \
+         &(common).n_threads, false, 0,          256},                                             \
+    {                                                                                              \
+        "--log-level", NULL, BR_ARG_TEXT, "LEVEL", "error, warn, info or debug",                   \
+            &(common).log_level, false, 0, 0                                                       \
+    }
+
+/* Reads the file, applies --set, --threads and --log-level, checks. br_config_close it. */
+br_status br_config_from_args(const br_config_args *args, br_config **out);
+
+#endif
