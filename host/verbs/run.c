@@ -2,6 +2,7 @@
  *
  * batchrank run: the whole job of a configuration. */
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "host/base/log.h"
 #include "host/base/memory.h"
@@ -25,6 +26,15 @@ done:
     return st;
 }
 
+static void report_memory(void)
+{
+    struct rusage used;
+
+    if (getrusage(RUSAGE_SELF, &used) == 0)
+        br_log(BR_LOG_INFO, "run", "peak resident memory %.0f MiB",
+               (double)used.ru_maxrss / 1024.0);
+}
+
 static br_status run_job(br_config *config)
 {
     br_status st       = BR_OK;
@@ -46,6 +56,7 @@ static br_status run_job(br_config *config)
     BR_TRY(st, br_job_open(setup, &job));
     BR_TRY(st, br_job_execute(job, run));
     BR_TRY(st, finish(job, run));
+    report_memory();
 done:
     br_run_close(&run);
     br_job_close(&job);
