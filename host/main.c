@@ -8,6 +8,7 @@
 #include "host/base/log.h"
 #include "host/base/status.h"
 #include "host/config/config.h"
+#include "host/io/h5.h"
 #include "host/pipeline/job.h"
 #include "host/verbs/verbs.h"
 
@@ -88,7 +89,9 @@ int main(int argc, char **argv)
 
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
-    st = dispatch(argc, argv);
+    st = br_h5_setup();
+    if (st == BR_OK)
+        st = dispatch(argc, argv);
     br_log_progress(NULL);
     if (st != BR_OK && br_error_last()->text[0] != '\0') {
         (void)fprintf(stderr, "batchrank: %s\n", br_error_last()->text);

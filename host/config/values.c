@@ -190,7 +190,7 @@ static bool set_int(const br_key *key, const br_json_node *node, int64_t *field,
     }
     if (br_json_type_of(node) == BR_JSON_NUMBER)
         (void)snprintf(problem, problem_bytes,
-                       "found %.17g, expected a whole number in "
+                       "found %.9g, expected a whole number in "
                        "[%lld, %lld]",
                        br_json_number(node), (long long)key->lo, (long long)key->hi);
     else
