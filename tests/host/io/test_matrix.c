@@ -38,9 +38,10 @@ static void put_npy(int version, const char *dtype, const char *shape, const voi
     unsigned char file[4096];
     char          header[256];
     size_t        at = version == 1 ? 10 : 12;
-    int           n  = snprintf(header, sizeof header,
-                                "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", dtype, shape);
+    int           n;
 
+    n = snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': %s, }",
+                 dtype, shape);
     memcpy(file, "\x93NUMPY", 6);
     file[6]  = (unsigned char)version;
     file[7]  = 0;
