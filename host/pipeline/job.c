@@ -37,6 +37,11 @@ void br_job_interrupt(void)
     is_interrupted = 1;
 }
 
+bool br_job_is_interrupted(void)
+{
+    return is_interrupted != 0;
+}
+
 /* Waits until *ahead is more than `behind`, or somebody failed: then false. */
 static bool wait_for(flow *f, const int64_t *ahead, int64_t behind)
 {

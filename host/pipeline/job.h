@@ -5,6 +5,7 @@
 #ifndef BR_HOST_PIPELINE_JOB_H
 #define BR_HOST_PIPELINE_JOB_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "host/base/status.h"
@@ -65,5 +66,6 @@ br_status br_job_execute(br_job *job, br_run *run);
 
 /* Asks a running job to stop after the unit being written (from a signal handler). */
 void br_job_interrupt(void);
+bool br_job_is_interrupted(void);
 
 #endif

@@ -29,6 +29,6 @@ const br_backend_table br_backend_cpu = {
     .items_prepare  = br_cpu_items_prepare,
     .items_release  = br_cpu_items_release,
     .score_topk     = br_cpu_score_topk,
-    .score_pairs    = br_ref_score_pairs,
+    .score_pairs    = br_cpu_score_pairs,
     .calibrate      = br_ref_calibrate,
 };

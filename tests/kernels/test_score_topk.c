@@ -23,6 +23,8 @@ static const int64_t dims[]  = {1, 7, 32, 50, 128, 256, 512};
 static const int64_t sizes[] = {1, 10, 1000};
 static const int32_t ks[]    = {1, 10, 100, 257, 1000};
 
+static bool is_full;
+
 /* One shape with every kind of data; bias and rules come and go with the case. */
 static void check_kinds(int64_t N, int64_t D, int32_t k, int way)
 {
@@ -52,7 +54,9 @@ static void test_large_catalogue(void **state)
 {
     (void)state;
     for (int d = 0; d < 7; d++)
-        check_kinds(100000, dims[d], ks[d % 5], d);
+        for (int i = 0; i < 10; i++) /* each k, with and without bias */
+            if (is_full || i == d % 5)
+                check_kinds(100000, dims[d], ks[i % 5], d + i / 5);
 }
 
 static void test_batches_and_lanes(void **state)
@@ -174,7 +178,8 @@ static void test_overflow(void **state)
     }
 }
 
-int main(void)
+/* --full: also each k at 100,000 items, some minutes more. */
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_shapes),        cmocka_unit_test(test_large_catalogue),
@@ -182,6 +187,7 @@ int main(void)
         cmocka_unit_test(test_overflow),          cmocka_unit_test(test_barred_items),
         cmocka_unit_test(test_few_eligible),      cmocka_unit_test(test_zero_customers),
     };
+    is_full = argc > 1 && strcmp(argv[1], "--full") == 0;
     (void)printf("seed %u\n", TOPK_SEED);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 #include "host/base/memory.h"
 #include "host/io/h5.h"
 #include "host/io/matrix/npy.h"
+#include "host/io/matrix/text_keys.h"
 
 struct br_matrix {
     char          *where;
@@ -142,10 +143,17 @@ static br_status keys_from_npy(const char *path, br_keys *out)
                 "%s: found dtype '%s' and %lld columns, expected one dimension of "
                 "'S<n>', 'uint64' or 'int64'",
                 path, npy.dtype, (long long)npy.n_cols);
+    if (npy.item_bytes > BR_H5_MAX_KEY_BYTES)
+        BR_FAIL(st, BR_E_INPUT, "%s: found keys of %d bytes, expected at most %d", path,
+                npy.item_bytes, BR_H5_MAX_KEY_BYTES);
     out->width_bytes = npy.item_bytes;
     out->n_keys      = npy.n_rows;
     BR_TRY(st, br_alloc(npy.n_rows, (size_t)npy.item_bytes, "keys", (void **)&out->data));
     BR_TRY(st, br_npy_read(&npy, path, 0, npy.n_rows, out->data));
+    for (int64_t i = 0; npy.dtype[1] == 'i' && i < npy.n_rows; i++) /* little-endian: last byte */
+        if (out->data[i * 8 + 7] & 0x80)
+            BR_FAIL(st, BR_E_INPUT, "%s: row %lld: found a negative key, expected 0 or more", path,
+                    (long long)i);
 done:
     br_npy_close(&npy);
     return st;
@@ -168,6 +176,13 @@ done:
     return st;
 }
 
+static bool is_npy_name(const char *path)
+{
+    size_t n = strlen(path);
+
+    return n >= 4 && strcmp(path + n - 4, ".npy") == 0;
+}
+
 br_status br_matrix_read_keys(const char *where, int64_t n_wanted, br_keys *out)
 {
     br_status   st = BR_OK;
@@ -177,8 +192,10 @@ br_status br_matrix_read_keys(const char *where, int64_t n_wanted, br_keys *out)
     *out = (br_keys){0};
     if (br_matrix_split_h5(where, path, sizeof path, &dataset))
         BR_TRY(st, keys_from_h5(path, dataset, out));
-    else
+    else if (is_npy_name(where))
         BR_TRY(st, keys_from_npy(where, out));
+    else
+        BR_TRY(st, br_text_keys_read(where, out));
     if (out->n_keys != n_wanted)
         BR_FAIL(st, BR_E_INPUT, "%s: found %lld keys, expected %lld, one per row", where,
                 (long long)out->n_keys, (long long)n_wanted);

@@ -16,9 +16,11 @@
 #include "host/io/matrix.h"
 #include "host/io/never_lists.h"
 #include "host/io/publish.h"
+#include "host/pipeline/job.h"
 #include "host/pipeline/stats/timing.h"
 
-#define BLOCK_ROWS 65536
+#define MOST_ROWS  65536 /* of a block */
+#define BLOCK_FLOP 4e11  /* of a block and lane: seconds, so that progress and Ctrl-C are seen */
 #define TILE_ROWS  256
 #define MAX_LANES  256
 
@@ -37,6 +39,7 @@ typedef struct topk_job {
     br_mat                 never_offset_B1, never_item_S;
     br_items              *prepared;
     float                 *block_BD;
+    int64_t                block_rows;
     int64_t                first_row; /* of the block */
     int64_t                n_rows;
     int64_t                n_slow;
@@ -137,10 +140,23 @@ done:
     return st;
 }
 
+/* Customers read, scored and reported at a time; the lists do not depend on it. */
+static int64_t block_rows_of(const topk_job *j)
+{
+    double  rows = BLOCK_FLOP * j->n_lanes / (2.0 * (double)j->N * (double)j->D);
+    int64_t step = (int64_t)j->n_lanes * TILE_ROWS, n = MOST_ROWS;
+
+    if (rows < (double)MOST_ROWS)
+        n = ((int64_t)rows + step - 1) / step * step;
+    n = n < MOST_ROWS ? n : MOST_ROWS;
+    n = n < j->U ? n : j->U;
+    return n > 0 ? n : 1;
+}
+
 static br_status open_device(topk_job *j)
 {
-    br_status st   = BR_OK;
-    int64_t   rows = j->U < BLOCK_ROWS ? (j->U > 0 ? j->U : 1) : BLOCK_ROWS;
+    br_status st = BR_OK;
+    int64_t   rows;
 
     BR_TRY(st, br_dev_open(j->o->backend, 0, &j->dev));
     br_log(BR_LOG_INFO, "topk", "backend %s", br_dev_description(j->dev));
@@ -152,6 +168,7 @@ static br_status open_device(topk_job *j)
                br_dev_open_lane(j->dev, br_score_topk_scratch_bytes(j->N, j->D, (int32_t)j->o->k),
                                 &j->lane[i]));
     BR_TRY(st, place_items(j));
+    rows = j->block_rows = block_rows_of(j);
     BR_ALLOC(st, j->block_BD, rows * j->D, "customer vectors");
     BR_TRY(st, br_dev_alloc(j->dev, BR_F32, rows, j->D, &j->query_BD));
     BR_TRY(st, br_dev_alloc(j->dev, BR_I32, rows, j->o->k, &j->item_BK));
@@ -266,8 +283,11 @@ br_status br_job_topk(const br_topk_options *o)
     BR_TRY(st, open_device(&j));
     br_timing_start(&timing, j.U > 0 ? j.U : 1);
     wall_s = br_clock_wall_s();
-    for (j.first_row = 0; j.first_row < j.U; j.first_row += BLOCK_ROWS) {
-        j.n_rows = j.U - j.first_row < BLOCK_ROWS ? j.U - j.first_row : BLOCK_ROWS;
+    for (j.first_row = 0; j.first_row < j.U; j.first_row += j.block_rows) {
+        if (br_job_is_interrupted())
+            BR_FAIL(st, BR_E_INTERRUPTED,
+                    "interrupted: %s was not written; run the same command again", o->out);
+        j.n_rows = j.U - j.first_row < j.block_rows ? j.U - j.first_row : j.block_rows;
         BR_TRY(st, score_block(&j));
         br_timing_progress(&timing, j.n_rows);
     }
