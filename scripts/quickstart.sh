@@ -44,4 +44,4 @@ say "held-out quality: events before 2017-12-01 in, the next purchase to be foun
 "$batchrank" run configs/demo/run.json --set input.customers=demo/split/customers.h5 \
     --set output.path=demo/run-split --set run.as_of=2017-12-01T05:00:00Z >&2
 "$batchrank" evaluate --run demo/run-split --truth demo/split/truth.h5 --modality purchase --at 10 \
-    --catalogue demo/data/catalogue.h5 --popularity
+    --popularity

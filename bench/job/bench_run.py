@@ -103,7 +103,7 @@ def report(a, result):
 
 def main():
     a = words()
-    batchrank = a.build / "host" / "batchrank"
+    batchrank = a.build / "batchrank"
     a.work.mkdir(parents=True, exist_ok=True)
     data = generate(a, batchrank)
     peak_before = gemm_peak(a)

@@ -56,6 +56,9 @@ bool br_config_has(const br_config_list *list, const char *name);
 
 /* The resolved configuration as JSON (absolute paths); reading it gives the same again. */
 br_status br_config_dump(const br_config *config, char **out);
+/* The same as a run keeps it, beside its parts: without LOCAL keys, output.path "." (a
+ * configuration is read from its own folder). Equal for equal runs, wherever they lie. */
+br_status br_config_dump_for_run(const br_config *config, char **out);
 /* The keys that shape the result, as one JSON object. */
 br_status br_config_dump_shaping(const br_config *config, char **out);
 /* JSON Schema (draft 2020-12) of a configuration file. */

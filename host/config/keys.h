@@ -10,12 +10,14 @@
  *        INT   whole number in [lo, hi]
  *        SIZE  bytes, a number or "4GiB"                   TIME "" or a date or seconds since 1970
  *        CHOICE one of the words in `choices` (the default is the first argument after help)
- * flags  R required   S shapes the result: part of the run's identity */
+ * flags  REQUIRED; SHAPING the result: part of the run's identity; LOCAL to one command: left out
+ * of the configuration that a run keeps */
 #ifndef BR_HOST_CONFIG_KEYS_H
 #define BR_HOST_CONFIG_KEYS_H
 
 #define BR_KEY_REQUIRED 1
 #define BR_KEY_SHAPING  2
+#define BR_KEY_LOCAL    4
 
 #define BR_CHOICES_BACKEND  "auto|ref|cpu|cuda"
 #define BR_CHOICES_FALLBACK "none|popularity"
@@ -51,7 +53,7 @@
       "timeline that popularity counts; empty: every timeline of catalogue items", "") \
     X(CHOICE, "run.backend", run_backend, "auto", 0, 0, 0, \
       "where the arithmetic runs; auto: a usable GPU, else cpu", BR_CHOICES_BACKEND) \
-    X(INT, "run.threads", run_threads, "0", 0, 256, 0, \
+    X(INT, "run.threads", run_threads, "0", 0, 256, BR_KEY_LOCAL, \
       "lanes (threads); 0: one per core", "") \
     X(TIME, "run.as_of", run_as_of, "", 0, 0, BR_KEY_SHAPING, \
       "later events are dropped, validity is judged at this time: \"2017-12-01\", " \
@@ -60,9 +62,9 @@
       "customers of a work unit (one part file), at most", "") \
     X(INT, "run.unit_events", run_unit_events, "8000000", 1000, 8388608, BR_KEY_SHAPING, \
       "events of a work unit, at most", "") \
-    X(SIZE, "run.memory_limit_bytes", run_memory_limit_bytes, "0", 0, 0, 0, \
+    X(SIZE, "run.memory_limit_bytes", run_memory_limit_bytes, "0", 0, 0, BR_KEY_LOCAL, \
       "`plan` and `run` refuse a job that needs more host memory; 0: no limit", "") \
-    X(CHOICE, "log.level", log_level, "info", 0, 0, 0, \
+    X(CHOICE, "log.level", log_level, "info", 0, 0, BR_KEY_LOCAL, \
       "what the log says", BR_CHOICES_LEVEL)
 /* clang-format on */
 

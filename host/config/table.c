@@ -91,7 +91,21 @@ static bool closes_section(int32_t i)
     return i + 1 == br_n_keys || opens_section(i + 1);
 }
 
-br_status br_config_dump(const br_config *config, char **out)
+/* A run's configuration lies in its own folder and says nothing of one command's habits. */
+static bool print_for_run(const br_key *key, br_strbuf *t)
+{
+    bool is_text = key->kind == BR_KIND_CHOICE;
+
+    if (strcmp(key->name, "output.path") == 0)
+        br_strbuf_add(t, "\".\"");
+    else if (key->flags & BR_KEY_LOCAL)
+        br_strbuf_add(t, is_text ? "\"%s\"" : "%s", key->def);
+    else
+        return false;
+    return true;
+}
+
+static br_status dump(const br_config *config, bool is_for_run, char **out)
 {
     br_strbuf t = {0};
 
@@ -103,13 +117,24 @@ br_status br_config_dump(const br_config *config, char **out)
         if (opens_section(i))
             br_strbuf_add(&t, "  \"%.*s\": {\n", (int)n, key->name);
         br_strbuf_add(&t, "    \"%s\": ", key->name + n + 1);
-        br_key_print(config, key, &t);
+        if (!is_for_run || !print_for_run(key, &t))
+            br_key_print(config, key, &t);
         br_strbuf_add(&t, closes_section(i) ? "\n  }" : ",\n");
         if (closes_section(i))
             br_strbuf_add(&t, i + 1 == br_n_keys ? "\n" : ",\n");
     }
     br_strbuf_add(&t, "}\n");
     return br_strbuf_take(&t, out);
+}
+
+br_status br_config_dump(const br_config *config, char **out)
+{
+    return dump(config, false, out);
+}
+
+br_status br_config_dump_for_run(const br_config *config, char **out)
+{
+    return dump(config, true, out);
 }
 
 br_status br_config_dump_shaping(const br_config *config, char **out)

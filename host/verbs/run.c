@@ -37,7 +37,7 @@ static br_status run_job(br_config *config)
     BR_TRY(st, br_setup_open(config, &setup));
     BR_TRY(st, br_setup_plan_units(setup));
     BR_TRY(st, br_identity_text(setup, &identity));
-    BR_TRY(st, br_config_dump(config, &resolved));
+    BR_TRY(st, br_config_dump_for_run(config, &resolved));
     BR_TRY(st, br_run_open(config->output_path, identity, resolved, setup->n_units, &run));
     if (br_run_is_complete(run)) {
         br_log(BR_LOG_INFO, "run", "%s is complete already: nothing to do", config->output_path);

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-BATCHRANK = os.environ.get("BATCHRANK", str(ROOT / "build" / "cpu" / "host" / "batchrank"))
+BATCHRANK = os.environ.get("BATCHRANK", str(ROOT / "build" / "cpu" / "batchrank"))
 
 
 def open_file(path, kind):

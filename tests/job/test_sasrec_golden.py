@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
 SASREC = DATA / "sasrec-ml1m"
-BATCHRANK = os.environ.get("BATCHRANK", str(ROOT / "build" / "cpu" / "host" / "batchrank"))
+BATCHRANK = os.environ.get("BATCHRANK", str(ROOT / "build" / "cpu" / "batchrank"))
 
 if not (SASREC / "sasrec_ml1m_e1000.safetensors").exists():
     print("skipped: ../shared/data/sasrec-ml1m is absent")

@@ -4,6 +4,7 @@
  * rounding to fp32, a full sort. Items, order and score bits must agree on random, tied, duplicate,
  * ascending, zero, huge-norm and denormal data, with and without bias, never-lists and segments;
  * any batch size and any number of lanes gives the same bits. */
+#include <float.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,279 +17,7 @@
 #include <cmocka.h>
 
 #include "host/base/memory.h"
-#include "host/base/parallel.h"
-#include "kernels/ops.h"
-
-#define SEED 20261124u
-
-typedef enum { RANDOM, TIED, DUPLICATE, ASCENDING, ZERO, HUGE_NORM, DENORMAL, N_KINDS } data_kind;
-static const char *const kind_name[] = {"random", "tied",      "duplicate", "ascending",
-                                        "zero",   "huge-norm", "denormal"};
-
-typedef struct problem {
-    data_kind kind;
-    int64_t   B, N, D;
-    int32_t   k;
-    bool      has_bias, has_rules;
-    float    *query_BD, *item_ND, *bias_N;
-    uint64_t *have_B, *require_N;
-    int64_t  *offset_B1;
-    int32_t  *never_S;
-    int32_t  *item_BK;
-    float    *score_BK;
-} problem;
-
-/* Numbers that depend on the seed and the place only. */
-static uint64_t draw(uint64_t stream, uint64_t at)
-{
-    uint64_t h = SEED + stream * 0x9E3779B97F4A7C15u + at * 0xD1B54A32D192ED03u;
-
-    h = (h ^ (h >> 30)) * 0xBF58476D1CE4E5B9u;
-    h = (h ^ (h >> 27)) * 0x94D049BB133111EBu;
-    return h ^ (h >> 31);
-}
-
-static float uniform(uint64_t stream, uint64_t at)
-{
-    return (float)((double)(draw(stream, at) >> 11) * 0x1p-52 - 1.0);
-}
-
-static float value_of(const problem *p, uint64_t stream, int64_t row, int64_t d)
-{
-    uint64_t at = (uint64_t)(row * 1024 + d);
-
-    switch (p->kind) {
-    case TIED:
-        return (float)((int)(draw(stream, at) % 3) - 1);
-    case DUPLICATE:
-        return uniform(stream, (uint64_t)((stream == 2 ? row % 7 : row) * 1024 + d));
-    case ASCENDING: /* scores rise with the item row */
-        return stream == 1 ? 1.0f : (float)row * 0.001f + 1e-7f * uniform(stream, at);
-    case ZERO:
-        return stream == 2 && row % 3 == 0 ? 0.0f : row % 5 == 0 ? -0.0f : uniform(stream, at);
-    case HUGE_NORM:
-        return uniform(stream, at) * (stream == 2 && row % 97 == 0 ? 1e17f : 1.0f);
-    case DENORMAL:
-        return uniform(stream, at) * (row % 2 ? 1e-20f : 1e-24f);
-    default:
-        return uniform(stream, at);
-    }
-}
-
-static void fill_rules(problem *p)
-{
-    int64_t n = 0;
-
-    for (int64_t b = 0; b < p->B; b++) {
-        p->have_B[b]    = draw(4, (uint64_t)b) % 8;
-        p->offset_B1[b] = n;
-        for (int64_t i = (int64_t)(draw(5, (uint64_t)b) % 5); i < p->N && n < 40 * (b + 1);
-             i += 1 + (int64_t)(draw(6, (uint64_t)(b * 977 + i)) % 9))
-            p->never_S[n++] = (int32_t)i;
-    }
-    p->offset_B1[p->B] = n;
-    for (int64_t i = 0; i < p->N; i++)
-        p->require_N[i] = draw(7, (uint64_t)i) % 4 == 0 ? 1u << draw(8, (uint64_t)i) % 3 : 0;
-}
-
-static void make_problem(problem *p)
-{
-    assert_int_equal(br_alloc(p->B * p->D, 4, "q", (void **)&p->query_BD), BR_OK);
-    assert_int_equal(br_alloc(p->N * p->D, 4, "z", (void **)&p->item_ND), BR_OK);
-    assert_int_equal(br_alloc(p->N, 4, "b", (void **)&p->bias_N), BR_OK);
-    assert_int_equal(br_alloc(p->B, 8, "h", (void **)&p->have_B), BR_OK);
-    assert_int_equal(br_alloc(p->N, 8, "r", (void **)&p->require_N), BR_OK);
-    assert_int_equal(br_alloc(p->B + 1, 8, "o", (void **)&p->offset_B1), BR_OK);
-    assert_int_equal(br_alloc(40 * p->B, 4, "n", (void **)&p->never_S), BR_OK);
-    assert_int_equal(br_alloc(p->B * p->k, 4, "i", (void **)&p->item_BK), BR_OK);
-    assert_int_equal(br_alloc(p->B * p->k, 4, "s", (void **)&p->score_BK), BR_OK);
-    for (int64_t b = 0; b < p->B; b++)
-        for (int64_t d = 0; d < p->D; d++)
-            p->query_BD[b * p->D + d] = value_of(p, 1, b, d);
-    for (int64_t i = 0; i < p->N; i++) {
-        for (int64_t d = 0; d < p->D; d++)
-            p->item_ND[i * p->D + d] = value_of(p, 2, i, d);
-        p->bias_N[i] = p->kind == TIED ? (float)(draw(3, (uint64_t)i) % 2)
-                                       : uniform(3, (uint64_t)(p->kind == DUPLICATE ? i % 7 : i));
-    }
-    fill_rules(p);
-}
-
-static void free_problem(problem *p)
-{
-    br_free(&p->query_BD);
-    br_free(&p->item_ND);
-    br_free(&p->bias_N);
-    br_free(&p->have_B);
-    br_free(&p->require_N);
-    br_free(&p->offset_B1);
-    br_free(&p->never_S);
-    br_free(&p->item_BK);
-    br_free(&p->score_BK);
-}
-
-/* ---- the oracle ---- */
-
-static float oracle_score(const problem *p, int64_t b, int64_t i)
-{
-    double chain[8] = {0};
-    float  score;
-
-    for (int64_t d = 0; d < p->D; d++)
-        chain[d % 8] += (double)p->query_BD[b * p->D + d] * (double)p->item_ND[i * p->D + d];
-    for (int step = 4; step > 0; step /= 2)
-        for (int l = 0; l < step; l++)
-            chain[l] = chain[l] + chain[l + step];
-    score = (float)(chain[0] + (p->has_bias ? (double)p->bias_N[i] : 0.0));
-    return score == 0.0f ? 0.0f : score;
-}
-
-typedef struct scored {
-    float   score;
-    int32_t item;
-} scored;
-
-static int compare_scored(const void *a, const void *b)
-{
-    const scored *x = a, *y = b;
-
-    if (x->score != y->score)
-        return x->score > y->score ? -1 : 1;
-    return x->item < y->item ? -1 : x->item > y->item;
-}
-
-static bool oracle_allows(const problem *p, int64_t b, int32_t item)
-{
-    if (!p->has_rules)
-        return true;
-    if ((p->have_B[b] & p->require_N[item]) != p->require_N[item])
-        return false;
-    for (int64_t s = p->offset_B1[b]; s < p->offset_B1[b + 1]; s++)
-        if (p->never_S[s] == item)
-            return false;
-    return true;
-}
-
-static void check_row(const problem *p, const char *backend, int64_t b, scored *all)
-{
-    int64_t n = 0;
-
-    for (int32_t i = 0; i < p->N; i++)
-        if (oracle_allows(p, b, i))
-            all[n++] = (scored){oracle_score(p, b, i), i};
-    qsort(all, (size_t)n, sizeof *all, compare_scored);
-    for (int32_t j = 0; j < p->k; j++) {
-        int32_t item  = p->item_BK[b * p->k + j];
-        float   score = p->score_BK[b * p->k + j];
-        bool    is_ok = j < n ? item == all[j].item && memcmp(&score, &all[j].score, 4) == 0
-                              : item == -1 && isnan(score);
-        if (!is_ok)
-            fail_msg("%s %s B=%lld N=%lld D=%lld k=%d bias=%d rules=%d: row %lld place %d: found "
-                     "item %d score %.9g, expected item %d score %.9g",
-                     backend, kind_name[p->kind], (long long)p->B, (long long)p->N, (long long)p->D,
-                     p->k, p->has_bias, p->has_rules, (long long)b, j, item, (double)score,
-                     j < n ? all[j].item : -1, j < n ? (double)all[j].score : NAN);
-    }
-}
-
-/* ---- running a backend ---- */
-
-typedef struct running {
-    problem  *p;
-    br_dev   *lane[7];
-    br_items *items;
-    br_mat    query_BD, have_B, offset_B1, never_S, item_BK, score_BK;
-    int64_t   batch;
-    int64_t   n_slow;
-} running;
-
-static br_status run_batch(void *context, int lane, int64_t task)
-{
-    running           *r    = context;
-    int64_t            row  = task * r->batch;
-    int64_t            n    = r->p->B - row < r->batch ? r->p->B - row : r->batch;
-    br_score_topk_args args = {.items    = r->items,
-                               .query_BD = br_mat_rows(r->query_BD, row, n),
-                               .k        = r->p->k,
-                               .item_BK  = br_mat_rows(r->item_BK, row, n),
-                               .score_BK = br_mat_rows(r->score_BK, row, n)};
-    br_status          st;
-
-    if (r->p->has_rules) {
-        args.have_B          = br_mat_rows(r->have_B, row, n);
-        args.never_offset_B1 = br_mat_rows(r->offset_B1, row, n + 1);
-        args.never_item_S    = r->never_S;
-    }
-    st = br_op_score_topk(r->lane[lane], &args);
-    __atomic_fetch_add(&r->n_slow, args.n_slow, __ATOMIC_RELAXED);
-    return st;
-}
-
-static br_mat place(br_dev *dev, br_dtype dtype, int64_t n_rows, int64_t n_cols, const void *from)
-{
-    br_mat mat;
-
-    assert_int_equal(br_dev_alloc(dev, dtype, n_rows, n_cols, &mat), BR_OK);
-    if (from != NULL)
-        assert_int_equal(br_upload(dev, mat, from), BR_OK);
-    return mat;
-}
-
-/* Runs the problem; leaves the lists in p. Returns the status, counts slow rows. */
-static br_status run(problem *p, br_backend backend, int n_lanes, int64_t batch, int64_t *n_slow)
-{
-    running   r  = {.p = p, .batch = batch};
-    br_status st = BR_OK;
-    br_mat    item_ND, bias_N = {0}, require_N = {0};
-    br_dev   *dev = NULL;
-
-    assert_int_equal(br_dev_open(backend, 0, &dev), BR_OK);
-    for (int i = 0; i < n_lanes; i++)
-        assert_int_equal(
-            br_dev_open_lane(dev, br_score_topk_scratch_bytes(p->N, p->D, p->k), &r.lane[i]),
-            BR_OK);
-    item_ND = place(dev, BR_F32, p->N, p->D, p->item_ND);
-    if (p->has_bias)
-        bias_N = place(dev, BR_F32, p->N, 1, p->bias_N);
-    if (p->has_rules)
-        require_N = place(dev, BR_U64, p->N, 1, p->require_N);
-    assert_int_equal(br_items_prepare(dev, item_ND, bias_N, require_N, &r.items), BR_OK);
-    r.query_BD  = place(dev, BR_F32, p->B, p->D, p->query_BD);
-    r.have_B    = place(dev, BR_U64, p->B, 1, p->have_B);
-    r.offset_B1 = place(dev, BR_I64, p->B + 1, 1, p->offset_B1);
-    r.never_S   = place(dev, BR_I32, 40 * p->B, 1, p->never_S);
-    r.item_BK   = place(dev, BR_I32, p->B, p->k, NULL);
-    r.score_BK  = place(dev, BR_F32, p->B, p->k, NULL);
-    st          = br_parallel_for(n_lanes, (p->B + batch - 1) / batch, run_batch, &r, NULL);
-    assert_int_equal(br_download(dev, r.item_BK, p->item_BK), BR_OK);
-    assert_int_equal(br_download(dev, r.score_BK, p->score_BK), BR_OK);
-    if (n_slow != NULL)
-        *n_slow = r.n_slow;
-    br_items_free(&r.items);
-    br_mat all[] = {item_ND,     bias_N,    require_N, r.query_BD, r.have_B,
-                    r.offset_B1, r.never_S, r.item_BK, r.score_BK};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        br_dev_free(&all[i]);
-    for (int i = 0; i < n_lanes; i++)
-        br_dev_close(&r.lane[i]);
-    br_dev_close(&dev);
-    return st;
-}
-
-static void check_problem(problem *p, br_backend backend, const char *name)
-{
-    scored *all = NULL;
-
-    make_problem(p);
-    assert_int_equal(br_alloc(p->N, sizeof *all, "oracle", (void **)&all), BR_OK);
-    assert_int_equal(run(p, backend, 1, p->B, NULL), BR_OK);
-    for (int64_t b = 0; b < p->B; b++)
-        check_row(p, name, b, all);
-    br_free(&all);
-    free_problem(p);
-}
-
-/* ---- the tests ---- */
+#include "tests/kernels/topk_case.h"
 
 static const int64_t dims[]  = {1, 7, 32, 50, 128, 256, 512};
 static const int64_t sizes[] = {1, 10, 1000};
@@ -377,6 +106,55 @@ static void test_slow_path(void **state)
     free_problem(&p);
 }
 
+/* Items barred by a huge negative bias must not widen the bound of their neighbours. */
+static void test_barred_items(void **state)
+{
+    problem p = {.kind = RANDOM, .B = 20, .N = 6000, .D = 48, .k = 30, .has_bias = true};
+    int64_t n_slow;
+
+    (void)state;
+    make_problem(&p);
+    for (int64_t i = 0; i < p.N; i += 7)
+        p.bias_N[i] = i % 2 ? -1e30f : -FLT_MAX;
+    assert_int_equal(run(&p, BR_BACKEND_CPU, 1, p.B, &n_slow), BR_OK);
+    check_lists(&p, "cpu");
+    assert_int_equal(n_slow, 0);
+    free_problem(&p);
+}
+
+/* One item in fifty may be shown: the threshold must come from those alone. */
+static void test_few_eligible(void **state)
+{
+    static const int32_t few[] = {1, 50, 100, 400};
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        problem p = {.kind = ASCENDING, .B = 7, .N = 9000, .D = 20, .k = few[i], .has_rules = true};
+
+        make_problem(&p);
+        for (int64_t item = 0; item < p.N; item++)
+            p.require_N[item] = item % 50 == 3 ? 0 : 8;
+        assert_int_equal(run(&p, BR_BACKEND_CPU, 1, p.B, NULL), BR_OK);
+        check_lists(&p, "cpu");
+        free_problem(&p);
+    }
+}
+
+/* Customers without a vector: their list is the order of the biases, or of the rows. */
+static void test_zero_customers(void **state)
+{
+    (void)state;
+    for (int bias = 0; bias < 2; bias++) {
+        problem p = {.kind = RANDOM, .B = 8, .N = 30000, .D = 16, .k = 25, .has_bias = bias};
+
+        make_problem(&p);
+        memset(p.query_BD, 0, (size_t)(p.B / 2 * p.D) * sizeof(float));
+        assert_int_equal(run(&p, BR_BACKEND_CPU, 2, 3, NULL), BR_OK);
+        check_lists(&p, "cpu");
+        free_problem(&p);
+    }
+}
+
 static void test_overflow(void **state)
 {
     static const br_backend backends[] = {BR_BACKEND_REF, BR_BACKEND_CPU};
@@ -401,8 +179,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_shapes),        cmocka_unit_test(test_large_catalogue),
         cmocka_unit_test(test_batches_and_lanes), cmocka_unit_test(test_slow_path),
-        cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_overflow),          cmocka_unit_test(test_barred_items),
+        cmocka_unit_test(test_few_eligible),      cmocka_unit_test(test_zero_customers),
     };
-    (void)printf("seed %u\n", SEED);
+    (void)printf("seed %u\n", TOPK_SEED);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

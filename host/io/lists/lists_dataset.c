@@ -16,7 +16,7 @@
 /* HDF5 says "errno = N" where the system failed it; all else is the file's fault. */
 static br_status blame(const char *reason)
 {
-    return strstr(reason, "errno = ") != NULL ? BR_E_IO : BR_E_INPUT;
+    return strstr(reason, "the system says") != NULL ? BR_E_IO : BR_E_INPUT;
 }
 
 br_status br_lists_refuse(const br_lists_reader *r, const char *dataset, const char *why)

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+# Benchmarks of the scoring ops.
+add_executable(bench_score_topk bench_score_topk.c)
+target_link_libraries(bench_score_topk PRIVATE br_kernels br_base PkgConfig::OPENBLAS m)

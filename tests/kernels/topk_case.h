@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Problems for the tests of score_topk, an oracle written again here (eight fp64 chains, one
+ * rounding to fp32, a full sort), and a way to run a backend on them in batches over lanes. */
+#ifndef BR_TESTS_KERNELS_TOPK_CASE_H
+#define BR_TESTS_KERNELS_TOPK_CASE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernels/ops.h"
+
+#define TOPK_SEED  20261124u
+#define TOPK_NEVER 40 /* never-list entries of a customer, at most */
+
+typedef enum { RANDOM, TIED, DUPLICATE, ASCENDING, ZERO, HUGE_NORM, DENORMAL, N_KINDS } data_kind;
+typedef struct problem {
+    data_kind kind;
+    int64_t   B, N, D;
+    int32_t   k;
+    bool      has_bias, has_rules;
+    float    *query_BD, *item_ND, *bias_N;
+    uint64_t *have_B, *require_N;
+    int64_t  *offset_B1;
+    int32_t  *never_S;
+    int32_t  *item_BK;
+    float    *score_BK;
+} problem;
+
+void make_problem(problem *p);
+void free_problem(problem *p);
+
+/* Numbers that depend on the seed and the place only: any bits, and in [-1, 1). */
+uint64_t draw(uint64_t stream, uint64_t at);
+float    uniform(uint64_t stream, uint64_t at);
+
+float oracle_score(const problem *p, int64_t b, int64_t i);
+
+/* Runs the problem over lanes, `batch` customers a call; leaves the lists in p. Returns the status;
+ * counts slow rows (n_slow may be NULL). */
+br_status run(problem *p, br_backend backend, int n_lanes, int64_t batch, int64_t *n_slow);
+
+/* The lists in p are the oracle's: items, order, score bits. */
+void check_lists(const problem *p, const char *backend);
+
+/* make, run with one lane, check, free */
+void check_problem(problem *p, br_backend backend, const char *name);
+
+#endif
