@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random bundles and sequences, and calls of encode_file, for the tests of models and bundles."""
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+import bundle_writer  # noqa: E402
+import reference  # noqa: E402
+
+
+def norm_shapes(name, dim):
+    return {name + ".weight": (dim,), name + ".bias": (dim,)}
+
+
+def linear_shapes(name, n_out, n_in):
+    return {name + ".weight": (n_out, n_in), name + ".bias": (n_out,)}
+
+
+def attention_shapes(e):
+    enc, p, d = e["encoder"], e.get("prefix", ""), e["encoder"]["dim"]
+    shapes = {}
+    if enc["variant"] == "recbole":
+        shapes[p + "position_embedding.weight"] = (enc["max_length"], d)
+        shapes |= norm_shapes(p + "LayerNorm", d)
+        for i in range(enc["layers"]):
+            att = f"{p}trm_encoder.layer.{i}.multi_head_attention."
+            ffn = f"{p}trm_encoder.layer.{i}.feed_forward."
+            for part in ("query", "key", "value", "dense"):
+                shapes |= linear_shapes(att + part, d, d)
+            shapes |= linear_shapes(ffn + "dense_1", enc["inner"], d)
+            shapes |= linear_shapes(ffn + "dense_2", d, enc["inner"])
+            shapes |= norm_shapes(att + "LayerNorm", d) | norm_shapes(ffn + "LayerNorm", d)
+        return shapes
+    shapes[p + "pos_emb.weight"] = (enc["max_length"] + (enc["variant"] != "pmixer_a"), d)
+    shapes |= norm_shapes(p + "last_layernorm", d)
+    for i in range(enc["layers"]):
+        att, ffn = f"{p}attention_layers.{i}", f"{p}forward_layers.{i}"
+        shapes[att + ".in_proj_weight"] = (3 * d, d)
+        shapes[att + ".in_proj_bias"] = (3 * d,)
+        shapes |= linear_shapes(att + ".out_proj", d, d)
+        for conv in (".conv1", ".conv2"):
+            shapes[ffn + conv + ".weight"] = (d, d, 1)
+            shapes[ffn + conv + ".bias"] = (d,)
+        shapes |= norm_shapes(f"{p}attention_layernorms.{i}", d)
+        shapes |= norm_shapes(f"{p}forward_layernorms.{i}", d)
+    return shapes
+
+
+def gru_shapes(e):
+    enc, p, h = e["encoder"], e.get("prefix", "") + "gru_layers.", e["encoder"]["hidden"]
+    shapes = {}
+    for i in range(enc["layers"]):
+        shapes[f"{p}weight_ih_l{i}"] = (3 * h, h if i else enc["dim"])
+        shapes[f"{p}weight_hh_l{i}"] = (3 * h, h)
+        if enc["bias"]:
+            shapes[f"{p}bias_ih_l{i}"] = shapes[f"{p}bias_hh_l{i}"] = (3 * h,)
+    if enc["dense"]:
+        shapes |= linear_shapes(e.get("prefix", "") + "dense", enc["dim"], h)
+    return shapes
+
+
+def encoder_shapes(e, n_rows):
+    enc, p, d = e["encoder"], e.get("prefix", ""), e["encoder"]["dim"]
+    shapes = {reference.item_table(e): (n_rows, d)}
+    if enc.get("gaps"):
+        shapes[p + "gap_embedding.weight"] = (enc["gaps"], d)
+    if enc.get("types"):
+        shapes[p + "type_embedding.weight"] = (enc["types"], d)
+    if enc.get("modality_embedding"):
+        shapes[p + "modality_embedding.weight"] = (1, d)
+    if enc["type"] == "attention":
+        shapes |= attention_shapes(e)
+    if enc["type"] == "gru":
+        shapes |= gru_shapes(e)
+    return shapes
+
+
+def fusion_shapes(model):
+    d, modalities = model["dim"], model["modalities"]
+    widths = [reference.out_dim(e) for e in modalities]
+    shapes = {"fusion.attention": (d,), "fusion.default": (d,)} | norm_shapes("fusion.LayerNorm", d)
+    for e, width in zip(modalities, widths):
+        shapes |= linear_shapes(f"fusion.{e['name']}.g", d, width)
+        shapes |= linear_shapes(f"fusion.{e['name']}.z", d, sum(widths) + len(widths))
+    for c in model.get("static", []):
+        shapes[f"static.{c['name']}.weight"] = (c["rows"], c["dim"])
+    if model.get("static"):
+        shapes["fusion.static.weight"] = (d, sum(c["dim"] for c in model["static"]))
+    if model.get("aggregate"):
+        shapes["fusion.aggregate.weight"] = (d, 2 * len(model["aggregate"]))
+    for i in range(model["fusion"].get("mlp_layers", 0)):
+        shapes |= linear_shapes(f"h.{i}", d, d)
+    return shapes
+
+
+def model_shapes(model, rows):
+    """rows: {vocabulary: rows of its tables}"""
+    shapes = {}
+    for e in model["modalities"]:
+        shapes |= encoder_shapes(e, rows[e["vocabulary"]])
+    if model["item"]:
+        n_items = rows[model["item"]["vocabulary"]]
+        shapes[model["item"]["table"]] = (n_items, model["dim"])
+        if model["item"].get("bias"):
+            shapes[model["item"]["bias"]] = (n_items,)
+    if model.get("fusion", {}).get("type") == "gated":
+        shapes |= fusion_shapes(model)
+    for head in model.get("heads", []):
+        shapes[f"head.{head['name']}.weight"] = (model["dim"], model["dim"])
+        shapes[f"head.{head['name']}.bias"] = (1,)
+        if head.get("item_bias"):
+            shapes[f"head.{head['name']}.item_bias"] = (n_items,)
+    return shapes
+
+
+def random_tensors(rng, shapes):
+    """Norms near 1, the rest of a size that keeps activations of order 1."""
+    tensors = {}
+    for name, shape in shapes.items():
+        values = rng.standard_normal(shape)
+        if "norm" in name.lower() and name.endswith("weight"):
+            values = 1 + 0.2 * values
+        elif len(shape) > 1 and "emb" not in name:
+            values = values / np.sqrt(shape[1])
+        else:
+            values = 0.3 * values
+        tensors[name] = values.astype(np.float32)
+    return tensors
+
+
+def vocabularies(model, rows):
+    out = {}
+    for name, n in rows.items():
+        out[name] = [b""] + [f"{name}-{i}".encode() for i in range(1, n)]
+    for c in model.get("static", []):
+        out["static." + c["name"]] = [b""] + [f"c{i}".encode() for i in range(1, c["rows"])]
+    return out
+
+
+def write(folder, model, rows, rng):
+    tensors = random_tensors(rng, model_shapes(model, rows))
+    bundle_writer.write_bundle(folder, model, tensors, vocabularies(model, rows))
+    return {name: values.astype(np.float64) for name, values in tensors.items()}
+
+
+def random_sequences(rng, e, n_rows, lengths, has_weight):
+    """The most recent max_length events of histories of the given lengths."""
+    out = []
+    for n in lengths:
+        keep = slice(max(0, n - e["encoder"]["max_length"]), n)
+        seq = {"item": rng.integers(1, n_rows, n)[keep],
+               "time": 1_600_000_000 + np.cumsum(rng.integers(0, 10 ** rng.integers(1, 7), n))[keep],
+               "type": rng.integers(0, e["encoder"]["types"], n)[keep]
+               if e["encoder"].get("types") else None,
+               "weight": rng.uniform(0.05, 1, n).astype(np.float32)[keep] if has_weight else None}
+        out.append(seq)
+    return out
+
+
+def encode_file(program, folder, backend, e, sequences, chunk_rows):
+    """States by the engine."""
+    offset = np.concatenate([[0], np.cumsum([len(s["item"]) for s in sequences])])
+    has = [sequences[0][k] is not None for k in ("type", "weight")]
+
+    def joined(key, dtype):
+        return np.concatenate([s[key] for s in sequences]).astype(dtype).tobytes()
+    raw = struct.pack("<4q", len(sequences), offset[-1], *has) + offset.astype("<i4").tobytes()
+    raw += joined("item", "<i4") + joined("time", "<i8")
+    raw += joined("type", "u1") if has[0] else b""
+    raw += joined("weight", "<f4") if has[1] else b""
+    (folder / "in").write_bytes(raw)
+    call(program, "encode", folder, backend, chunk_rows, e["name"], folder / "in", folder / "out")
+    return np.fromfile(folder / "out", "<f4").reshape(len(sequences), -1)
+
+
+def call(program, *words):
+    done = subprocess.run([program, *map(str, words)], capture_output=True, text=True)
+    assert done.returncode == 0, f"{words}: exit {done.returncode}: {done.stderr}"
