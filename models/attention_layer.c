@@ -110,9 +110,10 @@ br_status br_attention_embed(const br_attention_call *call, br_mat out_ED)
     br_status              st      = BR_OK;
     const br_encoder      *encoder = call->encoder;
     const br_encoder_spec *s       = encoder->spec;
-    const br_embed_args    args    = {.seqs    = call->seqs,
-                                      .item_VD = encoder->item_VD,
-                                      .scale = br_is_left_padded(s) ? (float)sqrt((double)s->dim) : 1.0f,
+    float                  scale   = br_is_left_padded(s) ? (float)sqrt((double)s->dim) : 1.0f;
+    const br_embed_args    args    = {.seqs          = call->seqs,
+                                      .item_VD       = encoder->item_VD,
+                                      .scale         = scale,
                                       .position_PD   = encoder->position_PD,
                                       .position_rule = rule[s->variant],
                                       .max_length    = s->max_length,

@@ -154,7 +154,7 @@ def random_sequences(rng, e, n_rows, lengths, has_weight):
     for n in lengths:
         keep = slice(max(0, n - e["encoder"]["max_length"]), n)
         seq = {"item": rng.integers(1, n_rows, n)[keep],
-               "time": 1_600_000_000 + np.cumsum(rng.integers(0, 10 ** rng.integers(1, 7), n))[keep],
+               "time": 1_600_000_000 + rng.integers(0, 10 ** rng.integers(1, 7), n).cumsum()[keep],
                "type": rng.integers(0, e["encoder"]["types"], n)[keep]
                if e["encoder"].get("types") else None,
                "weight": rng.uniform(0.05, 1, n).astype(np.float32)[keep] if has_weight else None}
