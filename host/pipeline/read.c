@@ -158,6 +158,8 @@ static int64_t sort_unique(int32_t *item_S, int64_t begin, int64_t end)
 {
     int64_t to = begin;
 
+    if (begin == end)
+        return end;
     qsort(item_S + begin, (size_t)(end - begin), sizeof *item_S, compare_rows);
     for (int64_t i = begin; i < end; i++)
         if (to == begin || item_S[to - 1] != item_S[i])
