@@ -107,19 +107,20 @@ br_status br_attention_embed(const br_attention_call *call, br_mat out_ED)
         [BR_VARIANT_PMIXER_C_POST] = BR_POS_FROM_END_1,
         [BR_VARIANT_PMIXER_C_PRE]  = BR_POS_FROM_END_1,
     };
-    br_status              st      = BR_OK;
-    const br_encoder      *encoder = call->encoder;
-    const br_encoder_spec *s       = encoder->spec;
-    const br_embed_args    args    = {.seqs    = call->seqs,
-                                      .item_VD = encoder->item_VD,
-                                      .scale = br_is_left_padded(s) ? (float)sqrt((double)s->dim) : 1.0f,
-                                      .position_PD   = encoder->position_PD,
-                                      .position_rule = rule[s->variant],
-                                      .max_length    = s->max_length,
-                                      .gap_GD        = encoder->gap_GD,
-                                      .type_AD       = encoder->type_AD,
-                                      .constant_1D   = encoder->constant_1D,
-                                      .out_ED        = out_ED};
+    br_status              st       = BR_OK;
+    const br_encoder      *encoder  = call->encoder;
+    const br_encoder_spec *s        = encoder->spec;
+    const float            root_dim = (float)sqrt((double)s->dim);
+    const br_embed_args    args     = {.seqs          = call->seqs,
+                                       .item_VD       = encoder->item_VD,
+                                       .scale         = br_is_left_padded(s) ? root_dim : 1.0f,
+                                       .position_PD   = encoder->position_PD,
+                                       .position_rule = rule[s->variant],
+                                       .max_length    = s->max_length,
+                                       .gap_GD        = encoder->gap_GD,
+                                       .type_AD       = encoder->type_AD,
+                                       .constant_1D   = encoder->constant_1D,
+                                       .out_ED        = out_ED};
 
     BR_TRY(st, br_op_embed(call->lane, &args));
     if (!br_is_left_padded(s))
