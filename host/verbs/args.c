@@ -88,7 +88,11 @@ static br_status set_number(const br_usage *u, const br_arg *a, const char *valu
 
     errno = 0;
     if (a->kind == BR_ARG_REAL) {
-        *(double *)a->to = strtod(value, &end);
+        double number = strtod(value, &end);
+
+        *(double *)a->to = number;
+        if (!(number >= (double)a->lo && number <= (double)a->hi)) /* NaN too */
+            errno = ERANGE;
     } else {
         long long number  = strtoll(value, &end, 10);
         *(int64_t *)a->to = number;

@@ -14,7 +14,7 @@
 typedef enum {
     BR_ARG_TEXT, /* to: const char * */
     BR_ARG_INT,  /* to: int64_t, in [lo, hi] */
-    BR_ARG_REAL, /* to: double */
+    BR_ARG_REAL, /* to: double, in [lo, hi] */
     BR_ARG_FLAG, /* to: bool */
     BR_ARG_MANY  /* to: br_arg_list, may be given again and again */
 } br_arg_kind;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -25,6 +26,7 @@ struct br_h5_stream {
     char       path[4096];
     char       temporary[4160];
     hid_t      file;
+    bool       has_temporary; /* to be removed unless it gets its name */
     int32_t    n_sets;
     stream_set set[BR_H5_STREAM_MAX_SETS];
 };
@@ -98,7 +100,8 @@ static br_status create_file(br_h5_stream *s)
         H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V110) < 0 ||
         H5Pset_obj_track_times(create, 0) < 0)
         BR_FAIL(st, BR_E_IO, "%s: HDF5 cannot prepare a file", s->path);
-    s->file = H5Fcreate(s->temporary, H5F_ACC_TRUNC, create, access);
+    s->has_temporary = true;
+    s->file          = H5Fcreate(s->temporary, H5F_ACC_TRUNC, create, access);
     if (s->file < 0)
         st = refuse(s, "cannot create the file");
 done:
@@ -150,10 +153,10 @@ void br_h5_stream_abort(br_h5_stream **stream)
         return;
     br_h5_enter();
     close_sets(s);
-    if (s->file >= 0) {
+    if (s->file >= 0)
         (void)H5Fclose(s->file);
+    if (s->has_temporary)
         (void)unlink(s->temporary);
-    }
     br_h5_leave();
     br_free(stream);
 }
@@ -302,13 +305,13 @@ br_status br_h5_stream_commit(br_h5_stream **stream)
     s->file = -1;
     br_h5_leave();
     if (closed < 0) {
-        (void)unlink(s->temporary);
         st = refuse(s, "cannot close the file");
         goto done;
     }
     BR_TRY(st, sync_path(s->temporary, O_RDONLY));
     if (rename(s->temporary, s->path) != 0)
         BR_FAIL(st, BR_E_IO, "%s: cannot rename: %s", s->path, strerror(errno));
+    s->has_temporary = false;
     folder_of(s->path, folder);
     BR_TRY(st, sync_path(folder, O_RDONLY | O_DIRECTORY));
 done:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bad-input catalogue of customers.h5, catalogue.h5 and matrices, as a table: what is done to
-a valid file, the exit code, and what the message must say. Run by ctest: bad_inputs.py CHECK_INPUT"""
+a valid file, the exit code, and what the message must say. Run by ctest:
+bad_inputs.py CHECK_INPUT"""
 import subprocess
 import sys
 import tempfile
