@@ -57,14 +57,14 @@ static void test_customers(void **state)
 
 static void test_catalogue(void **state)
 {
-    static const uint64_t    key[]   = {5, 6};
-    static const int32_t     brand[] = {0, -1};
-    static const float       price[] = {1.5f, 2.5f};
-    static const char *const lines[] = {
-        "catalogue, format 1\n", "items         2, keys u64\n", "group         brand: 0 named\n",
-        "values        price\n", "capacity      no\n",          NULL};
-    char  path[FIXTURE_PATH_BYTES];
-    hid_t file;
+    static const uint64_t key[]   = {5, 6};
+    static const int32_t  brand[] = {0, -1};
+    static const float    price[] = {1.5f, 2.5f};
+    const char *const     lines[] = {"catalogue, format 1\n", "items         2, keys u64\n",
+                                     "brand: 0 named\n",      "values        price\n",
+                                     "capacity      no\n",    NULL};
+    char                  path[FIXTURE_PATH_BYTES];
+    hid_t                 file;
 
     (void)state;
     file = fixture_create("info-catalogue", "batchrank-catalogue", path);
