@@ -8,14 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/base/memory.h"
-
-/* A key of an object that is still open, for the search of duplicates. */
-typedef struct open_key {
-    size_t  begin; /* in the text, quotes left out */
-    size_t  n_bytes;
-    int32_t depth;
-} open_key;
+#include "host/config/json_keys.h"
 
 typedef struct scanner {
     const br_json_limits *limits;
@@ -25,8 +18,7 @@ typedef struct scanner {
     size_t                at;
     int32_t               depth;
     int64_t               n_nodes;
-    open_key             *keys;
-    int64_t               n_keys;
+    br_json_keys          keys;
 } scanner;
 
 static br_status refuse(const scanner *s, size_t at, const char *problem)
@@ -221,22 +213,6 @@ static br_status scan_word(scanner *s)
     return refuse(s, s->at, "expected a value: object, array, string, number, true, false or null");
 }
 
-/* Escapes could hide an equal key, so keys with escapes are compared by their raw text too: a key
- * may be written in one way only. */
-static br_status keep_key(scanner *s, size_t begin, size_t n_bytes)
-{
-    if (memchr(s->text + begin, '\\', n_bytes) != NULL)
-        return refuse(s, begin, "a key must not hold escapes");
-    if (n_bytes == 0)
-        return refuse(s, begin, "an empty key");
-    for (int64_t i = s->n_keys - 1; i >= 0 && s->keys[i].depth == s->depth; i--)
-        if (s->keys[i].n_bytes == n_bytes &&
-            memcmp(s->text + s->keys[i].begin, s->text + begin, n_bytes) == 0)
-            return refuse(s, begin, "this key is there twice");
-    s->keys[s->n_keys++] = (open_key){begin, n_bytes, s->depth};
-    return BR_OK;
-}
-
 static br_status scan_value(scanner *s);
 
 static br_status scan_member(scanner *s)
@@ -247,7 +223,9 @@ static br_status scan_member(scanner *s)
     if (peek(s) != '"')
         return refuse(s, s->at, "expected a key in double quotes");
     BR_TRY(st, scan_string(s));
-    BR_TRY(st, keep_key(s, begin + 1, s->at - begin - 2));
+    if (s->at - begin == 2)
+        return refuse(s, begin, "an empty key");
+    BR_TRY(st, br_json_keys_push(&s->keys, s->text, s->n_bytes, begin + 1, s->at - begin - 2));
     skip_space(s);
     if (peek(s) != ':')
         return refuse(s, s->at, "expected ':' after the key");
@@ -260,8 +238,9 @@ done:
 
 static br_status scan_container(scanner *s, char closing)
 {
-    br_status st    = BR_OK;
-    size_t    begin = s->at++;
+    br_status st      = BR_OK;
+    size_t    begin   = s->at++, twin;
+    int64_t   n_outer = s->keys.n_open;
 
     if (++s->depth > BR_JSON_MAX_DEPTH)
         return refuse(s, begin, "nested more than 32 deep");
@@ -283,8 +262,8 @@ static br_status scan_container(scanner *s, char closing)
 done:
     if (st != BR_OK)
         return st;
-    while (s->n_keys > 0 && s->keys[s->n_keys - 1].depth == s->depth)
-        s->n_keys--;
+    if (br_json_keys_pop(&s->keys, n_outer, &twin))
+        return refuse(s, twin, "this key is there twice");
     s->depth--;
     s->at++;
     return BR_OK;
@@ -320,7 +299,6 @@ br_status br_json_scan(const br_json_limits *limits, const char *what, const cha
                 limits->max_bytes);
     if (n_bytes >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
         BR_FAIL(st, limits->code, "%s:1:1: a byte order mark is not allowed", what);
-    BR_ALLOC(st, s.keys, limits->max_nodes + 1, "keys of a JSON text");
     skip_space(&s);
     if (s.at == n_bytes)
         BR_FAIL(st, limits->code, "%s: the text is empty", what);
@@ -331,6 +309,6 @@ br_status br_json_scan(const br_json_limits *limits, const char *what, const cha
         goto done;
     }
 done:
-    br_free(&s.keys);
+    br_json_keys_free(&s.keys);
     return st;
 }

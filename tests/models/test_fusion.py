@@ -56,7 +56,8 @@ CASES = {
     "all, one layer": model_of(3, {"mlp_layers": 1}, [(3, 7)], 2),
     "all, two layers": model_of(3, {"mlp_layers": 2, "mlp_activation": "relu"}, [(3, 7)], 2),
     "all, three layers, band": model_of(
-        3, {"mlp_layers": 3, "mlp_activation": "swish", "band": {"lo": 1.2, "hi": 1.5}}, [(3, 7)], 2),
+        3, {"mlp_layers": 3, "mlp_activation": "swish", "band": {"lo": 1.2, "hi": 1.5}},
+        [(3, 7)], 2),
     "band below": model_of(2, {"band": {"lo": 0, "hi": 0.5}}),
 }
 

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -65,7 +66,12 @@ static const bad_text bad[] = {
     {"{\"a\": 1,}", "expected a key"},
     {"{a: 1}", "expected a key"},
     {"{\"\": 1}", "an empty key"},
-    {"{\"\\u0061\": 1}", "a key must not hold escapes"},
+    {"{\"a\": 1, \"\\u0061\": 2}", ":1:11: this key is there twice"},
+    {"{\"\\u00e9\": 1, \"\xc3\xa9\": 2}", "this key is there twice"},
+    {"{\"\\ud83d\\ude00\": 1, \"\xf0\x9f\x98\x80\": 2}", "this key is there twice"},
+    {"{\"\\n\\/\\u20ac\": 1, \"\\u000a/\xe2\x82\xac\": 2}", "this key is there twice"},
+    {"[{\"b\": 1, \"a\": {\"b\": 1}, \"c\": 1, \"a\": 2, \"b\": 3}]",
+     ":1:35: this key is there twice"},
     {"[1, 2", "never closed"},
     {"[1 2]", "expected ',' or ']'"},
     {"[1,]", "expected a value"},
@@ -130,6 +136,30 @@ static void test_limits(void **state)
     expect_refused(deep, &data, "found 150 bytes, at most 100");
 }
 
+/* Equal keys in different objects are fine, and a wide object is read in no time. */
+static void test_keys(void **state)
+{
+    static const char    nested[] = "{\"a\": {\"a\": [{\"a\": 1}, {\"a\": 2}]}, \"\\u0062\": {}}";
+    static char          wide[200000 * 14];
+    const br_json_limits data = {BR_E_INPUT, sizeof wide, 200001};
+    size_t               n    = 0;
+    br_json             *json = NULL;
+
+    (void)state;
+    assert_int_equal(
+        br_json_read_text(&br_json_config_limits, "x", nested, sizeof nested - 1, &json), BR_OK);
+    assert_non_null(br_json_member(br_json_root(json), "b"));
+    br_json_close(&json);
+    for (int i = 0; i < 200000; i++)
+        n += (size_t)snprintf(wide + n, sizeof wide - n, "%s\"k%d\":1", i == 0 ? "{" : ",", i);
+    wide[n++] = '}';
+    assert_int_equal(br_json_read_text(&data, "x", wide, n, &json), BR_OK);
+    assert_int_equal(br_json_count(br_json_root(json)), 200000);
+    br_json_close(&json);
+    memcpy(strstr(wide, "\"k10\""), "\"k11\"", 5);
+    assert_int_equal(br_json_read_text(&data, "x", wide, n, &json), BR_E_INPUT);
+}
+
 static void test_values(void **state)
 {
     static const char   text[] = "{\"a\": [1, -2.5, 9007199254740992, 9007199254740994, 1.5], "
@@ -192,9 +222,8 @@ static void test_random_edits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_texts),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_bad_texts),    cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_keys),         cmocka_unit_test(test_values),
         cmocka_unit_test(test_random_edits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
