@@ -23,7 +23,7 @@ static const verb verbs[] = {
     {"topk", br_verb_topk, "exact top-k of two matrices: no configuration needed"},
     {"encode", br_verb_encode, "customer vectors x_u only"},
     {"check", br_verb_check, "every check of inputs and configuration, no work"},
-    {"plan", br_verb_plan, "what a job will take: memory, output, arithmetic"},
+    {"plan", br_verb_plan, "what a job will take: seconds, memory, output"},
     {"info", br_verb_info, "what is in a file, a bundle or a run directory"},
     {"evaluate", br_verb_evaluate, "HR@k and NDCG@k of lists against held-out events"},
     {"verify", br_verb_verify, "re-hashes a run and re-scores a sample of it"},

@@ -12,13 +12,18 @@ br_status br_verb_plan(int argc, char **argv)
     br_status      st     = BR_OK;
     br_config_args common = {0};
     br_config     *config = NULL;
-    bool           is_help;
-    const br_arg   args[] = {BR_CONFIG_ARGS(common)};
+    bool           is_help, is_fast = false;
+    const br_arg   args[] = {BR_CONFIG_ARGS(common),
+                             {.name = "--fast",
+                              .kind = BR_ARG_FLAG,
+                              .to   = &is_fast,
+                              .help = "no timing: layouts and offsets only"}};
     const br_usage usage  = {
          .verb     = "plan",
-         .summary  = "Tells what a job will take: memory, output bytes, arithmetic.",
-         .text     = "Reads layouts and offsets only. Exit code 4 when the estimate passes\n"
-                      "run.memory_limit_bytes.",
+         .summary  = "Tells what a job will take: seconds, memory, output bytes, arithmetic.",
+         .text     = "Memory and output come from layouts and offsets, seconds from a few thousand\n"
+                      "customers who go through the stages on this machine. Exit code 4 when the\n"
+                      "memory passes run.memory_limit_bytes, which stops `run` as well.",
          .examples = "  batchrank plan configs/demo/run.json --set list.k=100",
          .args     = args,
          .n_args   = BR_N_ARGS(args)};
@@ -27,7 +32,7 @@ br_status br_verb_plan(int argc, char **argv)
     if (is_help)
         goto done;
     BR_TRY(st, br_config_from_args(&common, &config));
-    BR_TRY(st, br_job_plan(config, stdout));
+    BR_TRY(st, br_job_plan(config, is_fast, stdout));
 done:
     br_config_close(&config);
     return st;

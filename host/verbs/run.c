@@ -7,6 +7,7 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/pipeline/job.h"
+#include "host/pipeline/look/footprint.h"
 #include "host/pipeline/setup/identity.h"
 #include "host/verbs/config_args.h"
 #include "host/verbs/verbs.h"
@@ -46,6 +47,7 @@ static br_status run_job(br_config *config)
 
     BR_TRY(st, br_setup_open(config, &setup));
     BR_TRY(st, br_setup_plan_units(setup));
+    BR_TRY(st, br_footprint_check(setup));
     BR_TRY(st, br_identity_text(setup, &identity));
     BR_TRY(st, br_config_dump_for_run(config, &resolved));
     BR_TRY(st, br_run_open(config->output_path, identity, resolved, setup->n_units, &run));

@@ -34,6 +34,9 @@ struct br_customers {
     void             *scratch; /* one column, or all aggregates, of a unit */
 };
 
+/* /state/<modality>/{h, last_time}, when the file has them: types and shapes. */
+br_status br_customers_check_states(br_customers *customers);
+
 /* Values of one unit: BR_E_INPUT at the first that breaks the contract. `key` names customers. */
 br_status br_customers_check_offsets(const br_h5_dataset *set, int64_t row, int64_t n_values,
                                      const uint64_t *offset_B1, int64_t n_rows);

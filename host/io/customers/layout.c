@@ -289,6 +289,7 @@ static br_status open_layout(br_customers *c)
     BR_TRY(st, open_channels(c));
     BR_TRY(st, open_aggregates(c));
     BR_TRY(st, open_rest(c));
+    BR_TRY(st, br_customers_check_states(c));
     BR_TRY(st, br_h5_check_all_known(c->file));
 done:
     return st;

@@ -14,8 +14,9 @@
  * Prints what was found to `out`. */
 br_status br_job_check(const br_config *config, bool is_fast, FILE *out);
 
-/* Memory, output size and arithmetic of the job, to `out`. BR_E_MEMORY when the estimate passes
+/* Memory, output size and arithmetic of the job, to `out`; unless is_fast, a few thousand customers
+ * go through the stages for an estimate of its seconds. BR_E_MEMORY when the memory passes
  * run.memory_limit_bytes. */
-br_status br_job_plan(const br_config *config, FILE *out);
+br_status br_job_plan(const br_config *config, bool is_fast, FILE *out);
 
 #endif

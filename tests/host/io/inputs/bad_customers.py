@@ -151,6 +151,25 @@ def catalogue(maker):
                                    for i in range(32)], "/item/value: more than 32 columns")
 
 
+def states(maker):
+    def put_state(file, h=(3, 5), times=3, version=b"7"):
+        file["/state/browse/h"] = np.zeros(h, "<f4")
+        file["/state/browse/last_time"] = np.zeros(times, "<i8")
+        if version is not None:
+            file["/state"].attrs["model_version"] = np.bytes_(version)
+
+    small(maker, "states", 0, change=put_state)
+    small(maker, "state-rows", 3, "/state/browse/h: 4 rows; expected 3, one per row of /customer/key",
+          change=lambda f: put_state(f, h=(4, 5)))
+    small(maker, "state-rank", 3, "/state/browse/h", change=lambda f: put_state(f, h=(3,)))
+    small(maker, "state-times", 3, "/state/browse/last_time: 2 rows",
+          change=lambda f: put_state(f, times=2))
+    small(maker, "state-version", 3, "/state", "model_version",
+          change=lambda f: put_state(f, version=None))
+    small(maker, "state-stranger", 3, "/state/browse/c: unknown",
+          change=lambda f: (put_state(f), f.create_dataset("/state/browse/c", data=[1])))
+
+
 def odd_but_legal(maker):
     small(maker, "no-events-at-all", 0, events=[[], [], []])
     small(maker, "all-weights-0", 0, events=[[(1, T0)], [], [(2, T0)]], weight=[[0], [], [0]])
@@ -170,6 +189,6 @@ def odd_but_legal(maker):
 def make_cases(folder):
     maker = Maker(folder)
     for table in (offsets, times, items, weights, columns, customer_keys, catalogue,
-                  odd_but_legal):
+                  states, odd_but_legal):
         table(maker)
     return maker.cases

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Memory, output and arithmetic of a job. Called once by `plan`, and by `run` before it starts. */
+#include "host/pipeline/look/footprint.h"
+
+#include "host/pipeline/stats/flops.h"
+
+#define N_SLOTS 3 /* batches under way: read, computed, written */
+#define MiB     (1024.0 * 1024.0)
+
+static double row_bytes(const br_setup *s)
+{
+    double k = (double)s->config->list_k;
+    double n = s->config->output_vectors ? 4.0 * s->dim : 0.0;
+
+    n += s->config->output_gates ? 8.0 * s->n_encoders : 0.0;
+    return n + 8 + 4 + 4 + 4 + 4 + 4 + k * (4 + 4 + 1 + 4 + 4.0 * s->n_heads) +
+           br_customers_info_of(s->customers)->key_width_bytes;
+}
+
+/* Mean events a customer of this timeline has, at most what the encoder reads. */
+static double mean_length(const br_setup *s, int32_t m)
+{
+    const br_customers_info *info = br_customers_info_of(s->customers);
+    double                   mean;
+
+    if (s->feed[m].place < 0 || info->n_customers == 0)
+        return 0.0;
+    mean = (double)info->modality[s->request.modality[s->feed[m].place]].n_events /
+           (double)info->n_customers;
+    return mean < s->spec->encoder[m].max_length ? mean : s->spec->encoder[m].max_length;
+}
+
+static double largest_unit(const br_setup *s)
+{
+    int64_t most = 0;
+
+    for (int64_t u = 0; u < s->n_units; u++) {
+        int64_t n = s->unit_start[u + 1] - s->unit_start[u];
+        most      = n > most ? n : most;
+    }
+    return (double)most;
+}
+
+br_footprint br_footprint_of(const br_setup *s)
+{
+    const br_customers_info *info = br_customers_info_of(s->customers);
+    double       n = (double)info->n_customers, rows = largest_unit(s), events = 0.0, state = 0.0;
+    br_footprint f = {0};
+
+    for (int32_t i = 0; i < s->request.n_modalities; i++)
+        events += n > 0 ? (double)info->modality[s->request.modality[i]].n_events / n * rows : 0;
+    for (int32_t m = 0; m < s->n_encoders; m++) {
+        int64_t offset[2] = {0, (int64_t)(mean_length(s, m) + 0.5)};
+
+        state += s->spec->encoder[m].out_dim;
+        f.flop_encode += n * br_flops_encode(&s->spec->encoder[m], 1, offset);
+    }
+    f.events = events * 17.0 * (N_SLOTS + 1);
+    f.lists  = rows * (row_bytes(s) + 4.0 * s->dim) * (N_SLOTS + 2);
+    f.device = rows * (4.0 * (state + s->dim) + (double)s->config->list_k * 4 * (2 + s->n_heads)) *
+               N_SLOTS;
+    f.weights    = (double)s->n_listed * s->dim * 4 * 2;
+    f.memory     = f.events + f.lists + f.device + f.weights;
+    f.output     = n * row_bytes(s);
+    f.flop_score = br_flops_score(info->n_customers, s->n_listed, s->dim, s->n_heads);
+    return f;
+}
+
+br_status br_footprint_check(const br_setup *s)
+{
+    double need = br_footprint_of(s).memory, limit = (double)s->config->run_memory_limit_bytes;
+
+    if (limit > 0 && need > limit)
+        return br_fail(BR_E_MEMORY,
+                       "the job needs about %.1f MiB, run.memory_limit_bytes allows %.1f MiB: "
+                       "lower run.unit_customers, run.unit_events or list.k",
+                       need / MiB, limit / MiB);
+    return BR_OK;
+}
