@@ -53,7 +53,7 @@ br_status   br_dev_open(br_backend backend, size_t scratch_bytes, br_dev **out);
 br_status   br_dev_open_lane(br_dev *dev, size_t scratch_bytes, br_dev **out);
 void        br_dev_close(br_dev **dev);
 const char *br_dev_backend_name(const br_dev *dev);
-const char *br_dev_description(const br_dev *dev); /* "cpu: AVX2, OpenBLAS 0.3.21 Zen" */
+const char *br_dev_description(const br_dev *dev); /* "cpu: AVX2" */
 br_status   br_dev_sync(br_dev *dev);
 
 /* Long-lived zeroed memory, freed by br_dev_free (accepts an absent view). */

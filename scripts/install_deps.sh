@@ -3,13 +3,13 @@
 # Installs the Debian packages that batchrank needs and that are missing. Called by quickstart.sh
 # and test.sh, by hand before a first build. Does nothing, and needs no network, when all are there.
 #   scripts/install_deps.sh            what the build, the demo and the tests need
-#   scripts/install_deps.sh --build    without the tests
+#   scripts/install_deps.sh --build    without the tests and benchmarks
 #   scripts/install_deps.sh --train    PyTorch too (scripts/train_demo.py; about 1 GB)
 set -euo pipefail
 
-packages=(gcc libc6-dev cmake ninja-build pkg-config libhdf5-dev libopenblas-dev libcjson-dev
+packages=(gcc libc6-dev cmake ninja-build pkg-config libhdf5-dev libcjson-dev
           libssl-dev zstd python3 python3-numpy python3-h5py tzdata)
-tests=(libcmocka-dev python3-pytest)
+tests=(libcmocka-dev libopenblas-dev python3-pytest)
 case "${1:-}" in
     "")      packages+=("${tests[@]}") ;;
     --build) ;;

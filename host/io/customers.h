@@ -48,6 +48,9 @@ br_status                br_customers_open(const char *path, int64_t n_items, br
 void                     br_customers_close(br_customers **customers);
 const br_customers_info *br_customers_info_of(const br_customers *customers);
 
+/* From now on an event type of n_types or more is an input error: a model's table has no row. */
+void br_customers_limit_types(br_customers *customers, int32_t modality, int32_t n_types);
+
 /* Keys of one of the file's own vocabularies, or the category keys of a static column. */
 br_status br_customers_vocabulary(br_customers *customers, const char *name, br_keys *out);
 br_status br_customers_static_keys(br_customers *customers, const char *name, br_keys *out);

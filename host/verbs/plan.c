@@ -21,9 +21,9 @@ br_status br_verb_plan(int argc, char **argv)
     const br_usage usage  = {
          .verb     = "plan",
          .summary  = "Tells what a job will take: seconds, memory, output bytes, arithmetic.",
-         .text     = "Memory and output come from layouts and offsets, seconds from a few thousand\n"
-                      "customers who go through the stages on this machine. Exit code 4 when the\n"
-                      "memory passes run.memory_limit_bytes, which stops `run` as well.",
+         .text     = "Memory and output come from layouts and offsets, seconds from a few\n"
+                      "thousand customers who go through the stages on this machine. Exit code 4\n"
+                      "when the memory passes run.memory_limit_bytes, which stops `run` as well.",
          .examples = "  batchrank plan configs/demo/run.json --set list.k=100",
          .args     = args,
          .n_args   = BR_N_ARGS(args)};

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The cpu backend: the ops where OpenBLAS or vector loops pay, one thread per lane. A row's bits
+ * The cpu backend: the ops where vector loops pay, one thread per lane. A row's bits
  * depend neither on its place in a call nor on the other rows. */
 #ifndef BR_KERNELS_CPU_CPU_H
 #define BR_KERNELS_CPU_CPU_H
 
 #include "kernels/backend.h"
 
-/* device.c: one thread in OpenBLAS, and the lane's workspace */
+/* device.c: the lane and its workspace */
 br_status br_cpu_open(br_dev *dev);
 void      br_cpu_close(br_dev *dev);
 

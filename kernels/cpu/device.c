@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Opens a lane: its workspace, and what the processor can do. Called once per lane.
- *
- * OpenBLAS (score_topk's screening) is held to one thread for the whole process: lanes are our
- * threads. With one thread a call runs in its caller and takes only a short lock for its packing
- * buffer, so lanes do not wait for each other; the library's own threads, started when it is
- * loaded, sleep after some 20 ms. */
-#include <cblas.h>
-#include <pthread.h>
+ * Opens a lane: its workspace, and what the processor can do. Called once per lane. */
 #include <stdio.h>
 
 #include "kernels/cpu/cpu.h"
@@ -26,23 +19,14 @@ static const char *vector_name(void)
     return "no AVX2";
 }
 
-static void hold_openblas(void)
-{
-    openblas_set_num_threads(1);
-}
-
 br_status br_cpu_open(br_dev *dev)
 {
-    static pthread_once_t is_held = PTHREAD_ONCE_INIT;
-
     br_status st     = BR_OK;
     lane     *native = NULL;
 
     BR_ALLOC(st, native, 1, "lane of the cpu backend");
     dev->native = native;
-    pthread_once(&is_held, hold_openblas);
-    snprintf(dev->description, sizeof dev->description, "cpu: %s, OpenBLAS %s", vector_name(),
-             openblas_get_corename());
+    snprintf(dev->description, sizeof dev->description, "cpu: %s", vector_name());
 done:
     return st;
 }

@@ -19,10 +19,10 @@ FINAL = ["manifest.json", "stats.json", "metrics.prom", "lists.h5", "config.json
 
 
 def generate(folder):
-    run("generate", "-o", folder / "data", "--customers", 6000, "--items", 500, "--seed", 7)
+    run("generate", "-o", folder / "data", "--customers", 2400, "--items", 500, "--seed", 7)
     job = {"input": {"customers": "data/customers.h5", "catalogue": "data/catalogue.h5",
                      "model": "data/model"},
-           "output": {"path": "run"}, "list": {"k": 10}, "run": {"unit_customers": 200}}
+           "output": {"path": "run"}, "list": {"k": 10}, "run": {"unit_customers": 80}}
     (folder / "job.json").write_text(json.dumps(job))
 
 

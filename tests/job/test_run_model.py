@@ -63,7 +63,7 @@ def make(folder, rng):
     d["browse"], d["buy"] = random_events(rng, N, True), random_events(rng, N, False)
     d["mail"] = random_events(rng, 5, True)
     d["age"] = rng.integers(-1, 4, U).astype(np.int32)
-    d["age_row"] = np.array([2, 0, 3, 1])  # "unheard of" is missing in the model: row 0
+    d["age_row"] = np.array([2, 0, 3, 1])  # "unheard of" is no category of the model: row 0
     d["aggregate"] = rng.normal([20, 3, 7], [8, 2, 1], (U, 3)).astype(np.float32)
     d["aggregate"][rng.random((U, 3)) < 0.2] = np.nan
     with open_file(folder / "customers.h5", "customers") as f:

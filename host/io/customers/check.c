@@ -133,6 +133,22 @@ static br_status check_items(const br_customers_sets *sets, const br_unit *unit,
     return BR_OK;
 }
 
+static br_status check_types(const br_customers_sets *sets, const br_unit *unit,
+                             const br_timeline *timeline, int64_t first_event)
+{
+    char text[WHO_BYTES];
+
+    for (int64_t e = 0; e < timeline->n_events; e++)
+        if (timeline->type_E[e] >= sets->n_types)
+            return br_fail(BR_E_INPUT,
+                           "%s: %s: %s, event %lld: type %d; expected 0 to %d, as the model's "
+                           "type_embedding has rows",
+                           path_of(sets->type), sets->type->path,
+                           who(unit, row_of_event(timeline->offset_B1, unit->n_rows, e), text),
+                           (long long)(first_event + e), timeline->type_E[e], sets->n_types - 1);
+    return BR_OK;
+}
+
 br_status br_customers_check_timeline(const br_customers_sets *sets, const br_unit *unit,
                                       const br_timeline *timeline, int64_t first_event)
 {
@@ -141,6 +157,8 @@ br_status br_customers_check_timeline(const br_customers_sets *sets, const br_un
 
     BR_TRY(st, check_items(sets, unit, timeline, first_event));
     BR_TRY(st, check_times(sets->time, unit, timeline, first_event));
+    if (timeline->type_E != NULL && sets->n_types > 0)
+        BR_TRY(st, check_types(sets, unit, timeline, first_event));
     for (int64_t e = 0; timeline->weight_E != NULL && e < timeline->n_events; e++) {
         float weight = timeline->weight_E[e];
         if (!(weight >= 0.0f && weight <= 1.0f))

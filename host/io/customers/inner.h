@@ -14,6 +14,7 @@ typedef struct br_customers_sets {
     br_h5_dataset *type;
     br_h5_dataset *weight;
     int64_t        n_tokens; /* -1: unchecked */
+    int32_t        n_types;  /* 0: unchecked */
 } br_customers_sets;
 
 struct br_customers {

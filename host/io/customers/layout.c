@@ -349,6 +349,11 @@ const br_customers_info *br_customers_info_of(const br_customers *customers)
     return &customers->info;
 }
 
+void br_customers_limit_types(br_customers *customers, int32_t modality, int32_t n_types)
+{
+    customers->modality[modality].n_types = n_types;
+}
+
 static br_status read_all_keys(br_customers *c, const char *path, br_keys *out)
 {
     br_status      st   = BR_OK;

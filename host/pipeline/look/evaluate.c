@@ -13,6 +13,9 @@
 #include "host/pipeline/popularity.h"
 #include "host/pipeline/stages.h"
 
+#define UNIT_CUSTOMERS 65536 /* of the truth file, read at a time */
+#define UNIT_EVENTS    8000000
+
 /* The first held-out item of each customer of the truth file. */
 typedef struct truth {
     br_keys  key;
@@ -45,28 +48,39 @@ static br_status find_modality(br_customers *c, const br_evaluation *e,
     return br_fail(BR_E_INPUT, "%s: /timeline/%s is missing", e->truth_path, e->modality);
 }
 
+/* The first held-out item of each customer of one unit of the truth. */
+static void take_targets(const br_unit *unit, truth *out)
+{
+    const br_timeline *t = &unit->timeline[0];
+
+    memcpy(out->key.data + unit->first_row * out->key.width_bytes, unit->key.data,
+           (size_t)(unit->n_rows * out->key.width_bytes));
+    for (int64_t b = 0; b < unit->n_rows; b++)
+        out->item_U[unit->first_row + b] =
+            t->offset_B1[b + 1] > t->offset_B1[b] ? t->item_E[t->offset_B1[b]] : -1;
+}
+
 static br_status read_truth(const br_job *job, const br_evaluation *e, truth *out)
 {
-    br_status            st      = BR_OK;
-    br_customers        *c       = NULL;
-    br_unit              unit    = {0};
-    int64_t             *start   = NULL;
-    br_customers_request request = {.channel = -1};
-    int64_t              n_units = 0, n;
+    br_status                st      = BR_OK;
+    br_customers            *c       = NULL;
+    br_unit                  unit    = {0};
+    int64_t                 *start   = NULL;
+    br_customers_request     request = {.channel = -1};
+    int64_t                  n_units = 0;
+    const br_customers_info *info;
 
     BR_TRY(st, br_customers_open(e->truth_path, job->setup->catalogue.n_items, &c));
     BR_TRY(st, find_modality(c, e, &request));
-    n = br_customers_info_of(c)->n_customers;
-    BR_TRY(st, br_customers_plan(c, n > 0 ? n : 1, INT64_MAX, &start, &n_units));
-    BR_ALLOC(st, out->item_U, n, "held-out targets");
-    if (n > 0)
-        BR_TRY(st, br_customers_read(c, &request, 0, n, &unit));
-    for (int64_t u = 0; u < n; u++) {
-        const br_timeline *t = &unit.timeline[0];
-        out->item_U[u] = t->offset_B1[u + 1] > t->offset_B1[u] ? t->item_E[t->offset_B1[u]] : -1;
+    info     = br_customers_info_of(c);
+    out->key = (br_keys){info->key_is_number, info->key_width_bytes, info->n_customers, NULL};
+    BR_ALLOC(st, out->key.data, info->n_customers * info->key_width_bytes, "held-out keys");
+    BR_ALLOC(st, out->item_U, info->n_customers, "held-out targets");
+    BR_TRY(st, br_customers_plan(c, UNIT_CUSTOMERS, UNIT_EVENTS, &start, &n_units));
+    for (int64_t u = 0; u < n_units; u++) {
+        BR_TRY(st, br_customers_read(c, &request, start[u], start[u + 1] - start[u], &unit));
+        take_targets(&unit, out);
     }
-    out->key = unit.key;
-    unit.key = (br_keys){0};
 done:
     br_unit_free(&unit);
     br_free(&start);
@@ -142,7 +156,8 @@ static br_status find_targets(const truth *t, const br_batch *batch, int64_t *ro
 {
     br_status st = BR_OK;
 
-    BR_TRY(st, br_keys_join(&t->key, "held-out events", &batch->key, "customers", row_of_B));
+    BR_TRY(st, br_keys_join(&t->key, "the held-out /customer/key", &batch->key,
+                            "the run's /customer/key", row_of_B));
     for (int64_t b = 0; b < batch->n_rows; b++)
         target_B[b] = row_of_B[b] < 0 ? -1 : t->item_U[row_of_B[b]];
 done:

@@ -3,6 +3,7 @@
  * Opens a job's inputs and joins them. Called once per job. */
 #include "host/pipeline/setup/setup.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "host/base/log.h"
@@ -58,6 +59,7 @@ static br_status join_items(br_setup *s)
     br_keys   keys      = {0};
     int32_t  *table_row = NULL;
     int64_t  *row_of    = NULL;
+    char      place[2][1024]; /* for messages */
 
     if (s->spec == NULL || s->spec->item_table[0] == '\0') {
         if (s->catalogue.vector_dim == 0)
@@ -73,8 +75,10 @@ static br_status join_items(br_setup *s)
     BR_TRY(st, br_bundle_vocabulary(s->bundle, s->spec->item_vocabulary, &keys));
     BR_ALLOC(st, row_of, s->catalogue.n_items, "item join");
     BR_ALLOC(st, table_row, s->catalogue.n_items, "item join");
-    BR_TRY(st, br_keys_join(&keys, "the model's item vocabulary", &s->catalogue.key,
-                            s->config->input_catalogue, row_of));
+    (void)snprintf(place[0], sizeof place[0], "%s: vocabulary %s", s->config->input_model,
+                   s->spec->item_vocabulary);
+    (void)snprintf(place[1], sizeof place[1], "%s: /item/key", s->config->input_catalogue);
+    BR_TRY(st, br_keys_join(&keys, place[0], &s->catalogue.key, place[1], row_of));
     for (int64_t i = 0; i < s->catalogue.n_items; i++)
         table_row[i] = (int32_t)row_of[i];
     BR_TRY(st, list_items(s, table_row));

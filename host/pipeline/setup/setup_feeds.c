@@ -57,6 +57,25 @@ static br_status token_keys(br_setup *s, const br_feed *feed, br_keys *copy, con
         s->customers, info->modality[s->request.modality[feed->place]].vocabulary, copy);
 }
 
+/* "FILE: /a/b/c", for messages. */
+#define PLACE_BYTES 1024
+static const char *place_text(char text[PLACE_BYTES], const char *file, const char *before,
+                              const char *name, const char *after)
+{
+    (void)snprintf(text, PLACE_BYTES, "%s: %s%s%s", file, before, name, after);
+    return text;
+}
+
+static const char *tokens_place(const br_setup *s, const br_feed *feed, char text[PLACE_BYTES])
+{
+    const br_customers_info *info = br_customers_info_of(s->customers);
+
+    if (feed->is_catalogue)
+        return place_text(text, s->config->input_catalogue, "/item/key", "", "");
+    return place_text(text, s->config->input_customers, "/vocabulary/",
+                      info->modality[s->request.modality[feed->place]].vocabulary, "/key");
+}
+
 /* The embedding row of every token of one encoder's timeline. */
 static br_status join_tokens(br_setup *s, const br_encoder_spec *encoder, br_feed *feed)
 {
@@ -66,13 +85,17 @@ static br_status join_tokens(br_setup *s, const br_encoder_spec *encoder, br_fee
     int64_t       *row_of = NULL;
     const br_keys *tokens;
     int64_t        n_known = 0;
+    char           place[2][PLACE_BYTES];
 
     BR_TRY(st, br_bundle_vocabulary(s->bundle, encoder->vocabulary, &table));
     BR_TRY(st, token_keys(s, feed, &copy, &tokens));
     feed->n_tokens = tokens->n_keys;
     BR_ALLOC(st, row_of, tokens->n_keys, "token join");
     BR_ALLOC(st, feed->row_of_token, tokens->n_keys, "token rows");
-    BR_TRY(st, br_keys_join(&table, encoder->vocabulary, tokens, encoder->name, row_of));
+    BR_TRY(st, br_keys_join(&table,
+                            place_text(place[0], s->config->input_model, "vocabulary ",
+                                       encoder->vocabulary, ""),
+                            tokens, tokens_place(s, feed, place[1]), row_of));
     for (int64_t i = 0; i < tokens->n_keys; i++) {
         feed->row_of_token[i] = (int32_t)row_of[i];
         n_known += row_of[i] >= 0;
@@ -105,6 +128,7 @@ static br_status add_encoders(br_setup *s)
             continue;
         }
         BR_TRY(st, join_tokens(s, encoder, feed));
+        br_customers_limit_types(s->customers, s->request.modality[feed->place], encoder->n_types);
     }
 done:
     return st;
@@ -174,6 +198,7 @@ static br_status join_categories(br_setup *s, int32_t column)
     br_keys   categories = {0};
     int64_t  *row_of     = NULL;
     char      vocabulary[BR_NAME_BYTES + 8];
+    char      place[2][PLACE_BYTES];
 
     (void)snprintf(vocabulary, sizeof vocabulary, "static.%s", s->spec->statics[column].name);
     BR_TRY(st, br_bundle_vocabulary(s->bundle, vocabulary, &table));
@@ -181,7 +206,13 @@ static br_status join_categories(br_setup *s, int32_t column)
     s->n_categories[column] = categories.n_keys;
     BR_ALLOC(st, row_of, categories.n_keys, "category join");
     BR_ALLOC(st, s->static_row[column], categories.n_keys, "category rows");
-    BR_TRY(st, br_keys_join(&table, vocabulary, &categories, "/static_key", row_of));
+    BR_TRY(st,
+           br_keys_join(&table,
+                        place_text(place[0], s->config->input_model, "vocabulary ", vocabulary, ""),
+                        &categories,
+                        place_text(place[1], s->config->input_customers, "/static_key/",
+                                   s->spec->statics[column].name, ""),
+                        row_of));
     for (int64_t i = 0; i < categories.n_keys; i++)
         s->static_row[column][i] = row_of[i] > 0 ? (int32_t)row_of[i] : 0;
 done:

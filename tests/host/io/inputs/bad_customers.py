@@ -159,7 +159,7 @@ def states(maker):
             file["/state"].attrs["model_version"] = np.bytes_(version)
 
     small(maker, "states", 0, change=put_state)
-    small(maker, "state-rows", 3, "/state/browse/h: 4 rows; expected 3, one per row of /customer/key",
+    small(maker, "state-rows", 3, "/state/browse/h: 4 rows; expected 3, one per row of",
           change=lambda f: put_state(f, h=(4, 5)))
     small(maker, "state-rank", 3, "/state/browse/h", change=lambda f: put_state(f, h=(3,)))
     small(maker, "state-times", 3, "/state/browse/last_time: 2 rows",

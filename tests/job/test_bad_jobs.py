@@ -1,0 +1,295 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The bad-input catalogue of the whole binary: command lines, configurations, files that do not
+fit together, run directories. Each case says what is done to a job that runs, the exit code, and
+what the message must say; nothing may be published."""
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+import test_run_model
+from job_files import call, run
+
+USAGE, INPUT, SYSTEM = 2, 3, 4
+CASES = []
+
+
+def case(name, code, *says, words=("run", "job.json"), **job):
+    """`change(folder)` breaks the files; keyword section=value sets part of the job file."""
+    def add(change):
+        CASES.append((name, code, says, words, job, change))
+        return change
+    return add
+
+
+def plain(name, code, *says, words=("run", "job.json"), **job):
+    case(name, code, *says, words=words, **job)(lambda folder: None)
+
+
+def set_key(name, code, key, value, *says):
+    plain(name, code, *says, words=("run", "job.json", "--set", f"{key}={value}"))
+
+
+def command_lines():
+    plain("no verb", USAGE, "a verb is missing", words=())
+    plain("unknown verb", USAGE, "unknown verb 'runs', did you mean run", words=("runs",))
+    plain("no config", USAGE, "CONFIG", words=("run",))
+    plain("two configs", USAGE, "job.json", words=("run", "job.json", "job.json"))
+    plain("unknown option", USAGE, "--thread", "--threads",
+          words=("run", "job.json", "--thread", "2"))
+    plain("option without value", USAGE, "--threads", words=("run", "job.json", "--threads"))
+    plain("threads no number", USAGE, "--threads", "two",
+          words=("run", "job.json", "--threads", "two"))
+    plain("threads negative", USAGE, "threads", "-1", words=("run", "job.json", "--threads", "-1"))
+    plain("threads beyond 2^63", USAGE, "threads",
+          words=("run", "job.json", "--threads", "99999999999999999999"))
+    plain("log level", USAGE, "level", "loud", words=("run", "job.json", "--log-level", "loud"))
+    plain("set without value", USAGE, "list.k", "KEY=VALUE",
+          words=("run", "job.json", "--set", "list.k"))
+    plain("encode without out", USAGE, "--out", words=("encode", "job.json"))
+    plain("topk without items", USAGE, "--items",
+          words=("topk", "--customers", "x.npy", "-o", "o.h5"))
+    plain("topk k 0", USAGE, "-k", words=("topk", "--customers", "x.npy", "--items", "z.npy",
+                                         "-k", "0", "-o", "o.h5"))
+    plain("topk k 1025", USAGE, "1024", words=("topk", "--customers", "x.npy", "--items", "z.npy",
+                                              "-k", "1025", "-o", "o.h5"))
+    plain("topk no file", SYSTEM, "x.npy", words=("topk", "--customers", "x.npy", "--items",
+                                                 "z.npy", "-o", "o.h5"))
+    plain("topk no dataset", INPUT, "customers.h5", "/vectors",
+          words=("topk", "--customers", "customers.h5:/vectors", "--items", "z.npy", "-o", "o.h5"))
+    plain("evaluate without truth", USAGE, "--truth", words=("evaluate", "--run", "run"))
+    plain("evaluate no run", SYSTEM, "nothing-here",
+          words=("evaluate", "--run", "nothing-here", "--truth", "customers.h5"))
+    plain("verify no run", SYSTEM, "nothing-here", words=("verify", "nothing-here"))
+    plain("info no file", SYSTEM, "nothing-here", words=("info", "nothing-here"))
+    plain("generate no items", USAGE, "--items",
+          words=("generate", "-o", "new", "--items", "0"))
+
+
+def config_files():
+    @case("config missing", SYSTEM, "absent.json", words=("run", "absent.json"))
+    def _(folder):
+        pass
+
+    def text(name, code, content, *says):
+        case(name, code, "job.json", *says)(
+            lambda folder: (folder / "job.json").write_bytes(content))
+    text("config empty", USAGE, b"", "empty")
+    text("config trailing text", USAGE, b"{} {}", ":1:4:")
+    text("config cut", USAGE, b'{"input": {"customers"', ":1:")
+    text("config duplicate key", USAGE, b'{"input": {}, "input": {}}', ":1:16:", "twice")
+    text("config number 007", USAGE, b'{"list": {"k": 007}}', ":1:")
+    text("config number 0x10", USAGE, b'{"list": {"k": 0x10}}', ":1:")
+    text("config number 1e999", USAGE, b'{"list": {"k": 1e999}}', ":1:")
+    text("config NaN", USAGE, b'{"list": {"k": NaN}}', ":1:16:")
+    text("config comment", USAGE, b'{"list": {} // ten\n}', ":1:")
+    text("config bad UTF-8", USAGE, b'{"list": {"channel": "\xff"}}', "UTF-8")
+    text("config BOM", USAGE, b"\xef\xbb\xbf{}", "byte order mark")
+    text("config NUL", USAGE, b'{"list": {"channel": "a\\u0000"}}', ":1:")
+    text("config deep", USAGE, b"[" * 5000, "deep")
+    text("config of 1 MiB", USAGE, b" " * (1 << 20) + b"{}", "1048576")
+    text("config of 10,001 values", USAGE, b'{"a": [' + b"1," * 10000 + b"1]}", "too many")
+
+    @case("config folder", SYSTEM, "job.json")
+    def _(folder):
+        (folder / "job.json").unlink()
+        (folder / "job.json").mkdir()
+
+    @case("config unreadable kind", SYSTEM, "job.json")
+    def _(folder):
+        (folder / "job.json").unlink()
+        os.mkfifo(folder / "job.json")
+
+    plain("all problems at once", USAGE, "list.k: found 0", "run.threads: found -2",
+          "lst: unknown key", list={"k": 0}, run={"threads": -2}, lst={})
+    set_key("set unknown key", USAGE, "list.kk", "3", "list.kk", "list.k")
+    set_key("k of kernel limit", USAGE, "list.k", "1025", "list.k: found 1025", "[1, 1024]")
+    set_key("k no whole number", USAGE, "list.k", "2.5", "list.k: found 2.5")
+    set_key("as_of no date", USAGE, "run.as_of", "2017-02-30", "run.as_of")
+    set_key("output inside input", USAGE, "output.path", "model/run", "one inside the other")
+    set_key("output equals input", USAGE, "output.path", "customers.h5", "one inside the other")
+
+
+def joins():
+    """Files that are good one by one and do not fit together."""
+    set_key("no such head", USAGE, "list.heads", '["buy"]', "list.heads", "'buy'")
+    set_key("no such channel", INPUT, "list.channel", "phone", "/consent/phone is missing")
+    set_key("no such history", INPUT, "list.exclude_history", '["web"]', "/timeline/web",
+            "missing")
+    set_key("history of no items", INPUT, "list.exclude_history", '["mail"]', "/timeline/mail",
+            "no catalogue items")
+    set_key("no such fallback", INPUT, "list.fallback_modality", "mail", "/timeline/mail")
+    set_key("no model, no vectors", INPUT, "input.model", "", "/vector is missing",
+            "input.model")
+    set_key("memory limit", SYSTEM, "run.memory_limit_bytes", "1000", "memory_limit_bytes")
+
+    @case("no items in common", INPUT, "/timeline/browse: none of its 90 tokens has a row")
+    def _(folder):
+        with h5py.File(folder / "catalogue.h5", "r+") as f:
+            f["/item/key"][:] = [b"x%d" % i for i in range(90)]
+
+    @case("keys of another kind", INPUT, "catalogue.h5: /item/key has u64 numbers", "are bytes",
+          "model: vocabulary catalogue")
+    def _(folder):
+        with h5py.File(folder / "catalogue.h5", "r+") as f:
+            del f["/item/key"]
+            f["/item/key"] = np.arange(90, dtype=np.uint64)
+
+    @case("no tokens in common", INPUT, "/timeline/mail", "none of its 5 tokens")
+    def _(folder):
+        with h5py.File(folder / "customers.h5", "r+") as f:
+            f["/vocabulary/campaign/key"][:] = [b"z%d" % i for i in range(5)]
+
+    @case("nothing valid", INPUT, "10 have no vector", "80 are not valid at run.as_of")
+    def _(folder):
+        with h5py.File(folder / "catalogue.h5", "r+") as f:
+            f["/item/valid"] = np.zeros((90, 2), np.int64)
+
+    @case("a static is missing", INPUT, "/static/age is missing")
+    def _(folder):
+        with h5py.File(folder / "customers.h5", "r+") as f:
+            del f["/static"], f["/static_key"]
+
+    @case("an aggregate is missing", INPUT, "/aggregate has no column 'spend'")
+    def _(folder):
+        with h5py.File(folder / "customers.h5", "r+") as f:
+            names = f["/aggregate"].attrs["names"]
+            names[2] = b"spent"
+            f["/aggregate"].attrs["names"] = names
+
+    @case("segments of items only", INPUT, "/segment is missing", "/item/segment")
+    def _(folder):
+        with h5py.File(folder / "catalogue.h5", "r+") as f:
+            f["/item/segment"] = np.ones(90, np.uint64)
+
+    @case("item row beyond the catalogue", INPUT, "/timeline/browse/item", "row ", "90")
+    def _(folder):
+        with h5py.File(folder / "customers.h5", "r+") as f:
+            f["/timeline/browse/item"][0] = 90
+
+    @case("no events of one modality's vocabulary", INPUT, "/timeline/mail", "vocabulary")
+    def _(folder):
+        with h5py.File(folder / "customers.h5", "r+") as f:
+            f["/timeline/mail"].attrs["vocabulary"] = np.bytes_("campaigns")
+
+    @case("type beyond the table", INPUT, "/timeline/browse/type: row ", "type 3; expected 0 to 2")
+    def _(folder):
+        with h5py.File(folder / "customers.h5", "r+") as f:
+            f["/timeline/browse/type"][:] = 3
+
+    for name in ("customers.h5", "catalogue.h5", "model/model.json", "model/weights.safetensors",
+                 "model/vocabulary.h5"):
+        case("missing " + name, SYSTEM, name)(lambda folder, n=name: (folder / n).unlink())
+        case("empty " + name, INPUT, name)(lambda folder, n=name: (folder / n).write_bytes(b""))
+        case("cut " + name, INPUT, name)(lambda folder, n=name: os.truncate(
+            folder / n, (folder / n).stat().st_size * 2 // 3))
+
+
+def late_faults():
+    """Found only when the customers are read, in the second of five units."""
+    unit = {"run": {"unit_customers": 64, "as_of": str(test_run_model.AS_OF)}}
+
+    @case("late NaN weight", INPUT, "/timeline/browse/weight", "customer 'c0", **unit)
+    def _(folder):
+        with h5py.File(folder / "customers.h5", "r+") as f:
+            f["/timeline/browse/weight"][f["/timeline/browse/offset"][100]:] = np.nan
+
+    @case("late disorder of times", INPUT, "/timeline/buy/time", "after", **unit)
+    def _(folder):
+        with h5py.File(folder / "customers.h5", "r+") as f:
+            f["/timeline/buy/time"][:] = f["/timeline/buy/time"][:][::-1]
+
+    @case("late infinite aggregate", INPUT, "/aggregate", "row 299", "customer 'c0299'", **unit)
+    def _(folder):
+        with h5py.File(folder / "customers.h5", "r+") as f:
+            f["/aggregate"][299, 2] = np.inf
+
+
+def run_directories():
+    @case("output is a file", USAGE, "run", "is no folder")
+    def _(folder):
+        (folder / "run").write_text("mine\n")
+
+    @case("output holds something else", USAGE, "thesis.txt")
+    def _(folder):
+        (folder / "run").mkdir()
+        (folder / "run" / "thesis.txt").write_text("mine\n")
+
+    @case("output holds another run", USAGE, "holds another run", "list.k")
+    def _(folder):
+        run("run", folder / "job.json", "--set", "list.k=3", "--log-level", "error")
+
+    @case("output holds a run of other input", USAGE, "holds another run", "customers")
+    def _(folder):
+        run("run", folder / "job.json", "--log-level", "error")
+        with h5py.File(folder / "customers.h5", "r+") as f:
+            f["/static/age"][0] = 1 - f["/static/age"][0] % 2
+
+    @case("changed part", INPUT, "part-00000.h5", words=("verify", "run"))
+    def _(folder):
+        run("run", folder / "job.json", "--log-level", "error")
+        path = folder / "run" / "parts" / "part-00000.h5"
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.chmod(0o600)
+        path.write_bytes(data)
+
+    @case("encode into a folder that is not there", SYSTEM, "absent",
+          words=("encode", "job.json", "-o", "absent/x.h5"))
+    def _(folder):
+        pass
+
+
+def published(folder):
+    """{file: bytes} of everything that counts as output."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*")
+            if p.is_file() and p.name in ("manifest.json", "lists.h5", "o.h5", "x.h5")}
+
+
+def problem_of(folder, base, case_):
+    _, code, says, words, job, change = case_
+    shutil.copytree(base, folder)
+    if job:
+        text = json.loads((folder / "job.json").read_text())
+        (folder / "job.json").write_text(json.dumps({**text, **job}))
+    change(folder)
+    before = published(folder)
+    found, out, err = call(*words, cwd=folder)
+    if found != code:
+        return f"exit {found}, expected {code}: {err}{out}"
+    lacks = [s for s in says if s not in err]
+    if lacks:
+        return f"the message lacks {lacks}: {err}"
+    if published(folder) != before:
+        return "something was published"
+    return None
+
+
+def main():
+    for table in (command_lines, config_files, joins, late_faults, run_directories):
+        table()
+    n_bad = 0
+    assert len({c[0] for c in CASES}) == len(CASES), "two cases have one name"
+    with tempfile.TemporaryDirectory() as name:
+        base = Path(name) / "base"
+        base.mkdir()
+        test_run_model.make(base, np.random.default_rng(1))
+        run("check", base / "job.json")
+        for i, one in enumerate(CASES):
+            problem = problem_of(Path(name) / str(i), base, one)
+            if problem:
+                n_bad += 1
+                print(f"{one[0]}: {problem}")
+            shutil.rmtree(Path(name) / str(i))
+    print(f"{len(CASES)} cases, {n_bad} failed")
+    return 1 if n_bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
