@@ -47,6 +47,15 @@ void br_strbuf_add(br_strbuf *text, const char *fmt, ...)
     va_end(again);
 }
 
+void br_strbuf_add_bytes(br_strbuf *text, const char *data, size_t n_bytes)
+{
+    if (!make_room(text, n_bytes))
+        return;
+    memcpy(text->data + text->n_bytes, data, n_bytes);
+    text->n_bytes += n_bytes;
+    text->data[text->n_bytes] = '\0';
+}
+
 /* Bytes of the UTF-8 sequence at s, 0 when there is none. */
 static int utf8_bytes(const unsigned char *s)
 {
@@ -96,6 +105,11 @@ void br_strbuf_drop_comma(br_strbuf *text)
         text->n_bytes     = n - 1;
         text->data[n - 1] = '\0';
     }
+}
+
+br_status br_strbuf_check(const br_strbuf *text)
+{
+    return text->has_failed ? br_fail(BR_E_MEMORY, "text: out of memory") : BR_OK;
 }
 
 br_status br_strbuf_take(br_strbuf *text, char **out)

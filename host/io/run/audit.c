@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "host/io/run/text.h"
+#include "host/io/run/read_text.h"
 
 #define MAX_BYTES  ((size_t)64 << 20)
 #define HASH_FIELD ",\"hash\":\""
@@ -31,16 +31,18 @@ static bool next_line(const char **at, const char **line, size_t *n_bytes, bool 
     return true;
 }
 
-static br_status read_log(const char *path, br_text *out)
+static br_status read_log(const char *path, br_strbuf *out)
 {
-    memset(out, 0, sizeof *out);
-    if (access(path, F_OK) != 0 && errno == ENOENT)
-        return br_text_add_bytes(out, "", 0);
+    *out = (br_strbuf){0};
+    if (access(path, F_OK) != 0 && errno == ENOENT) {
+        br_strbuf_add_bytes(out, "", 0);
+        return br_strbuf_check(out);
+    }
     return br_text_read(path, MAX_BYTES, out);
 }
 
 /* The hash of the last raw line, and whether the file ends in the middle of one. */
-static br_status last_hash(const br_text *log, char hash[BR_DIGEST_TEXT_BYTES], bool *is_torn)
+static br_status last_hash(const br_strbuf *log, char hash[BR_DIGEST_TEXT_BYTES], bool *is_torn)
 {
     const char *at = log->data, *line = NULL;
     size_t      n_bytes  = 0;
@@ -84,7 +86,7 @@ done:
 br_status br_audit_append(const char *path, const char *event, const char *details_json)
 {
     br_status st  = BR_OK;
-    br_text   log = {0}, line = {0};
+    br_strbuf log = {0}, line = {0};
     char      hash[BR_DIGEST_TEXT_BYTES], when[32];
     bool      is_torn;
     time_t    now = time(NULL);
@@ -95,20 +97,21 @@ br_status br_audit_append(const char *path, const char *event, const char *detai
     BR_TRY(st, last_hash(&log, hash, &is_torn));
     (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
     if (is_torn)
-        BR_TRY(st, br_text_add(&line, "\n"));
+        br_strbuf_add(&line, "\n");
     from = line.n_bytes;
-    BR_TRY(st,
-           br_text_add(&line, "{\"time\":\"%s\",\"event\":\"%s\",\"details\":%s,\"prev\":\"%s\"",
-                       when, event, details_json, hash));
+    br_strbuf_add(&line, "{\"time\":\"%s\",\"event\":\"%s\",\"details\":%s,\"prev\":\"%s\"", when,
+                  event, details_json, hash);
+    BR_TRY(st, br_strbuf_check(&line));
     for (size_t i = from; i < line.n_bytes; i++)
         if (line.data[i] == '\n' || line.data[i] == '\r')
             line.data[i] = ' '; /* white space between JSON values */
     BR_TRY(st, br_digest_bytes(line.data + from, line.n_bytes - from, hash));
-    BR_TRY(st, br_text_add(&line, HASH_FIELD "%s\"}\n", hash));
+    br_strbuf_add(&line, HASH_FIELD "%s\"}\n", hash);
+    BR_TRY(st, br_strbuf_check(&line));
     BR_TRY(st, append(path, line.data, line.n_bytes));
 done:
-    br_text_free(&log);
-    br_text_free(&line);
+    br_strbuf_free(&log);
+    br_strbuf_free(&line);
     return st;
 }
 
@@ -129,7 +132,7 @@ static bool is_event(const char *line, size_t n_bytes, const char *event)
 br_status br_audit_has(const char *path, const char *event, bool *found)
 {
     br_status   st  = BR_OK;
-    br_text     log = {0};
+    br_strbuf   log = {0};
     const char *at, *line;
     size_t      n_bytes;
     bool        is_ended;
@@ -140,7 +143,7 @@ br_status br_audit_has(const char *path, const char *event, bool *found)
     while (next_line(&at, &line, &n_bytes, &is_ended))
         *found = *found || (is_ended && is_event(line, n_bytes, event));
 done:
-    br_text_free(&log);
+    br_strbuf_free(&log);
     return st;
 }
 
@@ -160,7 +163,7 @@ static br_status is_whole(const char *line, size_t n_bytes, bool *is_right)
     return st;
 }
 
-static br_status verify_lines(const char *path, const br_text *log, const char *last_details)
+static br_status verify_lines(const char *path, const br_strbuf *log, const char *last_details)
 {
     br_status   st = BR_OK;
     const char *at = log->data, *line;
@@ -193,13 +196,13 @@ done:
 br_status br_audit_verify(const char *path, const char *last_details)
 {
     br_status st  = BR_OK;
-    br_text   log = {0};
+    br_strbuf log = {0};
 
     BR_TRY(st, br_text_read(path, MAX_BYTES, &log));
     if (strlen(log.data) != log.n_bytes)
         BR_FAIL(st, BR_E_INPUT, "%s: holds a NUL byte", path);
     BR_TRY(st, verify_lines(path, &log, last_details));
 done:
-    br_text_free(&log);
+    br_strbuf_free(&log);
     return st;
 }

@@ -186,9 +186,8 @@ static int shown(span value)
     return n < SHOWN ? (int)n : SHOWN;
 }
 
-static br_status compare(const fields *found, const fields *expected, br_text *out)
+static br_status compare(const fields *found, const fields *expected, br_strbuf *out)
 {
-    br_status st = BR_OK;
 
     for (int64_t i = 0; i < expected->n; i++) {
         const field *want = &expected->field[i];
@@ -196,21 +195,20 @@ static br_status compare(const fields *found, const fields *expected, br_text *o
         if (have != NULL && have->value.end - have->value.at == want->value.end - want->value.at &&
             memcmp(have->value.at, want->value.at, (size_t)(want->value.end - want->value.at)) == 0)
             continue;
-        BR_TRY(st, br_text_add(out, "; %s: found %.*s, expected %.*s", want->path,
-                               have == NULL ? 7 : shown(have->value),
-                               have == NULL ? "nothing" : have->value.at, shown(want->value),
-                               want->value.at));
+        br_strbuf_add(out, "; %s: found %.*s, expected %.*s", want->path,
+                      have == NULL ? 7 : shown(have->value),
+                      have == NULL ? "nothing" : have->value.at, shown(want->value),
+                      want->value.at);
     }
     for (int64_t i = 0; i < found->n; i++)
         if (find(expected, found->field[i].path) == NULL)
-            BR_TRY(st, br_text_add(out, "; %s: found %.*s, expected nothing", found->field[i].path,
-                                   shown(found->field[i].value), found->field[i].value.at));
-done:
-    return st;
+            br_strbuf_add(out, "; %s: found %.*s, expected nothing", found->field[i].path,
+                          shown(found->field[i].value), found->field[i].value.at);
+    return br_strbuf_check(out);
 }
 
 br_status br_fields_differences(const char *found, size_t n_found, const char *expected,
-                                size_t n_expected, br_text *out)
+                                size_t n_expected, br_strbuf *out)
 {
     br_status st   = BR_OK;
     fields    have = {0}, want = {0};

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "host/io/run/text.h"
+#include "host/io/run/read_text.h"
 
 /* The raw text of a member of the outermost object; NULL when there is none. */
 const char *br_fields_find(const char *text, const char *name, size_t *n_bytes);
@@ -17,6 +17,6 @@ bool        br_fields_is_object(const char *text, size_t n_bytes);
 /* Adds "; field: found X, expected Y" for each field that differs, objects opened at every depth,
  * arrays as a whole. Nothing is added when both say the same. */
 br_status   br_fields_differences(const char *found, size_t n_found, const char *expected,
-                                  size_t n_expected, br_text *out);
+                                  size_t n_expected, br_strbuf *out);
 
 #endif

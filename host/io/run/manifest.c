@@ -15,7 +15,7 @@
 
 void br_manifest_free(br_manifest *manifest)
 {
-    br_text_free(&manifest->identity);
+    br_strbuf_free(&manifest->identity);
     free(manifest->file);
     memset(manifest, 0, sizeof *manifest);
 }
@@ -34,31 +34,28 @@ br_status br_manifest_add(br_manifest *manifest, const br_manifest_file *file)
     return BR_OK;
 }
 
-br_status br_manifest_write(const br_manifest *manifest, br_text *out)
+br_status br_manifest_write(const br_manifest *manifest, br_strbuf *out)
 {
-    br_status st     = BR_OK;
-    int64_t   n_rows = 0;
+    int64_t n_rows = 0;
 
     for (int64_t i = 0; i < manifest->n_files; i++)
         n_rows += manifest->file[i].n_rows > 0 ? manifest->file[i].n_rows : 0;
-    BR_TRY(st, br_text_add(out,
-                           "{\n  \"format\": \"batchrank-manifest\",\n  \"version\": 1,\n"
-                           "  \"units\": %" PRId64 ",\n  \"rows\": %" PRId64 ",\n  \"identity\": ",
-                           manifest->n_units, n_rows));
-    BR_TRY(st, br_text_add_bytes(out, manifest->identity.data, manifest->identity.n_bytes));
-    BR_TRY(st, br_text_add(out, ",\n  \"files\": [\n"));
+    br_strbuf_add(out,
+                  "{\n  \"format\": \"batchrank-manifest\",\n  \"version\": 1,\n"
+                  "  \"units\": %" PRId64 ",\n  \"rows\": %" PRId64 ",\n  \"identity\": ",
+                  manifest->n_units, n_rows);
+    br_strbuf_add_bytes(out, manifest->identity.data, manifest->identity.n_bytes);
+    br_strbuf_add(out, ",\n  \"files\": [\n");
     for (int64_t i = 0; i < manifest->n_files; i++) {
         const br_manifest_file *file = &manifest->file[i];
-        BR_TRY(st, br_text_add(out, FILE_START "%s\", \"bytes\": %" PRId64 ", ", file->name,
-                               file->n_bytes));
+        br_strbuf_add(out, FILE_START "%s\", \"bytes\": %" PRId64 ", ", file->name, file->n_bytes);
         if (file->n_rows >= 0)
-            BR_TRY(st, br_text_add(out, "\"rows\": %" PRId64 ", ", file->n_rows));
-        BR_TRY(st, br_text_add(out, "\"sha256\": \"%s\"}%s\n", file->sha256,
-                               i + 1 < manifest->n_files ? "," : ""));
+            br_strbuf_add(out, "\"rows\": %" PRId64 ", ", file->n_rows);
+        br_strbuf_add(out, "\"sha256\": \"%s\"}%s\n", file->sha256,
+                      i + 1 < manifest->n_files ? "," : "");
     }
-    BR_TRY(st, br_text_add(out, "  ]\n}\n"));
-done:
-    return st;
+    br_strbuf_add(out, "  ]\n}\n");
+    return br_strbuf_check(out);
 }
 
 static bool parse_file(const char *line, br_manifest_file *file)
@@ -88,7 +85,8 @@ static br_status parse(const char *path, const char *text, br_manifest *out)
     if (identity == NULL || units == NULL || files == NULL)
         BR_FAIL(st, BR_E_INPUT, "%s: is no manifest of a run", path);
     out->n_units = strtoll(units, NULL, 10);
-    BR_TRY(st, br_text_add_bytes(&out->identity, identity, n_identity));
+    br_strbuf_add_bytes(&out->identity, identity, n_identity);
+    BR_TRY(st, br_strbuf_check(&out->identity));
     for (const char *line = strstr(files, "\n" FILE_START); line != NULL;
          line             = strstr(line + 1, "\n" FILE_START)) {
         br_manifest_file file;
@@ -103,7 +101,7 @@ done:
 br_status br_manifest_read(const char *path, br_manifest *out)
 {
     br_status st    = BR_OK;
-    br_text   found = {0}, again = {0};
+    br_strbuf found = {0}, again = {0};
 
     memset(out, 0, sizeof *out);
     BR_TRY(st, br_text_read(path, MAX_BYTES, &found));
@@ -113,8 +111,8 @@ br_status br_manifest_read(const char *path, br_manifest *out)
     if (again.n_bytes != found.n_bytes || memcmp(again.data, found.data, found.n_bytes) != 0)
         BR_FAIL(st, BR_E_INPUT, "%s: is not the text that this program writes for it", path);
 done:
-    br_text_free(&found);
-    br_text_free(&again);
+    br_strbuf_free(&found);
+    br_strbuf_free(&again);
     if (st != BR_OK)
         br_manifest_free(out);
     return st;

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "host/io/publish.h"
-#include "host/io/run/text.h"
+#include "host/io/run/read_text.h"
 
 #define BR_MANIFEST_NAME_BYTES 64
 
@@ -21,7 +21,7 @@ typedef struct br_manifest_file {
 
 typedef struct br_manifest {
     int64_t           n_units;
-    br_text           identity; /* raw JSON */
+    br_strbuf         identity; /* raw JSON */
     int64_t           n_files;
     int64_t           capacity;
     br_manifest_file *file;
@@ -30,7 +30,7 @@ typedef struct br_manifest {
 void      br_manifest_free(br_manifest *manifest);
 br_status br_manifest_add(br_manifest *manifest, const br_manifest_file *file);
 /* The one text of a manifest: the same run gives the same bytes. */
-br_status br_manifest_write(const br_manifest *manifest, br_text *out);
+br_status br_manifest_write(const br_manifest *manifest, br_strbuf *out);
 /* BR_E_INPUT unless the file holds exactly the text of a manifest; BR_E_IO: cannot be read. */
 br_status br_manifest_read(const char *path, br_manifest *out);
 

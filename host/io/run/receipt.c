@@ -13,16 +13,17 @@
     ", \"first_row\": %" scan_or_print_i64 ", \"rows\": %" scan_or_print_i64                       \
     ", \"bytes\": %" scan_or_print_i64 ", \"sha256\": \"%" sha "\"}\n"
 
-br_status br_receipt_write(const br_receipt *receipt, br_text *out)
+br_status br_receipt_write(const br_receipt *receipt, br_strbuf *out)
 {
-    return br_text_add(out, FORM(PRId64, "s"), receipt->unit, receipt->first_row, receipt->n_rows,
-                       receipt->n_bytes, receipt->sha256);
+    br_strbuf_add(out, FORM(PRId64, "s"), receipt->unit, receipt->first_row, receipt->n_rows,
+                  receipt->n_bytes, receipt->sha256);
+    return br_strbuf_check(out);
 }
 
 br_status br_receipt_read(const char *path, int64_t unit, br_receipt *out)
 {
     br_status st    = BR_OK;
-    br_text   found = {0}, again = {0};
+    br_strbuf found = {0}, again = {0};
 
     memset(out, 0, sizeof *out);
     BR_TRY(st, br_text_read(path, MAX_BYTES, &found));
@@ -36,7 +37,7 @@ br_status br_receipt_read(const char *path, int64_t unit, br_receipt *out)
         out->unit != unit || out->first_row < 0 || out->n_rows < 0)
         BR_FAIL(st, BR_E_INPUT, "%s: is no receipt of unit %" PRId64, path, unit);
 done:
-    br_text_free(&found);
-    br_text_free(&again);
+    br_strbuf_free(&found);
+    br_strbuf_free(&again);
     return st;
 }

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "host/io/publish.h"
-#include "host/io/run/text.h"
+#include "host/io/run/read_text.h"
 
 typedef struct br_receipt {
     bool    is_done;
@@ -20,7 +20,7 @@ typedef struct br_receipt {
 } br_receipt;
 
 /* The one text of a receipt. */
-br_status br_receipt_write(const br_receipt *receipt, br_text *out);
+br_status br_receipt_write(const br_receipt *receipt, br_strbuf *out);
 /* BR_E_INPUT unless the file holds exactly the text of a receipt of `unit`. */
 br_status br_receipt_read(const char *path, int64_t unit, br_receipt *out);
 

@@ -51,7 +51,7 @@ done:
 static br_status read_identity(const char *path, br_run_about *out)
 {
     br_status   st   = BR_OK;
-    br_text     text = {0};
+    br_strbuf   text = {0};
     char        file[PATH_MAX];
     size_t      n_identity, n_units;
     const char *identity, *units;
@@ -70,7 +70,7 @@ static br_status read_identity(const char *path, br_run_about *out)
     if (out->identity_json == NULL)
         BR_FAIL(st, BR_E_MEMORY, "%s: cannot allocate %zu bytes", file, n_identity);
 done:
-    br_text_free(&text);
+    br_strbuf_free(&text);
     return st;
 }
 

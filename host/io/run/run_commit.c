@@ -100,11 +100,12 @@ static br_status publish_manifest(const br_run *run)
 {
     br_status   st       = BR_OK;
     br_manifest manifest = {.n_units = run->n_units};
-    br_text     text     = {0};
+    br_strbuf   text     = {0};
     size_t      n_identity;
     const char *identity = br_fields_find(run->run_json.data, "identity", &n_identity);
 
-    BR_TRY(st, br_text_add_bytes(&manifest.identity, identity, n_identity));
+    br_strbuf_add_bytes(&manifest.identity, identity, n_identity);
+    BR_TRY(st, br_strbuf_check(&manifest.identity));
     BR_TRY(st, add_file(run, BR_RUN_IDENTITY, &manifest));
     BR_TRY(st, add_file(run, BR_RUN_CONFIG, &manifest));
     for (int64_t unit = 0; unit < run->n_units; unit++)
@@ -116,7 +117,7 @@ static br_status publish_manifest(const br_run *run)
     BR_TRY(st, publish_text(run, BR_RUN_MANIFEST, text.data));
 done:
     br_manifest_free(&manifest);
-    br_text_free(&text);
+    br_strbuf_free(&text);
     return st;
 }
 
@@ -148,7 +149,7 @@ done:
 br_status br_run_announce(const br_run *run)
 {
     br_status st      = BR_OK;
-    br_text   details = {0};
+    br_strbuf details = {0};
     char      path[PATH_MAX], sha256[BR_DIGEST_TEXT_BYTES];
     bool      is_noted;
 
@@ -159,11 +160,12 @@ br_status br_run_announce(const br_run *run)
     BR_TRY(st, point_latest(run));
     BR_TRY(st, br_run_join(run->path, BR_RUN_MANIFEST, path));
     BR_TRY(st, br_digest_file(path, sha256));
-    BR_TRY(st, br_text_add(&details, "{\"manifest_sha256\":\"%s\"}", sha256));
+    br_strbuf_add(&details, "{\"manifest_sha256\":\"%s\"}", sha256);
+    BR_TRY(st, br_strbuf_check(&details));
     BR_TRY(st, br_run_join(run->path, BR_RUN_AUDIT, path));
     BR_TRY(st, br_audit_append(path, "commit", details.data));
 done:
-    br_text_free(&details);
+    br_strbuf_free(&details);
     return st;
 }
 

@@ -51,22 +51,23 @@ static br_status set_path(br_run *run, const char *path)
 }
 
 static br_status run_text(const br_run *run, const char *identity_json, const char *config_json,
-                          br_text *out)
+                          br_strbuf *out)
 {
     if (!br_fields_is_object(identity_json, strlen(identity_json)) ||
         !br_fields_is_object(config_json, strlen(config_json)))
         return br_fail(BR_E_SELFCHECK, "%s: identity or config is no JSON object", run->path);
-    return br_text_add(out,
-                       "{\n  \"format\": \"batchrank-run\",\n  \"version\": 1,\n  \"units\": "
-                       "%" PRId64 ",\n  \"identity\": %s,\n  \"config\": %s\n}\n",
-                       run->n_units, identity_json, config_json);
+    br_strbuf_add(out,
+                  "{\n  \"format\": \"batchrank-run\",\n  \"version\": 1,\n  \"units\": "
+                  "%" PRId64 ",\n  \"identity\": %s,\n  \"config\": %s\n}\n",
+                  run->n_units, identity_json, config_json);
+    return br_strbuf_check(out);
 }
 
 /* BR_E_USAGE listing each field in which the run in the directory is another one. */
-static br_status compare_runs(const br_run *run, const br_text *expected)
+static br_status compare_runs(const br_run *run, const br_strbuf *expected)
 {
     br_status   st      = BR_OK;
-    br_text     lines   = {0};
+    br_strbuf   lines   = {0};
     size_t      n_found = 0, n_wanted = 0, n_units;
     const char *found  = br_fields_find(run->run_json.data, "identity", &n_found);
     const char *wanted = br_fields_find(expected->data, "identity", &n_wanted);
@@ -77,19 +78,20 @@ static br_status compare_runs(const br_run *run, const br_text *expected)
         BR_FAIL(st, BR_E_USAGE, "%s/" BR_RUN_IDENTITY ": is not the record of a run", run->path);
     BR_TRY(st, br_fields_differences(found, n_found, wanted, n_wanted, &lines));
     if (strtoll(units, NULL, 10) != run->n_units)
-        BR_TRY(st, br_text_add(&lines, "; units: found %.*s, expected %" PRId64, (int)n_units,
-                               units, run->n_units));
+        br_strbuf_add(&lines, "; units: found %.*s, expected %" PRId64, (int)n_units, units,
+                      run->n_units);
+    BR_TRY(st, br_strbuf_check(&lines));
     if (lines.n_bytes > 0)
         BR_FAIL(st, BR_E_USAGE,
                 "%s: holds another run%.3500s. Choose another directory, or delete this one",
                 run->path, lines.data);
 done:
-    br_text_free(&lines);
+    br_strbuf_free(&lines);
     return st;
 }
 
 /* run.json: made once and for all, or the same run as asked for. */
-static br_status settle_identity(br_run *run, const br_text *wanted)
+static br_status settle_identity(br_run *run, const br_strbuf *wanted)
 {
     br_status st = BR_OK;
     char      path[PATH_MAX];
@@ -108,7 +110,7 @@ done:
 static br_status settle_folders(br_run *run)
 {
     br_status   st   = BR_OK;
-    br_text     text = {0};
+    br_strbuf   text = {0};
     char        path[PATH_MAX];
     size_t      n_config;
     const char *config = br_fields_find(run->run_json.data, "config", &n_config);
@@ -117,8 +119,9 @@ static br_status settle_folders(br_run *run)
     if (config == NULL)
         BR_FAIL(st, BR_E_USAGE, "%s/" BR_RUN_IDENTITY ": has no `config`", run->path);
     if (access(path, F_OK) != 0) {
-        BR_TRY(st, br_text_add_bytes(&text, config, n_config));
-        BR_TRY(st, br_text_add_bytes(&text, "\n", 1));
+        br_strbuf_add_bytes(&text, config, n_config);
+        br_strbuf_add_bytes(&text, "\n", 1);
+        BR_TRY(st, br_strbuf_check(&text));
         BR_TRY(st, br_publish_file(path, text.data, text.n_bytes));
     }
     BR_TRY(st, br_run_join(run->path, BR_RUN_PARTS, path));
@@ -126,26 +129,27 @@ static br_status settle_folders(br_run *run)
     BR_TRY(st, br_run_join(run->path, BR_RUN_RECEIPTS, path));
     BR_TRY(st, make_folder(path));
 done:
-    br_text_free(&text);
+    br_strbuf_free(&text);
     return st;
 }
 
 static br_status note_start(br_run *run, bool is_new, int64_t n_done, int64_t n_deleted)
 {
     br_status st       = BR_OK;
-    br_text   details  = {0};
+    br_strbuf details  = {0};
     char      host[64] = "";
 
     (void)gethostname(host, sizeof host - 1);
     host[strcspn(host, "\"\\")] = '\0';
-    BR_TRY(st, br_text_add(&details,
-                           "{\"host\":\"%s\",\"process\":%ld,\"user\":%ld,\"build\":\"%s\","
-                           "\"units\":%" PRId64 ",\"done\":%" PRId64 ",\"deleted\":%" PRId64 "}",
-                           host, (long)getpid(), (long)getuid(), BR_VERSION, run->n_units, n_done,
-                           n_deleted));
+    br_strbuf_add(&details,
+                  "{\"host\":\"%s\",\"process\":%ld,\"user\":%ld,\"build\":\"%s\","
+                  "\"units\":%" PRId64 ",\"done\":%" PRId64 ",\"deleted\":%" PRId64 "}",
+                  host, (long)getpid(), (long)getuid(), BR_VERSION, run->n_units, n_done,
+                  n_deleted);
+    BR_TRY(st, br_strbuf_check(&details));
     BR_TRY(st, br_run_audit(run, is_new ? "start" : "resume", details.data));
 done:
-    br_text_free(&details);
+    br_strbuf_free(&details);
     return st;
 }
 
@@ -177,7 +181,7 @@ br_status br_run_open(const char *path, const char *identity_json, const char *c
 {
     br_status st     = BR_OK;
     br_run   *run    = NULL;
-    br_text   wanted = {0};
+    br_strbuf wanted = {0};
     char      file[PATH_MAX];
     bool      is_new;
 
@@ -205,7 +209,7 @@ br_status br_run_open(const char *path, const char *identity_json, const char *c
     *out = run;
     run  = NULL;
 done:
-    br_text_free(&wanted);
+    br_strbuf_free(&wanted);
     br_run_close(&run);
     return st;
 }
@@ -215,7 +219,7 @@ void br_run_close(br_run **run)
     if (*run == NULL)
         return;
     br_lock_drop(&(*run)->lock_fd);
-    br_text_free(&(*run)->run_json);
+    br_strbuf_free(&(*run)->run_json);
     br_free(&(*run)->receipt_U);
     br_free(run);
 }

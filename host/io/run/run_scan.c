@@ -109,9 +109,9 @@ done:
 }
 
 typedef struct strangers {
-    int64_t n_units;
-    int64_t n;
-    br_text names;
+    int64_t   n_units;
+    int64_t   n;
+    br_strbuf names;
 } strangers;
 
 static br_status note_stranger(void *context, const char *folder, const char *name)
@@ -120,8 +120,9 @@ static br_status note_stranger(void *context, const char *folder, const char *na
 
     if (belongs(folder, name, found->n_units) || found->n++ >= MAX_SHOWN)
         return BR_OK;
-    return br_text_add(&found->names, "%s%s%s%s", found->n > 1 ? ", " : "", folder,
-                       folder[0] == '\0' ? "" : "/", name);
+    br_strbuf_add(&found->names, "%s%s%s%s", found->n > 1 ? ", " : "", folder,
+                  folder[0] == '\0' ? "" : "/", name);
+    return br_strbuf_check(&found->names);
 }
 
 br_status br_run_check_names(const char *path, int64_t n_units)
@@ -138,7 +139,7 @@ br_status br_run_check_names(const char *path, int64_t n_units)
                 n_units < 0 ? "a run (and no run.json)" : "this run", found.names.data,
                 found.n > MAX_SHOWN ? ", ..." : "");
 done:
-    br_text_free(&found.names);
+    br_strbuf_free(&found.names);
     return st;
 }
 

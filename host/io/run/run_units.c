@@ -88,7 +88,7 @@ bool br_run_unit_is_done(const br_run *run, int64_t unit)
 static br_status publish_receipt(const br_run *run, const br_receipt *receipt)
 {
     br_status st   = BR_OK;
-    br_text   text = {0};
+    br_strbuf text = {0};
     char      name[BR_RUN_NAME_BYTES], path[PATH_MAX];
 
     br_run_receipt_name(receipt->unit, name);
@@ -96,7 +96,7 @@ static br_status publish_receipt(const br_run *run, const br_receipt *receipt)
     BR_TRY(st, br_receipt_write(receipt, &text));
     BR_TRY(st, br_publish_file(path, text.data, text.n_bytes));
 done:
-    br_text_free(&text);
+    br_strbuf_free(&text);
     return st;
 }
 

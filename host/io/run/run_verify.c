@@ -70,7 +70,7 @@ done:
 static br_status verify_identity(const char *folder, const br_manifest *manifest)
 {
     br_status   st   = BR_OK;
-    br_text     text = {0};
+    br_strbuf   text = {0};
     char        path[PATH_MAX];
     size_t      n_bytes;
     const char *identity;
@@ -83,7 +83,7 @@ static br_status verify_identity(const char *folder, const br_manifest *manifest
         BR_FAIL(st, BR_E_INPUT, "%s/" BR_RUN_MANIFEST ": `identity` is not that of run.json",
                 folder);
 done:
-    br_text_free(&text);
+    br_strbuf_free(&text);
     return st;
 }
 

@@ -66,6 +66,7 @@ br_status br_identity_text(const br_setup *setup, char **out)
     BR_TRY(st, br_config_dump_shaping(config, &keys));
     br_strbuf_add(&t, "  \"configuration\": %s,\n", keys);
     BR_TRY(st, add_device(&t, (br_backend)config->run_backend));
+    BR_TRY(st, add_file(&t, "sha256 of the program", "/proc/self/exe"));
     br_strbuf_add(&t, "  \"build\": \"batchrank %s\"\n}", BR_VERSION);
     BR_TRY(st, br_strbuf_take(&t, out));
 done:
