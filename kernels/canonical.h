@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The canonical score (DESIGN.md section 3.1) and the order of a list. Every backend selects by
+ * The canonical score (docs/EXACTNESS.md) and the order of a list. Every backend selects by
  * exactly these bits. */
 #ifndef BR_KERNELS_CANONICAL_H
 #define BR_KERNELS_CANONICAL_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * exp in fp64 by fixed operations, so that every backend gives the same bits (DESIGN.md 3.3). */
+ * exp in fp64 by fixed operations, so that every backend gives the same bits. */
 #ifndef BR_KERNELS_EXP_H
 #define BR_KERNELS_EXP_H
 

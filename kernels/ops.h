@@ -296,7 +296,7 @@ void      br_items_free(br_items **items);
  *          never_item_S i32 [S, 1] (ascending within a row; both absent: none);
  *          have_B u64 [B, 1] (absent: all bits; eligible iff (have & require) == require)
  *   out    item_BK i32, score_BK f32, best first; -1 and NaN where fewer than K remain
- *   order  canonical score descending (DESIGN.md section 3), then item row ascending
+ *   order  canonical score descending (docs/EXACTNESS.md), then item row ascending
  *   bounds 1 <= K <= 1024; 1 <= D <= 1024
  *   errors BR_E_INPUT when a score overflows fp32: bad_row and bad_item say where
  *   cost   2*B*N*D flop at most; items are read once per tile of queries

@@ -180,6 +180,7 @@ static br_status sgemm_peak(double *gflops)
     double    best = INFINITY;
     float    *a = NULL, *b = NULL, *c = NULL;
 
+    openblas_set_num_threads(1);
     BR_ALLOC(st, a, (int64_t)N * N, "matrix");
     BR_ALLOC(st, b, (int64_t)N * N, "matrix");
     BR_ALLOC(st, c, (int64_t)N * N, "matrix");

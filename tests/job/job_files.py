@@ -67,7 +67,7 @@ def read_parts(run_dir):
 
 
 def canonical_scores(query_BD, item_ND, bias_N=None):
-    """DESIGN.md 3.1 in NumPy: eight interleaved float64 chains, a fixed tree, one rounding."""
+    """docs/EXACTNESS.md in NumPy: eight interleaved float64 chains, a fixed tree, one rounding."""
     D = query_BD.shape[1]
     chains = np.zeros((8, query_BD.shape[0], item_ND.shape[0]))
     q, z = query_BD.astype(np.float64), item_ND.astype(np.float64)

@@ -92,7 +92,7 @@ def make(folder, rng):
 
 
 def usable(d, name, counts):
-    """Per customer the sequence that the encoder reads, as DESIGN.md 2 drops and cuts it."""
+    """Per customer the sequence that the encoder reads, as docs/MODELS.md drops and cuts it."""
     row_of = d["campaign_row"] if name == "mail" else d["item_row"]
     limit = next(m["encoder"]["max_length"] for m in MODEL["modalities"] if m["name"] == name)
     at, out = 0, []
