@@ -161,20 +161,42 @@ void br_h5_stream_abort(br_h5_stream **stream)
     br_free(stream);
 }
 
+/* One group without times in it, unless it is there: the same data gives the same bytes. */
+static bool make_group(br_h5_stream *s, const char *path)
+{
+    hid_t create = H5Pcreate(H5P_GROUP_CREATE), group = -1;
+    bool  is_there;
+
+    if (H5Pset_obj_track_times(create, 0) >= 0 && H5Lexists(s->file, path, H5P_DEFAULT) <= 0)
+        group = H5Gcreate2(s->file, path, H5P_DEFAULT, create, H5P_DEFAULT);
+    is_there = H5Lexists(s->file, path, H5P_DEFAULT) > 0;
+    if (group >= 0)
+        (void)H5Gclose(group);
+    (void)H5Pclose(create);
+    return is_there;
+}
+
+/* The groups above an object. */
+static bool make_parents(br_h5_stream *s, const char *path)
+{
+    char parent[BR_H5_OBJECT_PATH_BYTES];
+    bool is_there = true;
+
+    for (size_t i = 1; path[i] != '\0' && i < sizeof parent && is_there; i++)
+        if (path[i] == '/') {
+            (void)snprintf(parent, i + 1, "%s", path);
+            is_there = make_group(s, parent);
+        }
+    return is_there;
+}
+
 br_status br_h5_stream_group(br_h5_stream *s, const char *path)
 {
     br_status st = BR_OK;
-    hid_t     links, group;
 
     br_h5_enter();
-    links = H5Pcreate(H5P_LINK_CREATE);
-    (void)H5Pset_create_intermediate_group(links, 1);
-    group = H5Gcreate2(s->file, path, links, H5P_DEFAULT, H5P_DEFAULT);
-    if (group < 0)
+    if (!make_parents(s, path) || !make_group(s, path))
         st = refuse(s, path);
-    else
-        (void)H5Gclose(group);
-    (void)H5Pclose(links);
     br_h5_leave();
     return st;
 }
@@ -215,15 +237,14 @@ static hid_t create_set(br_h5_stream *s, const br_h5_stream_set *what, hid_t typ
 {
     hsize_t dims[2] = {(hsize_t)what->n_rows, (hsize_t)what->n_cols};
     hid_t   space   = H5Screate_simple(what->n_cols > 0 ? 2 : 1, dims, NULL);
-    hid_t   create = H5Pcreate(H5P_DATASET_CREATE), links = H5Pcreate(H5P_LINK_CREATE), id;
+    hid_t   create = H5Pcreate(H5P_DATASET_CREATE), id = -1;
 
-    (void)H5Pset_create_intermediate_group(links, 1);
     (void)H5Pset_obj_track_times(create, 0);
     (void)H5Pset_alloc_time(create, H5D_ALLOC_TIME_EARLY);
     (void)H5Pset_fill_time(create, H5D_FILL_TIME_NEVER);
-    id = H5Dcreate2(s->file, what->path, type, space, links, create, H5P_DEFAULT);
+    if (make_parents(s, what->path))
+        id = H5Dcreate2(s->file, what->path, type, space, H5P_DEFAULT, create, H5P_DEFAULT);
     (void)H5Pclose(create);
-    (void)H5Pclose(links);
     (void)H5Sclose(space);
     return id;
 }
