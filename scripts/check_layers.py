@@ -81,6 +81,8 @@ def main():
         return self_test()
     names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], capture_output=True,
                            text=True).stdout.splitlines()
+    if not names:
+        sys.exit("check_layers.sh: git ls-files names no file here")
     findings = []
     for name in names:
         path = Path(name)
