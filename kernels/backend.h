@@ -59,6 +59,7 @@ struct br_items {
     br_mat                  item_ND;
     br_mat                  bias_N;
     br_mat                  require_N;
+    br_screen_kind          screen;
     void                   *prepared; /* the backend's own */
 };
 

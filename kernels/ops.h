@@ -285,10 +285,18 @@ br_status br_op_norm_band(br_dev *dev, br_mat x_BD, double lo, double hi);
 
 /* ---- scoring -------------------------------------------------------------------------------- */
 
+/* How score_topk finds the items that are worth an exact score. The lists are the same. */
+typedef enum { BR_SCREEN_AUTO, BR_SCREEN_FP32, BR_SCREEN_INT16 } br_screen_kind;
+
 /* items_prepare: a catalogue made ready once per run. The views must outlive *out.
  *   in   item_ND f32; bias_N f32 [N, 1] or absent; require_N u64 [N, 1] or absent */
-br_status br_items_prepare(br_dev *dev, br_mat item_ND, br_mat bias_N, br_mat require_N,
-                           br_items **out);
+typedef struct br_items_args {
+    br_mat         item_ND;
+    br_mat         bias_N;
+    br_mat         require_N;
+    br_screen_kind screen;
+} br_items_args;
+br_status br_items_prepare(br_dev *dev, const br_items_args *args, br_items **out);
 void      br_items_free(br_items **items);
 
 /* score_topk: the K best eligible items for each query; the B x N scores are never stored.

@@ -6,23 +6,22 @@
 #define MAX_K   1024
 #define MAX_DIM 1024
 
-br_status br_items_prepare(br_dev *dev, br_mat item_ND, br_mat bias_N, br_mat require_N,
-                           br_items **out)
+br_status br_items_prepare(br_dev *dev, const br_items_args *args, br_items **out)
 {
     br_status     st      = BR_OK;
     br_items     *items   = NULL;
     const br_want wants[] = {
-        {"item_ND", item_ND, BR_F32, BR_ANY, BR_ANY, BR_MUST},
-        {"bias_N", bias_N, BR_F32, item_ND.n_rows, 1, BR_MAY},
-        {"require_N", require_N, BR_U64, item_ND.n_rows, 1, BR_MAY},
+        {"item_ND", args->item_ND, BR_F32, BR_ANY, BR_ANY, BR_MUST},
+        {"bias_N", args->bias_N, BR_F32, args->item_ND.n_rows, 1, BR_MAY},
+        {"require_N", args->require_N, BR_U64, args->item_ND.n_rows, 1, BR_MAY},
     };
 
     *out = NULL;
     BR_TRY(st, BR_CHECK_VIEWS(dev, "items_prepare", wants));
-    BR_TRY(st, br_check_range("items_prepare", "N", item_ND.n_rows, 1, INT32_MAX));
-    BR_TRY(st, br_check_range("items_prepare", "D", item_ND.n_cols, 1, MAX_DIM));
+    BR_TRY(st, br_check_range("items_prepare", "N", args->item_ND.n_rows, 1, INT32_MAX));
+    BR_TRY(st, br_check_range("items_prepare", "D", args->item_ND.n_cols, 1, MAX_DIM));
     BR_ALLOC(st, items, 1, "prepared items");
-    *items = (br_items){dev->table, item_ND, bias_N, require_N, NULL};
+    *items = (br_items){dev->table, args->item_ND, args->bias_N, args->require_N, args->screen, NULL};
     BR_TRY(st, dev->table->items_prepare(dev, items));
     *out  = items;
     items = NULL;

@@ -143,6 +143,7 @@ static br_status place_catalogue(br_job *job)
 {
     br_status       st = BR_OK;
     const br_setup *s  = job->setup;
+    br_items_args   items;
 
     if (s->table_row != NULL) {
         BR_TRY(st, gather_listed(job, br_model_item_table(job->model), &job->item_ND));
@@ -155,7 +156,9 @@ static br_status place_catalogue(br_job *job)
         BR_TRY(st, upload_listed(job, BR_F32, s->catalogue.bias_N, 1, &job->bias_N));
     }
     BR_TRY(st, upload_listed(job, BR_U64, s->catalogue.segment_N, 1, &job->require_N));
-    BR_TRY(st, br_items_prepare(job->dev, job->item_ND, job->bias_N, job->require_N, &job->items));
+    items = (br_items_args){
+        .item_ND = job->item_ND, .bias_N = job->bias_N, .require_N = job->require_N};
+    BR_TRY(st, br_items_prepare(job->dev, &items, &job->items));
 done:
     return st;
 }

@@ -17,13 +17,13 @@
 #include "kernels/canonical.h"
 #include "kernels/cpu/topk/candidates.h"
 
-#define br_screen_pick plain_screen_pick /* the path of processors without AVX2 */
+#define br_screen_f32_pick plain_screen_pick /* the path of processors without AVX2 */
 #pragma push_macro("__x86_64__")
 #undef __x86_64__
-#include "kernels/cpu/topk/screen.c"
+#include "kernels/cpu/topk/screen_f32.c"
 #pragma pop_macro("__x86_64__")
-#undef br_screen_pick
-br_screen_fn br_screen_pick(void);
+#undef br_screen_f32_pick
+br_screen_f32_fn br_screen_f32_pick(void);
 
 #define ROWS BR_SCREEN_ROWS
 #define COLS BR_SCREEN_COLS
@@ -42,7 +42,7 @@ static float draw_value(void)
 }
 
 typedef struct block_case {
-    br_screen_block block;
+    br_screen_f32   block;
     const float    *x_R[ROWS];
     float           x[ROWS * 1024], z[1024 * COLS], bias[COLS], threshold[ROWS];
 } block_case;
@@ -57,7 +57,7 @@ static void fill_case(block_case *c, int64_t D, float scale)
         c->bias[i] = i % 4 ? draw_value() : -1e30f;
     for (int r = 0; r < ROWS; r++)
         c->x_R[r] = c->x + r * D;
-    c->block = (br_screen_block){
+    c->block = (br_screen_f32){
         .x_R = c->x_R, .threshold_R = c->threshold, .packed = c->z, .bias_C = c->bias, .D = D};
 }
 
@@ -81,7 +81,7 @@ static void check_bound(const block_case *c, int r, int i)
                  error);
 }
 
-static void check_block(block_case *c, br_screen_fn run)
+static void check_block(block_case *c, br_screen_f32_fn run)
 {
     int n_hits = 0;
 
@@ -121,7 +121,7 @@ static void test_blocks(void **state)
         for (size_t i = 0; i < sizeof scales / sizeof *scales; i++) {
             fill_case(c, dims[d], scales[i]);
             check_block(c, plain_screen_pick());
-            check_block(c, br_screen_pick());
+            check_block(c, br_screen_f32_pick());
         }
     free(c);
 }

@@ -19,6 +19,7 @@ typedef struct problem {
     int64_t   B, N, D;
     int32_t   k;
     bool      has_bias, has_rules;
+    br_screen_kind screen;
     float    *query_BD, *item_ND, *bias_N;
     uint64_t *have_B, *require_N;
     int64_t  *offset_B1;

@@ -4,13 +4,11 @@
  * instead of a store. Called for each block: nearly all the time of score_topk is spent here. */
 #include "kernels/cpu/topk/screen.h"
 
-#include <stdbool.h>
-
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
-static int screen_plain(br_screen_block *b)
+static bool screen_plain(br_screen_f32 *b)
 {
     uint32_t any = 0;
 
@@ -59,7 +57,7 @@ static int screen_plain(br_screen_block *b)
                       (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(hi##r, t, _CMP_GE_OQ)) << 8;      \
     } while (0)
 
-__attribute__((target("avx2,fma"), noinline)) static int screen_fma(br_screen_block *b)
+__attribute__((target("avx2,fma"), noinline)) static bool screen_fma(br_screen_f32 *b)
 {
     const float *z  = b->packed;
     const float *x0 = b->x_R[0], *x1 = b->x_R[1], *x2 = b->x_R[2];
@@ -104,7 +102,7 @@ __attribute__((target("avx2,fma"), noinline)) static int screen_fma(br_screen_bl
 }
 #endif
 
-br_screen_fn br_screen_pick(void)
+br_screen_f32_fn br_screen_f32_pick(void)
 {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
