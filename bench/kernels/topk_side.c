@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One side of a side-by-side run of score_topk (bench/peers/): reads two matrices once, then for
+ * each line "run" on stdin scores all customers and answers "wall_s cpu_s rescored_per_row
+ * slow_rows"; "save FILE" writes items i32 [B, K] and scores f32 [B, K]; the end of input ends it.
+ *
+ *   topk_side X.npy Z.npy K LANES auto|fp32|int16 [BIAS.npy] */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/base/clock.h"
+#include "host/base/memory.h"
+#include "host/base/parallel.h"
+#include "host/io/matrix.h"
+#include "kernels/ops.h"
+
+#define TASK_ROWS 264 /* whole tiles */
+#define MAX_LANES 64
+
+typedef struct side {
+    br_dev   *dev;
+    br_dev   *lane[MAX_LANES];
+    int       n_lanes;
+    int32_t   k;
+    br_items *items;
+    br_mat    query_BD, item_ND, bias_N, item_BK, score_BK;
+    int64_t   n_rescored, n_slow;
+} side;
+
+static br_status place(br_dev *dev, const char *path, br_mat *out)
+{
+    br_status  st   = BR_OK;
+    br_matrix *file = NULL;
+    float     *host = NULL;
+    int64_t    n, D;
+
+    BR_TRY(st, br_matrix_open(path, &file));
+    n = br_matrix_n_rows(file);
+    D = br_matrix_n_cols(file);
+    BR_ALLOC(st, host, n * D, "matrix");
+    BR_TRY(st, br_matrix_read(file, 0, n, host));
+    BR_TRY(st, br_dev_alloc(dev, BR_F32, n, D, out));
+    BR_TRY(st, br_upload(dev, *out, host));
+done:
+    br_matrix_close(&file);
+    br_free(&host);
+    return st;
+}
+
+static br_status open_side(side *s, char **argv, int argc)
+{
+    static const char *const name[] = {"auto", "fp32", "int16"};
+    br_status                st     = BR_OK;
+    br_items_args            items  = {.screen = BR_SCREEN_AUTO};
+
+    s->k       = atoi(argv[3]);
+    s->n_lanes = atoi(argv[4]);
+    for (int i = 0; i < 3; i++)
+        if (strcmp(argv[5], name[i]) == 0)
+            items.screen = (br_screen_kind)i;
+    if (s->n_lanes < 1 || s->n_lanes > MAX_LANES)
+        BR_FAIL(st, BR_E_USAGE, "LANES: found %d, expected 1 to %d", s->n_lanes, MAX_LANES);
+    BR_TRY(st, br_dev_open(BR_BACKEND_CPU, 0, &s->dev));
+    BR_TRY(st, place(s->dev, argv[1], &s->query_BD));
+    BR_TRY(st, place(s->dev, argv[2], &s->item_ND));
+    if (argc > 6)
+        BR_TRY(st, place(s->dev, argv[6], &s->bias_N));
+    for (int i = 0; i < s->n_lanes; i++)
+        BR_TRY(st, br_dev_open_lane(s->dev,
+                                    br_score_topk_scratch_bytes(s->item_ND.n_rows,
+                                                                s->item_ND.n_cols, s->k),
+                                    &s->lane[i]));
+    BR_TRY(st, br_dev_alloc(s->dev, BR_I32, s->query_BD.n_rows, s->k, &s->item_BK));
+    BR_TRY(st, br_dev_alloc(s->dev, BR_F32, s->query_BD.n_rows, s->k, &s->score_BK));
+    items.item_ND = s->item_ND;
+    items.bias_N  = s->bias_N;
+    BR_TRY(st, br_items_prepare(s->dev, &items, &s->items));
+done:
+    return st;
+}
+
+static br_status run_task(void *context, int lane, int64_t task)
+{
+    side              *s    = context;
+    int64_t            row  = task * TASK_ROWS;
+    int64_t            left = s->query_BD.n_rows - row;
+    int64_t            n    = left < TASK_ROWS ? left : TASK_ROWS;
+    br_score_topk_args args = {.items    = s->items,
+                               .query_BD = br_mat_rows(s->query_BD, row, n),
+                               .k        = s->k,
+                               .item_BK  = br_mat_rows(s->item_BK, row, n),
+                               .score_BK = br_mat_rows(s->score_BK, row, n)};
+    br_status          st   = br_op_score_topk(s->lane[lane], &args);
+
+    __atomic_fetch_add(&s->n_slow, args.n_slow, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&s->n_rescored, args.n_rescored, __ATOMIC_RELAXED);
+    return st;
+}
+
+static br_status run_all(side *s)
+{
+    br_status st     = BR_OK;
+    double    wall_s = br_clock_wall_s(), cpu_s = 0.0;
+    int64_t   B = s->query_BD.n_rows;
+
+    s->n_slow = s->n_rescored = 0;
+    BR_TRY(st, br_parallel_for(s->n_lanes, (B + TASK_ROWS - 1) / TASK_ROWS, run_task, s, &cpu_s));
+    (void)printf("%.6f %.6f %.2f %lld\n", br_clock_wall_s() - wall_s, cpu_s,
+                 (double)s->n_rescored / (double)B, (long long)s->n_slow);
+    (void)fflush(stdout);
+done:
+    return st;
+}
+
+static br_status save(const side *s, const char *path)
+{
+    br_status st   = BR_OK;
+    int64_t   n    = s->item_BK.n_rows * s->item_BK.n_cols;
+    void     *host = NULL;
+    FILE     *file = fopen(path, "wb");
+
+    if (file == NULL)
+        BR_FAIL(st, BR_E_IO, "%s: cannot open", path);
+    BR_TRY(st, br_alloc(n, 4, "lists", &host));
+    BR_TRY(st, br_download(s->dev, s->item_BK, host));
+    (void)fwrite(host, 4, (size_t)n, file);
+    BR_TRY(st, br_download(s->dev, s->score_BK, host));
+    (void)fwrite(host, 4, (size_t)n, file);
+    (void)printf("saved\n");
+done:
+    br_free(&host);
+    if (file != NULL)
+        (void)fclose(file);
+    (void)fflush(stdout);
+    return st;
+}
+
+static void close_side(side *s)
+{
+    br_items_free(&s->items);
+    br_dev_free(&s->query_BD);
+    br_dev_free(&s->item_ND);
+    br_dev_free(&s->bias_N);
+    br_dev_free(&s->item_BK);
+    br_dev_free(&s->score_BK);
+    for (int i = 0; i < MAX_LANES; i++)
+        br_dev_close(&s->lane[i]);
+    br_dev_close(&s->dev);
+}
+
+int main(int argc, char **argv)
+{
+    br_status st = BR_OK;
+    side      s  = {0};
+    char      line[4096];
+
+    if (argc < 6 || argc > 7) {
+        (void)fprintf(stderr,
+                      "usage: topk_side X.npy Z.npy K LANES auto|fp32|int16 [BIAS.npy]\n");
+        return 2;
+    }
+    BR_TRY(st, open_side(&s, argv, argc));
+    (void)printf("ready\n");
+    (void)fflush(stdout);
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strcmp(line, "run") == 0)
+            BR_TRY(st, run_all(&s));
+        else if (strncmp(line, "save ", 5) == 0)
+            BR_TRY(st, save(&s, line + 5));
+    }
+done:
+    if (st != BR_OK)
+        (void)fprintf(stderr, "topk_side: %s\n", br_error_last()->text);
+    close_side(&s);
+    return st == BR_OK ? 0 : 1;
+}
