@@ -21,7 +21,8 @@ br_status br_items_prepare(br_dev *dev, const br_items_args *args, br_items **ou
     BR_TRY(st, br_check_range("items_prepare", "N", args->item_ND.n_rows, 1, INT32_MAX));
     BR_TRY(st, br_check_range("items_prepare", "D", args->item_ND.n_cols, 1, MAX_DIM));
     BR_ALLOC(st, items, 1, "prepared items");
-    *items = (br_items){dev->table, args->item_ND, args->bias_N, args->require_N, args->screen, NULL};
+    *items =
+        (br_items){dev->table, args->item_ND, args->bias_N, args->require_N, args->screen, NULL};
     BR_TRY(st, dev->table->items_prepare(dev, items));
     *out  = items;
     items = NULL;

@@ -42,9 +42,9 @@ static float draw_value(void)
 }
 
 typedef struct block_case {
-    br_screen_f32   block;
-    const float    *x_R[ROWS];
-    float           x[ROWS * 1024], z[1024 * COLS], bias[COLS], threshold[ROWS];
+    br_screen_f32 block;
+    const float  *x_R[ROWS];
+    float         x[ROWS * 1024], z[1024 * COLS], bias[COLS], threshold[ROWS];
 } block_case;
 
 static void fill_case(block_case *c, int64_t D, float scale)

@@ -15,17 +15,17 @@
 
 typedef enum { RANDOM, TIED, DUPLICATE, ASCENDING, ZERO, HUGE_NORM, DENORMAL, N_KINDS } data_kind;
 typedef struct problem {
-    data_kind kind;
-    int64_t   B, N, D;
-    int32_t   k;
-    bool      has_bias, has_rules;
+    data_kind      kind;
+    int64_t        B, N, D;
+    int32_t        k;
+    bool           has_bias, has_rules;
     br_screen_kind screen;
-    float    *query_BD, *item_ND, *bias_N;
-    uint64_t *have_B, *require_N;
-    int64_t  *offset_B1;
-    int32_t  *never_S;
-    int32_t  *item_BK;
-    float    *score_BK;
+    float         *query_BD, *item_ND, *bias_N;
+    uint64_t      *have_B, *require_N;
+    int64_t       *offset_B1;
+    int32_t       *never_S;
+    int32_t       *item_BK;
+    float         *score_BK;
 } problem;
 
 void make_problem(problem *p);
