@@ -99,7 +99,9 @@ static br_status subject_open(br_backend backend, const shape *what, subject *s)
     BR_TRY(st, place(s->dev, what->N, 1, 3, &s->bias_N));
     BR_TRY(st, br_dev_alloc(s->dev, BR_I32, what->B, what->k, &s->item_BK));
     BR_TRY(st, br_dev_alloc(s->dev, BR_F32, what->B, what->k, &s->score_BK));
-    BR_TRY(st, br_items_prepare(s->dev, &(br_items_args){.item_ND = s->item_ND, .bias_N = s->bias_N}, &s->items));
+    BR_TRY(st,
+           br_items_prepare(s->dev, &(br_items_args){.item_ND = s->item_ND, .bias_N = s->bias_N},
+                            &s->items));
 done:
     return st;
 }

@@ -67,10 +67,10 @@ static br_status open_side(side *s, char **argv, int argc)
     if (argc > 6)
         BR_TRY(st, place(s->dev, argv[6], &s->bias_N));
     for (int i = 0; i < s->n_lanes; i++)
-        BR_TRY(st, br_dev_open_lane(s->dev,
-                                    br_score_topk_scratch_bytes(s->item_ND.n_rows,
-                                                                s->item_ND.n_cols, s->k),
-                                    &s->lane[i]));
+        BR_TRY(st,
+               br_dev_open_lane(
+                   s->dev, br_score_topk_scratch_bytes(s->item_ND.n_rows, s->item_ND.n_cols, s->k),
+                   &s->lane[i]));
     BR_TRY(st, br_dev_alloc(s->dev, BR_I32, s->query_BD.n_rows, s->k, &s->item_BK));
     BR_TRY(st, br_dev_alloc(s->dev, BR_F32, s->query_BD.n_rows, s->k, &s->score_BK));
     items.item_ND = s->item_ND;
@@ -156,8 +156,7 @@ int main(int argc, char **argv)
     char      line[4096];
 
     if (argc < 6 || argc > 7) {
-        (void)fprintf(stderr,
-                      "usage: topk_side X.npy Z.npy K LANES auto|fp32|int16 [BIAS.npy]\n");
+        (void)fprintf(stderr, "usage: topk_side X.npy Z.npy K LANES auto|fp32|int16 [BIAS.npy]\n");
         return 2;
     }
     BR_TRY(st, open_side(&s, argv, argc));

@@ -118,7 +118,8 @@ def main():
     path = f"faiss {faiss.__version__} {faiss.get_compile_options().strip()}"
     print(f"# {path}; {a.threads} threads, {a.customers} customers, {a.pairs} pairs")
     print("# us per customer, ratio = Faiss / ours: median [least - most]")
-    print(f"{'data':7} {'D':>4} {'N':>8} {'K':>4} {'screen':>6} {'path':>5} {'ours':>8} {'faiss':>8} "
+    print(f"{'data':7} {'D':>4} {'N':>8} {'K':>4} {'screen':>6} {'path':>5} {'ours':>8} "
+          f"{'faiss':>8} "
           f"{'cpu ratio':>20} {'wall ratio':>20} {'rescored':>8} {'slow':>5} {'#wrong':>6}")
     rows = []
     for data in a.data:

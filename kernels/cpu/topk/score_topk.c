@@ -102,8 +102,7 @@ static br_status scan_f32(scan *s, int64_t panel, int64_t place, int64_t first)
         return BR_OK;
     for (int r = 0; r < BR_SCREEN_ROWS; r++)
         if (block.hit_R[r] != 0)
-            BR_TRY(st,
-                   collect_row(s, panel, place + r, first, block.hit_R[r], block.score_RC[r]));
+            BR_TRY(st, collect_row(s, panel, place + r, first, block.hit_R[r], block.score_RC[r]));
 done:
     return st;
 }
@@ -166,9 +165,9 @@ done:
 
 static void place_vector(scan *s, int64_t place)
 {
-    const br_tile *t      = &s->tile;
-    int64_t        b      = s->row_L[place];
-    int64_t        group  = place / BR_SCREEN_ROWS, r = place % BR_SCREEN_ROWS;
+    const br_tile *t     = &s->tile;
+    int64_t        b     = s->row_L[place];
+    int64_t        group = place / BR_SCREEN_ROWS, r = place % BR_SCREEN_ROWS;
     int16_t       *to     = s->code_L + group * BR_SCREEN_ROWS * 2 * t->n_pairs + 2 * r;
     const int16_t *code_D = t->code_RD + b * 2 * t->n_pairs;
 

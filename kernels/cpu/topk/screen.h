@@ -41,9 +41,9 @@ br_screen_f32_fn br_screen_f32_pick(void); /* the one for this processor */
 
 typedef struct br_screen_i16 {
     /* in */
-    const int16_t *x;                     /* [n_pairs][BR_SCREEN_ROWS][2] */
-    const int16_t *z;                     /* [n_pairs][BR_SCREEN_COLS][2] */
-    int64_t        n_pairs;               /* D/2, rounded up */
+    const int16_t *x;                       /* [n_pairs][BR_SCREEN_ROWS][2] */
+    const int16_t *z;                       /* [n_pairs][BR_SCREEN_COLS][2] */
+    int64_t        n_pairs;                 /* D/2, rounded up */
     int32_t        above_R[BR_SCREEN_ROWS]; /* what is larger passes; INT32_MAX: nothing */
     /* out, where something passed */
     uint32_t       hit_R[BR_SCREEN_ROWS];

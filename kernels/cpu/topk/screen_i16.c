@@ -52,8 +52,7 @@ static bool screen_plain(br_screen_i16 *b)
         any       = _mm256_or_si256(any, _mm256_cmpgt_epi32(lo##r, t));                            \
         any       = _mm256_or_si256(any, _mm256_cmpgt_epi32(hi##r, t));                            \
     } while (0)
-#define HITS(v, t)                                                                                 \
-    (uint32_t) _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32((v), (t))))
+#define HITS(v, t) (uint32_t) _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32((v), (t))))
 #define STORE(r)                                                                                   \
     do {                                                                                           \
         __m256i t = _mm256_set1_epi32(b->above_R[r]);                                              \
@@ -69,21 +68,20 @@ __attribute__((target("avx2"))) static bool screen_avx2(br_screen_i16 *b)
     __m256i        lo0, lo1, lo2, lo3, lo4, lo5, hi0, hi1, hi2, hi3, hi4, hi5;
     __m256i        lo, hi, pair, term, any;
 
-    __asm__ volatile(
-        CLEAR(0) CLEAR(1) CLEAR(2) CLEAR(3) CLEAR(4) CLEAR(5)
-        ".p2align 5\n"
-        "1:\n\t"
-        "vmovdqu (%[z]), %[lo]\n\t"
-        "vmovdqu 32(%[z]), %[hi]\n\t"
-        MULTIPLY(0) MULTIPLY(1) MULTIPLY(2) MULTIPLY(3) MULTIPLY(4) MULTIPLY(5)
-        "add $64, %[z]\n\t"
-        "add $24, %[x]\n\t"
-        "dec %[n]\n\t"
-        "jnz 1b"
-        : SUMS(0), SUMS(1), SUMS(2), SUMS(3), SUMS(4), SUMS(5), [lo] "=&x"(lo), [hi] "=&x"(hi),
-          [pair] "=&x"(pair), [term] "=&x"(term), [x] "+r"(x), [z] "+r"(z), [n] "+r"(n)
-        :
-        : "memory", "cc");
+    __asm__ volatile(CLEAR(0) CLEAR(1) CLEAR(2) CLEAR(3) CLEAR(4)
+                         CLEAR(5) ".p2align 5\n"
+                                  "1:\n\t"
+                                  "vmovdqu (%[z]), %[lo]\n\t"
+                                  "vmovdqu 32(%[z]), %[hi]\n\t" MULTIPLY(0) MULTIPLY(1) MULTIPLY(2)
+                                      MULTIPLY(3) MULTIPLY(4) MULTIPLY(5) "add $64, %[z]\n\t"
+                                                                          "add $24, %[x]\n\t"
+                                                                          "dec %[n]\n\t"
+                                                                          "jnz 1b"
+                     : SUMS(0), SUMS(1), SUMS(2), SUMS(3), SUMS(4),
+                       SUMS(5), [lo] "=&x"(lo), [hi] "=&x"(hi), [pair] "=&x"(pair),
+                       [term] "=&x"(term), [x] "+r"(x), [z] "+r"(z), [n] "+r"(n)
+                     :
+                     : "memory", "cc");
     any = _mm256_setzero_si256();
     TEST(0);
     TEST(1);
