@@ -60,6 +60,7 @@ struct br_items {
     br_mat                  bias_N;
     br_mat                  require_N;
     br_screen_kind          screen;
+    int32_t                 k;
     void                   *prepared; /* the backend's own */
 };
 

@@ -286,15 +286,17 @@ br_status br_op_norm_band(br_dev *dev, br_mat x_BD, double lo, double hi);
 /* ---- scoring -------------------------------------------------------------------------------- */
 
 /* How score_topk finds the items that are worth an exact score. The lists are the same. */
-typedef enum { BR_SCREEN_AUTO, BR_SCREEN_FP32, BR_SCREEN_INT16 } br_screen_kind;
+typedef enum { BR_SCREEN_AUTO, BR_SCREEN_FP32, BR_SCREEN_INT16, BR_SCREEN_INT8 } br_screen_kind;
 
 /* items_prepare: a catalogue made ready once per run. The views must outlive *out.
- *   in   item_ND f32; bias_N f32 [N, 1] or absent; require_N u64 [N, 1] or absent */
+ *   in   item_ND f32; bias_N f32 [N, 1] or absent; require_N u64 [N, 1] or absent; k: how long
+ *        lists will be, about (0: unknown), a hint to the planner */
 typedef struct br_items_args {
     br_mat         item_ND;
     br_mat         bias_N;
     br_mat         require_N;
     br_screen_kind screen;
+    int32_t        k;
 } br_items_args;
 br_status br_items_prepare(br_dev *dev, const br_items_args *args, br_items **out);
 void      br_items_free(br_items **items);
@@ -320,7 +322,8 @@ typedef struct br_score_topk_args {
     br_mat          score_BK;
     int64_t         bad_row; /* out, on BR_E_INPUT */
     int64_t         bad_item;
-    int64_t         n_slow; /* out: rows redone on the slow path */
+    int64_t         n_slow;   /* out: rows redone on the slow path */
+    int64_t         n_second; /* rows whose foretold threshold was too high: a second pass */
     int64_t         n_rescored;
 } br_score_topk_args;
 br_status br_op_score_topk(br_dev *dev, br_score_topk_args *args);

@@ -234,9 +234,14 @@ br_status run(problem *p, br_backend backend, int n_lanes, int64_t batch, int64_
         bias_N = place(dev, BR_F32, p->N, 1, p->bias_N);
     if (p->has_rules)
         require_N = place(dev, BR_U64, p->N, 1, p->require_N);
-    assert_int_equal(
-        br_items_prepare(dev, &(br_items_args){item_ND, bias_N, require_N, p->screen}, &r.items),
-        BR_OK);
+    assert_int_equal(br_items_prepare(dev,
+                                      &(br_items_args){.item_ND   = item_ND,
+                                                       .bias_N    = bias_N,
+                                                       .require_N = require_N,
+                                                       .screen    = p->screen,
+                                                       .k         = p->k},
+                                      &r.items),
+                     BR_OK);
     r.query_BD  = place(dev, BR_F32, p->B, p->D, p->query_BD);
     r.have_B    = place(dev, BR_U64, p->B, 1, p->have_B);
     r.offset_B1 = place(dev, BR_I64, p->B + 1, 1, p->offset_B1);

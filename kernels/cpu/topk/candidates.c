@@ -4,6 +4,8 @@
  * customer; the dot product for each survivor. */
 #include "kernels/cpu/topk/candidates.h"
 
+#include <stdbool.h>
+
 #include "kernels/canonical.h"
 #include "kernels/cpu/clones.h"
 
@@ -30,28 +32,47 @@ BR_CLONES static void find_range(const int32_t *key_C, int32_t n, int32_t *least
     *most  = hi;
 }
 
+BR_CLONES static void keys_of(const float *value_C, int32_t n, int32_t *key_C)
+{
+    for (int32_t i = 0; i < n; i++) {
+        int32_t bits;
+
+        memcpy(&bits, value_C + i, 4);
+        key_C[i] = bits ^ ((bits >> 31) & 0x7fffffff);
+    }
+}
+
 /* Bisection over the keys: a count is one pass in vector code, so this beats a quickselect whose
  * branches nobody can predict. */
-float br_candidates_floor(const br_candidates *c, int32_t k)
+float br_candidates_rank(const float *value_C, int32_t n, int32_t rank, int32_t *key_C)
 {
     int32_t least, most;
     int64_t lo, hi;
 
-    find_range(c->lower_C, c->n, &least, &most);
+    keys_of(value_C, n, key_C);
+    find_range(key_C, n, &least, &most);
     lo = least;
     hi = most;
-    while (lo < hi) { /* k reach lo */
+    while (lo < hi) { /* `rank` of them reach lo */
         int64_t mid   = lo + (hi - lo + 1) / 2;
-        int32_t count = count_reaching(c->lower_C, c->n, (int32_t)mid);
+        int32_t count = count_reaching(key_C, n, (int32_t)mid);
 
-        if (count < k)
+        if (count < rank)
             hi = mid - 1;
         else
             lo = mid;
-        if (count == k)
+        if (count == rank)
             break;
     }
     return br_order_value((int32_t)lo);
+}
+
+static void move(br_candidates *c, int32_t to, int32_t from)
+{
+    c->approx_C[to] = c->approx_C[from];
+    c->slack_C[to]  = c->slack_C[from];
+    c->bias_C[to]   = c->bias_C[from];
+    c->item_C[to]   = c->item_C[from];
 }
 
 void br_candidates_drop(br_candidates *c, float floor)
@@ -59,12 +80,31 @@ void br_candidates_drop(br_candidates *c, float floor)
     int32_t n = 0;
 
     for (int32_t i = 0; i < c->n; i++) {
-        c->lower_C[n] = c->lower_C[i];
-        c->upper_C[n] = c->upper_C[i];
-        c->item_C[n]  = c->item_C[i];
-        n += c->upper_C[i] >= floor;
+        bool stays = c->approx_C[i] + c->slack_C[i] >= floor;
+
+        move(c, n, i);
+        n += stays;
     }
     c->n = n;
+}
+
+int32_t br_candidates_part(br_candidates *c, float level)
+{
+    int32_t n = 0;
+
+    for (int32_t i = 0; i < c->n; i++) {
+        float   approx = c->approx_C[i], slack = c->slack_C[i], bias = c->bias_C[i];
+        int32_t item = c->item_C[i];
+
+        if (approx < level)
+            continue;
+        move(c, i, n);
+        c->approx_C[n] = approx;
+        c->slack_C[n]  = slack;
+        c->bias_C[n]   = bias;
+        c->item_C[n++] = item;
+    }
+    return n;
 }
 
 static void sort_short(uint64_t *key, int64_t n)

@@ -10,8 +10,9 @@
 
 typedef struct br_candidates {
     int32_t  n;
-    int32_t *lower_C; /* at least this: an order key of a float */
-    float   *upper_C; /* at most this */
+    float   *approx_C;
+    float   *slack_C; /* |approx - canonical score|, at most */
+    float   *bias_C;
     int32_t *item_C;
 } br_candidates;
 
@@ -33,12 +34,15 @@ static inline float br_order_value(int32_t key)
     return value;
 }
 
-/* A number that at least k of the n lower bounds reach (1 <= k <= n), the largest but for ties of
- * count: the k-th largest or less. */
-float br_candidates_floor(const br_candidates *candidates, int32_t k);
+/* The rank-th largest of n values (1 <= rank <= n), or a little less: a number that at least
+ * `rank` of them reach and, but for ties, no more. key_C: n places to work in. */
+float br_candidates_rank(const float *value_C, int32_t n, int32_t rank, int32_t *key_C);
 
 /* Drops what cannot reach `floor`; the rest keeps its order. */
 void br_candidates_drop(br_candidates *candidates, float floor);
+
+/* Puts those whose approx reaches `level` first; returns how many. */
+int32_t br_candidates_part(br_candidates *candidates, float level);
 
 /* (score, item) as one number: ascending means score descending, then item ascending. */
 static inline uint64_t br_rank_key(float score, int32_t item)
@@ -57,5 +61,9 @@ void br_rank_sort(uint64_t *key, int64_t n); /* ascending; no two alike */
 
 /* The canonical dot product, vectorised: the same bits as br_canonical_dot. */
 double br_canonical_dot_fast(const float *x_D, const float *z_D, int64_t D);
+
+/* The same of one customer with four items. x_D8 is x in float64, zeros up to a multiple of 8. */
+void br_canonical_widen(const float *x_D, int64_t D, double *x_D8);
+void br_canonical_dots(const double *x_D8, const float *const z_4D[4], int64_t D, double dot_4[4]);
 
 #endif

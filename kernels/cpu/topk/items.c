@@ -1,196 +1,169 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A catalogue made ready for the cpu screen: sorted, measured, packed. Called once per run; takes
- * half as much memory again as the vectors (INT16), or as much (FP32). */
+ * A catalogue made ready for the cpu screen: ordered, written as units, measured. Called once per
+ * run; takes as much memory again as the vectors (fp32), half (int16) or a quarter (int8), and
+ * 13 bytes an item. */
 #include "kernels/cpu/topk/items.h"
 
 #include <math.h>
+#include <string.h>
 
+#include "host/base/clock.h"
+#include "host/base/log.h"
 #include "kernels/cpu/cpu.h"
-#include "kernels/cpu/topk/candidates.h"
+#include "kernels/cpu/topk/bounds.h"
 
-/* One catalogue on its way into the screen's form. */
+#define MOST_D 1024
+
+/* One panel on its way: copies of its vectors, rotated where that was planned. */
 typedef struct making {
     const br_items *items;
     br_cpu_items   *to;
-    int64_t         N;
+    const double   *norm_N;
     int64_t         D;
-    double         *norm_N; /* by item row */
+    float          *z_CD; /* [32][D] */
 } making;
 
-static const float *vector_of(const making *m, int64_t row)
+static float largest_of(const making *m, int64_t n)
 {
-    return br_mat_f32(m->items->item_ND) + row * m->items->item_ND.ld;
+    float element = 0.0f;
+
+    for (int64_t c = 0; c < n; c++)
+        element = fmaxf(element, br_codes_measure(m->z_CD + c * m->D, m->D).element);
+    return element;
 }
 
-static double norm_of(const float *z_D, int64_t D)
+static void copy_vectors(const making *m, int64_t first, int64_t n)
 {
-    double sum = 0.0;
-
-    for (int64_t d = 0; d < D; d++)
-        sum += (double)z_D[d] * (double)z_D[d];
-    return sqrt(sum);
-}
-
-/* Falling norm, then row. The order is a matter of speed alone: a NaN may land anywhere. */
-static br_status sort_items(making *m)
-{
-    br_status st  = BR_OK;
-    uint64_t *key = NULL;
-
-    BR_ALLOC(st, key, m->N, "item order");
-    for (int64_t i = 0; i < m->N; i++) {
-        m->norm_N[i] = norm_of(vector_of(m, i), m->D);
-        key[i]       = br_rank_key((float)m->norm_N[i], (int32_t)i);
+    for (int64_t c = 0; c < n; c++) {
+        memcpy(m->z_CD + c * m->D, br_cpu_item_at(m->items, m->to, first + c),
+               (size_t)m->D * sizeof(float));
+        if (m->to->is_rotated)
+            br_codes_rotate(m->z_CD + c * m->D, m->D);
     }
-    br_rank_sort(key, m->N);
-    for (int64_t i = 0; i < m->N; i++)
-        m->to->row_N[i] = (int32_t)(uint32_t)key[i];
-done:
-    br_free(&key);
-    return st;
 }
 
-/* The larger one; a NaN in `value` stays, and sends every customer to the slow path. */
-static double most(double so_far, double value)
+static void code_panel(const making *m, int64_t at, int64_t n, double norm)
 {
-    return value <= so_far ? so_far : value;
+    const br_screen_kernel *kernel   = m->to->kernel;
+    br_panel               *panel    = &m->to->panel_P[at];
+    int32_t                *unit     = m->to->unit_PUC + at * m->to->n_units * BR_SCREEN_COLS;
+    double                  residual = 0.0, code_norm = 0.0;
+    br_vector_size          size = {norm, 0.0f};
+
+    copy_vectors(m, at * BR_SCREEN_COLS, n);
+    size.element   = largest_of(m, n);
+    panel->scale   = br_codes_scale(kernel, kernel->item_most, size);
+    panel->inverse = 1.0f / panel->scale;
+    for (int64_t c = 0; c < n; c++) {
+        br_coded coded = br_codes_write(kernel, m->z_CD + c * m->D, m->D, panel->scale,
+                                        kernel->item_offset, unit + c, BR_SCREEN_COLS);
+
+        residual  = fmax(residual, coded.residual);
+        code_norm = fmax(code_norm, coded.norm);
+    }
+    if (kernel->kind == BR_SCREEN_FP32)
+        residual = br_bound_of_floats(m->D) * norm;
+    else
+        residual += m->to->is_rotated ? 2.0 * BR_ROTATION_ERROR * norm : 0.0;
+    panel->residual  = br_bound_up(residual + BR_CANONICAL_ERROR * norm);
+    panel->code_norm = br_bound_up(code_norm);
 }
 
-static void measure_panel(const making *m, int64_t panel)
+static void measure_panel(const making *m, int64_t at, int64_t n)
 {
-    br_cpu_items *to    = m->to;
-    int64_t       first = panel * BR_PANEL_ITEMS;
-    double        norm = 0.0, bias = -INFINITY;
+    br_cpu_items   *to        = m->to;
+    br_panel       *panel     = &to->panel_P[at];
+    const uint64_t *require_N = br_mat_at(m->items->require_N);
+    const float    *bias_N    = br_mat_f32(m->items->bias_N);
+    double          norm      = 0.0;
 
-    for (int64_t at = first; at < first + BR_PANEL_ITEMS; at++) {
-        int64_t row = at < m->N ? to->row_N[at] : -1;
-        double  b   = 0.0;
+    panel->bias_most   = -INFINITY;
+    panel->require_all = UINT64_MAX;
+    for (int64_t i = at * BR_SCREEN_COLS; i < at * BR_SCREEN_COLS + n; i++) {
+        int64_t row = to->row_N[i];
+        float   b   = bias_N != NULL ? bias_N[row * m->items->bias_N.ld] : 0.0f;
 
-        if (row < 0) {
-            to->bias_N[at] = -INFINITY;
-            continue;
-        }
-        if (to->has_bias)
-            b = (double)br_mat_f32(m->items->bias_N)[row * m->items->bias_N.ld];
-        to->bias_N[at] = (float)b;
-        to->bias_size  = most(to->bias_size, fabs(b));
-        bias           = most(bias, b);
-        norm           = most(norm, m->norm_N[row]);
+        to->bias_N[i]    = b;
+        to->bias_size    = br_most(to->bias_size, fabs((double)b));
+        panel->bias_most = fmaxf(panel->bias_most, br_bias_up(b));
+        panel->require_all &= require_N != NULL ? require_N[row * m->items->require_N.ld] : 0;
+        norm = br_most(norm, m->norm_N[row]);
     }
-    for (int64_t at = first; at < first + BR_PANEL_ITEMS; at += BR_SCREEN_COLS) {
-        float *best = &to->bias_most_B[at / BR_SCREEN_COLS];
-
-        *best = -INFINITY;
-        for (int c = 0; c < BR_SCREEN_COLS; c++)
-            *best = to->bias_N[at + c] > *best ? to->bias_N[at + c] : *best;
-    }
-    to->norm_P[panel]      = norm;
-    to->bias_rest_P[panel] = bias;
+    to->norm_most    = br_most(to->norm_most, norm);
+    panel->norm_rest = br_bound_up(norm);
+    panel->bias_rest = panel->bias_most;
+    code_panel(m, at, n, norm);
 }
 
 /* From the last panel to the first: a bound holds for all that is left. */
-static void measure(const making *m)
+static void bound_rest(br_cpu_items *to)
 {
-    br_cpu_items *to = m->to;
+    for (int64_t at = to->n_panels - 2; at >= 0; at--) {
+        br_panel *panel = &to->panel_P[at], *next = panel + 1;
 
-    for (int64_t panel = to->n_panels - 1; panel >= 0; panel--) {
-        measure_panel(m, panel);
-        if (panel + 1 == to->n_panels)
-            continue;
-        to->norm_P[panel]      = most(to->norm_P[panel], to->norm_P[panel + 1]);
-        to->bias_rest_P[panel] = most(to->bias_rest_P[panel], to->bias_rest_P[panel + 1]);
+        panel->norm_rest = fmaxf(panel->norm_rest, next->norm_rest);
+        panel->bias_rest = fmaxf(panel->bias_rest, next->bias_rest);
     }
 }
 
-static br_status pack_f32(making *m)
+static br_status allocate(br_cpu_items *to)
 {
     br_status st = BR_OK;
 
-    BR_ALLOC(st, m->to->vectors, m->to->n_panels * BR_PANEL_ITEMS * m->D, "packed item vectors");
-    for (int64_t at = 0; at < m->N; at++) {
-        const float *z_D  = vector_of(m, m->to->row_N[at]);
-        float       *to_D = m->to->vectors + at / BR_SCREEN_COLS * BR_SCREEN_COLS * m->D;
-
-        for (int64_t d = 0; d < m->D; d++)
-            to_D[d * BR_SCREEN_COLS + at % BR_SCREEN_COLS] = z_D[d];
-    }
+    to->n_panels = (to->N + BR_SCREEN_COLS - 1) / BR_SCREEN_COLS;
+    BR_ALLOC(st, to->bias_N, to->N, "item biases");
+    BR_ALLOC(st, to->panel_P, to->n_panels, "item panels");
+    BR_ALLOC(st, to->unit_PUC, to->n_panels * to->n_units * BR_SCREEN_COLS, "item codes");
 done:
     return st;
 }
 
-static void code_item(const making *m, int64_t at, double scale, double *residual)
+static void say(const making *m, double started_s)
 {
-    int64_t      n_pairs = (m->D + 1) / 2;
-    const float *z_D     = vector_of(m, m->to->row_N[at]);
-    int16_t     *code    = m->to->codes + at / BR_SCREEN_COLS * BR_SCREEN_COLS * 2 * n_pairs;
-    double       sum     = 0.0;
+    const br_cpu_items *to    = m->to;
+    double              bytes = (double)to->n_panels *
+                       ((double)to->n_units * 4 * BR_SCREEN_COLS + (double)sizeof(br_panel)) +
+                   (double)to->N * 8;
 
-    code += at % BR_SCREEN_COLS * 2;
-    for (int64_t d = 0; d < m->D; d++) {
-        double number = nearbyint((double)z_D[d] / scale);
-        double left   = (double)z_D[d] - scale * number;
-
-        code[d / 2 * 2 * BR_SCREEN_COLS + d % 2] = (int16_t)number;
-        sum += left * left;
-    }
-    *residual = most(*residual, sqrt(sum));
-}
-
-static br_status pack_i16(making *m)
-{
-    br_status     st = BR_OK;
-    br_cpu_items *to = m->to;
-
-    BR_ALLOC(st, to->scale_P, to->n_panels, "panel scales");
-    BR_ALLOC(st, to->residual_P, to->n_panels, "panel residuals");
-    BR_ALLOC(st, to->codes, to->n_panels * BR_PANEL_ITEMS * 2 * ((m->D + 1) / 2), "item codes");
-    for (int64_t at = 0; at < m->N; at++) {
-        int64_t panel = at / BR_PANEL_ITEMS;
-
-        if (at % BR_PANEL_ITEMS == 0)
-            to->scale_P[panel] = to->norm_P[panel] > 0.0 ? to->norm_P[panel] / BR_CODE_NORM : 1.0;
-        code_item(m, at, to->scale_P[panel], &to->residual_P[panel]);
-    }
-done:
-    return st;
-}
-
-/* INT16 where it is faster and every norm can be measured. */
-static br_screen_kind plan(const br_items *items, const br_cpu_items *p)
-{
-    bool is_measured = p->norm_P[0] < INFINITY;
-
-    if (items->screen == BR_SCREEN_FP32 || !is_measured)
-        return BR_SCREEN_FP32;
-    return items->screen == BR_SCREEN_INT16 || br_screen_i16_pays() ? BR_SCREEN_INT16
-                                                                    : BR_SCREEN_FP32;
+    br_log(BR_LOG_INFO, "score_topk", "items packed in %.2f s; %.1f MB beside %.1f MB of vectors",
+           br_clock_wall_s() - started_s, bytes / 1e6, (double)(to->N * m->D * 4) / 1e6);
 }
 
 br_status br_cpu_items_prepare(br_dev *dev, br_items *items)
 {
-    br_status     st = BR_OK;
-    br_cpu_items *p  = NULL;
-    making        m  = {.items = items, .N = items->item_ND.n_rows, .D = items->item_ND.n_cols};
+    br_status     st      = BR_OK;
+    br_cpu_items *p       = NULL;
+    double       *norm_N  = NULL;
+    double        started = br_clock_wall_s();
+    making        m       = {.items = items, .D = items->item_ND.n_cols};
 
     (void)dev;
     BR_ALLOC(st, p, 1, "prepared items");
     items->prepared = p;
     m.to            = p;
+    p->N            = items->item_ND.n_rows;
     p->has_bias     = items->bias_N.buf != NULL;
-    p->n_panels     = (m.N + BR_PANEL_ITEMS - 1) / BR_PANEL_ITEMS;
-    BR_ALLOC(st, m.norm_N, m.N, "item norms");
-    BR_ALLOC(st, p->row_N, m.N, "item order");
-    BR_ALLOC(st, p->bias_N, p->n_panels * BR_PANEL_ITEMS, "item biases");
-    BR_ALLOC(st, p->bias_most_B, p->n_panels * BR_PANEL_ITEMS / BR_SCREEN_COLS, "block biases");
-    BR_ALLOC(st, p->norm_P, p->n_panels, "panel norms");
-    BR_ALLOC(st, p->bias_rest_P, p->n_panels, "panel biases");
-    BR_TRY(st, sort_items(&m));
-    measure(&m);
-    p->kind = plan(items, p);
-    BR_TRY(st, p->kind == BR_SCREEN_INT16 ? pack_i16(&m) : pack_f32(&m));
+    p->has_require  = items->require_N.buf != NULL;
+    BR_ALLOC(st, norm_N, p->N, "item norms");
+    BR_ALLOC(st, p->row_N, p->N, "item order");
+    BR_ALLOC(st, m.z_CD, BR_SCREEN_COLS * m.D, "one panel");
+    for (int64_t i = 0; i < p->N; i++)
+        norm_N[i] = br_codes_measure(br_mat_f32(items->item_ND) + i * items->item_ND.ld, m.D).norm;
+    m.norm_N = norm_N;
+    BR_TRY(st, br_cpu_items_order(items, norm_N, p));
+    br_cpu_items_plan(items, norm_N, p);
+    BR_TRY(st, allocate(p));
+    for (int64_t at = 0; at < p->n_panels; at++) {
+        int64_t left = p->N - at * BR_SCREEN_COLS;
+
+        measure_panel(&m, at, left < BR_SCREEN_COLS ? left : BR_SCREEN_COLS);
+    }
+    bound_rest(p);
+    say(&m, started);
 done:
-    br_free(&m.norm_N);
+    br_free(&norm_N);
+    br_free(&m.z_CD);
     return st;
 }
 
@@ -202,12 +175,7 @@ void br_cpu_items_release(br_items *items)
         return;
     br_free(&p->row_N);
     br_free(&p->bias_N);
-    br_free(&p->bias_most_B);
-    br_free(&p->norm_P);
-    br_free(&p->bias_rest_P);
-    br_free(&p->scale_P);
-    br_free(&p->residual_P);
-    br_free(&p->vectors);
-    br_free(&p->codes);
+    br_free(&p->panel_P);
+    br_free(&p->unit_PUC);
     br_free(&items->prepared);
 }

@@ -1,30 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the cpu screen knows of a catalogue: its items in order of falling norm, a packed copy in
- * the order the inner loop reads, and bounds of each panel. Positions count in that order. */
+ * What the cpu screen knows of a catalogue: its items in the order they are scanned in, as units in
+ * panels of 32, and bounds for each panel. Positions count in that order. */
 #ifndef BR_KERNELS_CPU_TOPK_ITEMS_H
 #define BR_KERNELS_CPU_TOPK_ITEMS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-#include "kernels/cpu/topk/screen.h"
+#include "kernels/backend.h"
+#include "kernels/cpu/topk/codes.h"
 
-#define BR_PANEL_ITEMS 1024 /* items that share one error bound; a multiple of BR_SCREEN_COLS */
+/* Bounds are rounded up: docs/EXACTNESS.md. */
+typedef struct br_panel {
+    float    scale;     /* z is about scale * code; 1 for fp32 */
+    float    inverse;   /* 1 / scale */
+    float    residual;  /* times |x|: the part of the error that comes from the items */
+    float    code_norm; /* times the customer's residual: the rest of it */
+    float    bias_most;
+    float    norm_rest;   /* largest |z| of this and all later panels */
+    float    bias_rest;   /* largest bias of this and all later panels */
+    uint64_t require_all; /* segment bits that every item of the panel requires */
+} br_panel;
 
 typedef struct br_cpu_items {
-    br_screen_kind kind;
-    int64_t        n_panels;
-    int32_t       *row_N;       /* position -> item row */
-    float         *bias_N;      /* by position; -inf in the padding of the last block */
-    float         *bias_most_B; /* largest bias of each block of BR_SCREEN_COLS */
-    double        *norm_P;      /* largest |z| of each panel: that of its first item */
-    double        *bias_rest_P; /* largest bias of this and all later panels */
-    double        *scale_P;     /* INT16: z is about scale * code */
-    double        *residual_P;  /* INT16: largest |z - scale * code| */
-    double         bias_size;   /* largest |b| */
-    bool           has_bias;
-    float         *vectors; /* FP32: [blocks][D][BR_SCREEN_COLS] */
-    int16_t       *codes;   /* INT16: [blocks][D/2][BR_SCREEN_COLS][2] */
+    const br_screen_kernel *kernel;
+    int64_t                 N;
+    int64_t                 n_panels;
+    int64_t                 n_units;  /* of a vector */
+    int64_t                 n_sample; /* the first positions are a fair sample; N: all are */
+    bool                    is_rotated;
+    bool                    has_bias;
+    bool                    has_require;
+    double                  norm_most; /* largest |z| */
+    double                  bias_size; /* largest |b| */
+    int32_t                *row_N;     /* position -> item row */
+    float                  *bias_N;    /* by position */
+    br_panel               *panel_P;
+    int32_t                *unit_PUC; /* [n_panels][n_units][32] */
 } br_cpu_items;
+
+/* order.c: fills row_N and n_sample from norm_N (by item row) and the items' biases and segments.
+ */
+br_status br_cpu_items_order(const br_items *items, const double *norm_N, br_cpu_items *to);
+
+/* plan.c: the kernel, and whether vectors are rotated, from N, D, k and the norms, in row_N's
+ * order; says in the log which and why. */
+void br_cpu_items_plan(const br_items *items, const double *norm_N, br_cpu_items *to);
+
+/* Vector of the item at a position. */
+static inline const float *br_cpu_item_at(const br_items *items, const br_cpu_items *prepared,
+                                          int64_t position)
+{
+    return br_mat_f32(items->item_ND) + prepared->row_N[position] * items->item_ND.ld;
+}
 
 #endif

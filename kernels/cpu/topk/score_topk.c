@@ -1,230 +1,319 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * score_topk: a tile of customers passes the catalogue in order of falling item norm, panel by
- * panel; the screen (screen_*.c) says which items may still be among the best, tile.c keeps them,
- * and a customer leaves when no item that is left can reach its list. The B x N scores never
- * exist: one block of 6 x 16 does, in registers. Called once per tile of customers and lane. */
+ * score_topk: a block of customers passes the catalogue panel by panel; the screen says which items
+ * may still be among the best, tile.c keeps them, and a customer leaves when no item that is left
+ * can reach its list. The B x N scores never exist: one tile of 12 x 32 does, in registers. Called
+ * once per batch of customers and lane. */
 #include <math.h>
+#include <string.h>
 
 #include "kernels/cpu/clones.h"
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/topk/bounds.h"
+#include "kernels/cpu/topk/foretell.h"
 #include "kernels/cpu/topk/tile.h"
 
-#define NEAR_BYTES 24576 /* of customers' vectors that stay in the nearest cache */
-#define N_GROUPS   (BR_TILE_ROWS / BR_SCREEN_ROWS)
+#define ROWS        BR_SCREEN_ROWS
+#define COLS        BR_SCREEN_COLS
+#define LANES       16 /* thresholds are computed for a whole register: the last four are not used */
+#define PLACES      (BR_TILE_ROWS + LANES)
+#define LEAVE_EVERY 32 /* panels from one look at who is done to the next */
 
 /* The customers still under way, close together; places count among them. */
 typedef struct scan {
-    br_tile          tile;
-    int64_t          n_live;
-    int32_t         *row_L;       /* place -> row of the tile */
-    float           *threshold_L; /* +inf in the places that fill the last block */
-    double          *base_L;      /* INT16: threshold / scale of a sum, and 1 / scale */
-    double          *inverse_L;
-    const float    **x_L;    /* FP32: vectors */
-    int16_t         *code_L; /* INT16: [groups][n_pairs][BR_SCREEN_ROWS][2] */
-    br_screen_f32_fn run_f32;
-    br_screen_i16_fn run_i16;
+    br_tile        tile;
+    br_checkpoints checkpoints;
+    int64_t        n_live;
+    int32_t       *row_L;       /* place -> row of the block */
+    float         *threshold_L; /* rounded down; +inf in the places that fill the last tile */
+    float         *norm_L;
+    float         *residual_L;
+    float         *inverse_L; /* 1 / scale of the customer's codes */
+    int32_t       *offset_L;
+    uint64_t      *have_L;
+    int32_t       *unit_LU; /* [tiles][n_units][12] */
 } scan;
 
-/* ---- thresholds ---- */
+/* ---- what a sum must reach ---- */
 
-static void set_threshold(scan *s, int64_t place, int64_t panel)
+/* sum * scale + bias + error < threshold: nothing that could matter, with roundings to spare. */
+BR_CLONES static void least_sums(const scan *s, const br_panel *panel, int64_t place,
+                                 int32_t *least_R)
+{
+    const float   *threshold = s->threshold_L + place, *norm = s->norm_L + place;
+    const float   *residual = s->residual_L + place, *inverse = s->inverse_L + place;
+    const int32_t *offset = s->offset_L + place;
+
+    for (int r = 0; r < LANES; r++) {
+        float error = norm[r] * panel->residual + residual[r] * panel->code_norm + BR_TINY;
+        float gap   = threshold[r] - panel->bias_most - error;
+        float least = gap * inverse[r] * panel->inverse;
+
+        least -= fabsf(least) * BR_STEP + 2.0f;
+        least      = least < 2.0e9f ? least : 2.0e9f;
+        least      = least > -2.0e9f ? least : -2.0e9f;
+        least_R[r] = (int32_t)least + offset[r];
+    }
+}
+
+BR_CLONES static void least_floats(const scan *s, const br_panel *panel, int64_t place,
+                                   float *least_R)
+{
+    const float *threshold = s->threshold_L + place, *norm = s->norm_L + place;
+
+    for (int r = 0; r < LANES; r++) {
+        float error = norm[r] * panel->residual + BR_TINY;
+        float gap   = threshold[r] - panel->bias_most - error;
+
+        least_R[r] = gap - fabsf(gap) * BR_STEP;
+    }
+}
+
+static void set_place(scan *s, int64_t place)
 {
     const br_tile_row *row = &s->tile.row[s->row_L[place]];
 
-    s->threshold_L[place] = br_tile_threshold(row);
-    if (s->tile.items->kind == BR_SCREEN_INT16) {
-        s->inverse_L[place] = 1.0 / (row->code_scale * s->tile.items->scale_P[panel]);
-        s->base_L[place]    = (double)s->threshold_L[place] * s->inverse_L[place];
-    }
+    s->threshold_L[place] = br_threshold_down(row->threshold);
+    s->norm_L[place]      = br_bound_up(row->norm);
+    s->residual_L[place]  = row->residual;
+    s->inverse_L[place]   = 1.0f / row->scale;
+    s->offset_L[place]    = row->offset;
+    s->have_L[place]      = row->rules.have;
 }
 
-/* Sums above these pass: every approximate score sum * scale + b, b at most bias_most, that
- * reaches its threshold, and few others. Two units and 2^-20 are for roundings. */
-BR_CLONES static void whole_thresholds(const double *base_R, const double *inverse_R,
-                                       double bias_most, int32_t *above_R)
+/* ---- tiles ---- */
+
+/* What passed of one customer's part of a tile, item by item. */
+static br_status collect(scan *s, int64_t at, int64_t place, const br_screen_tile *tile)
 {
-    for (int r = 0; r < BR_SCREEN_ROWS; r++) {
-        double bias  = bias_most * inverse_R[r];
-        double above = base_R[r] - bias - (fabs(base_R[r]) + fabs(bias)) * 0x1p-20 - 2.0;
+    br_status           st      = BR_OK;
+    const br_cpu_items *items   = s->tile.items;
+    const br_panel     *panel   = &items->panel_P[at];
+    int64_t             b       = s->row_L[place];
+    const br_tile_row  *row     = &s->tile.row[b];
+    int                 r       = (int)(place % ROWS);
+    float               scale   = row->scale * panel->scale;
+    float               error   = br_bound_of_panel(panel, s->norm_L[place], s->residual_L[place]);
+    bool                is_fp32 = items->kernel->kind == BR_SCREEN_FP32;
 
-        above      = above < 2147483647.0 ? above : 2147483647.0; /* a NaN: nothing passes */
-        above      = above > -2147483648.0 ? above : -2147483648.0;
-        above_R[r] = (int32_t)above;
+    for (uint32_t hits = tile->hit_R[r]; hits != 0; hits &= hits - 1) {
+        int              c   = __builtin_ctz(hits);
+        int64_t          i   = at * COLS + c;
+        br_screen_number sum = tile->sum_RC[r][c];
+        float            product;
+        br_candidate     candidate;
+
+        if (i >= items->N)
+            break;
+        product         = is_fp32 ? sum.f : (float)(sum.i - row->offset) * scale;
+        candidate       = (br_candidate){.approx = product + items->bias_N[i],
+                                         .bias   = items->bias_N[i],
+                                         .item   = items->row_N[i]};
+        candidate.slack = error + (fabsf(product) + fabsf(candidate.approx)) * BR_STEP;
+        if (candidate.approx + candidate.slack < s->threshold_L[place])
+            continue;
+        if (row->has_rules && !br_topk_is_allowed(&row->rules, candidate.item))
+            continue;
+        BR_TRY(st, br_tile_add(&s->tile, b, candidate));
+        s->threshold_L[place] = br_threshold_down(row->threshold);
     }
+done:
+    return st;
 }
 
-/* ---- blocks ---- */
+/* Customers who lack a segment that all items of the panel require. False: all do. */
+static bool pass_segments(const scan *s, const br_panel *panel, int64_t place,
+                          br_screen_number *least_R)
+{
+    bool is_fp32 = s->tile.items->kernel->kind == BR_SCREEN_FP32;
+    int  n       = 0;
 
-/* What passed of one customer's part of a block, item by item. */
-static br_status collect(scan *s, int64_t place, int64_t first, uint32_t hits, const float *score)
+    for (int r = 0; r < ROWS; r++) {
+        bool has_all = (s->have_L[place + r] & panel->require_all) == panel->require_all;
+
+        n += has_all && s->threshold_L[place + r] < INFINITY;
+        if (has_all)
+            continue;
+        if (is_fp32)
+            least_R[r].f = INFINITY;
+        else
+            least_R[r].i = INT32_MAX;
+    }
+    return n > 0;
+}
+
+static br_status scan_tile(scan *s, int64_t at, int64_t place)
+{
+    br_status           st    = BR_OK;
+    const br_cpu_items *items = s->tile.items;
+    const br_panel     *panel = &items->panel_P[at];
+    br_screen_number    least_R[LANES];
+    br_screen_tile      tile; /* set field by field: an initialiser would clear its sums */
+
+    tile.x       = s->unit_LU + place * items->n_units;
+    tile.z       = items->unit_PUC + at * items->n_units * COLS;
+    tile.n_units = items->n_units;
+    tile.least_R = least_R;
+    if (items->kernel->kind == BR_SCREEN_FP32)
+        least_floats(s, panel, place, &least_R->f);
+    else
+        least_sums(s, panel, place, &least_R->i);
+    if (panel->require_all != 0 && !pass_segments(s, panel, place, least_R))
+        return BR_OK;
+    if (!items->kernel->run(&tile))
+        return BR_OK;
+    for (int r = 0; r < ROWS; r++)
+        if (tile.hit_R[r] != 0)
+            BR_TRY(st, collect(s, at, place + r, &tile));
+done:
+    return st;
+}
+
+/* The next panel comes into the nearest cache while this one is multiplied. */
+static void fetch_panel(const scan *s, int64_t at, int64_t place)
+{
+    const br_cpu_items *items   = s->tile.items;
+    const char         *unit    = (const char *)(items->unit_PUC + at * items->n_units * COLS);
+    int64_t             bytes   = items->n_units * COLS * 4;
+    int64_t             n_tiles = (s->n_live + ROWS - 1) / ROWS;
+    int64_t             part    = (bytes / n_tiles + 63) / 64 * 64;
+    int64_t             from    = place / ROWS * part;
+
+    for (int64_t i = from; i < from + part && i < bytes; i += 64)
+        __builtin_prefetch(unit + i);
+    __builtin_prefetch(items->row_N + at * COLS + place % COLS);
+    __builtin_prefetch(items->bias_N + at * COLS + place % COLS);
+}
+
+static br_status scan_panel(scan *s, int64_t at)
 {
     br_status st = BR_OK;
-    int64_t   b  = s->row_L[place];
 
-    for (; hits != 0; hits &= hits - 1) {
-        int c = __builtin_ctz(hits);
-
-        if (first + c < s->tile.n_items && score[c] >= s->threshold_L[place])
-            BR_TRY(st, br_tile_add(&s->tile, b, first + c, score[c]));
+    for (int64_t place = 0; place < s->n_live; place += ROWS) {
+        if (at + 1 < s->tile.items->n_panels)
+            fetch_panel(s, at + 1, place);
+        BR_TRY(st, scan_tile(s, at, place));
     }
 done:
     return st;
 }
 
-/* Floors rise while candidates are added. */
-static br_status collect_row(scan *s, int64_t panel, int64_t place, int64_t first, uint32_t hits,
-                             const float *score)
-{
-    br_status          st    = BR_OK;
-    const br_tile_row *row   = &s->tile.row[s->row_L[place]];
-    float              floor = row->floor;
+/* ---- customers ---- */
 
-    BR_TRY(st, collect(s, place, first, hits, score));
-    if (row->floor > floor)
-        set_threshold(s, place, panel);
-done:
-    return st;
+static void place_units(scan *s, int64_t place)
+{
+    int64_t        n      = s->tile.items->n_units;
+    const int32_t *unit_U = s->tile.unit_RU + s->row_L[place] * n;
+    int32_t       *to     = s->unit_LU + place / ROWS * ROWS * n + place % ROWS;
+
+    for (int64_t u = 0; u < n; u++)
+        to[u * ROWS] = unit_U[u];
 }
 
-static br_status scan_f32(scan *s, int64_t panel, int64_t place, int64_t first)
-{
-    br_status     st = BR_OK;
-    br_screen_f32 block; /* set field by field: an initialiser would clear its scores */
-
-    block.x_R         = s->x_L + place;
-    block.threshold_R = s->threshold_L + place;
-    block.packed      = s->tile.items->vectors + first * s->tile.D;
-    block.bias_C      = s->tile.items->bias_N + first;
-    block.D           = s->tile.D;
-    if (!s->run_f32(&block))
-        return BR_OK;
-    for (int r = 0; r < BR_SCREEN_ROWS; r++)
-        if (block.hit_R[r] != 0)
-            BR_TRY(st, collect_row(s, panel, place + r, first, block.hit_R[r], block.score_RC[r]));
-done:
-    return st;
-}
-
-static br_status scan_i16(scan *s, int64_t panel, int64_t place, int64_t first)
-{
-    br_status           st     = BR_OK;
-    const br_cpu_items *items  = s->tile.items;
-    const float        *bias_C = items->bias_N + first;
-    br_screen_i16       block; /* set field by field: an initialiser would clear its sums */
-
-    block.x       = s->code_L + place * 2 * s->tile.n_pairs;
-    block.z       = items->codes + first * 2 * s->tile.n_pairs;
-    block.n_pairs = s->tile.n_pairs;
-    whole_thresholds(s->base_L + place, s->inverse_L + place,
-                     (double)items->bias_most_B[first / BR_SCREEN_COLS], block.above_R);
-    if (!s->run_i16(&block))
-        return BR_OK;
-    for (int r = 0; r < BR_SCREEN_ROWS; r++) {
-        float  score_C[BR_SCREEN_COLS];
-        double scale;
-
-        if (block.hit_R[r] == 0)
-            continue;
-        scale = s->tile.row[s->row_L[place + r]].code_scale * items->scale_P[panel];
-        for (int c = 0; c < BR_SCREEN_COLS; c++)
-            score_C[c] = (float)((double)block.sum_RC[r][c] * scale + (double)bias_C[c]);
-        BR_TRY(st, collect_row(s, panel, place + r, first, block.hit_R[r], score_C));
-    }
-done:
-    return st;
-}
-
-/* ---- panels ---- */
-
-/* Customers whose vectors stay in the nearest cache beside sixteen items: whole blocks. */
-static int64_t rows_at_hand(const scan *s)
-{
-    int64_t bytes = s->tile.items->kind == BR_SCREEN_INT16 ? 4 * s->tile.n_pairs : 4 * s->tile.D;
-    int64_t n     = NEAR_BYTES / bytes / BR_SCREEN_ROWS * BR_SCREEN_ROWS;
-
-    return n > 0 ? n : BR_SCREEN_ROWS;
-}
-
-static br_status scan_panel(scan *s, int64_t panel)
-{
-    br_status st    = BR_OK;
-    bool      is_16 = s->tile.items->kind == BR_SCREEN_INT16;
-    int64_t   first = panel * BR_PANEL_ITEMS, last = first + BR_PANEL_ITEMS;
-    int64_t   step = rows_at_hand(s);
-
-    last = last < s->tile.n_items ? last : s->tile.n_items;
-    for (int64_t place = 0; place < s->n_live; place += step)
-        for (int64_t item = first; item < last; item += BR_SCREEN_COLS)
-            for (int64_t p = place; p < s->n_live && p < place + step; p += BR_SCREEN_ROWS)
-                BR_TRY(st, is_16 ? scan_i16(s, panel, p, item) : scan_f32(s, panel, p, item));
-done:
-    return st;
-}
-
-static void place_vector(scan *s, int64_t place)
-{
-    const br_tile *t     = &s->tile;
-    int64_t        b     = s->row_L[place];
-    int64_t        group = place / BR_SCREEN_ROWS, r = place % BR_SCREEN_ROWS;
-    int16_t       *to     = s->code_L + group * BR_SCREEN_ROWS * 2 * t->n_pairs + 2 * r;
-    const int16_t *code_D = t->code_RD + b * 2 * t->n_pairs;
-
-    if (t->items->kind == BR_SCREEN_FP32) {
-        s->x_L[place] = br_mat_f32(t->args->query_BD) + (t->first_row + b) * t->args->query_BD.ld;
-        return;
-    }
-    for (int64_t p = 0; p < t->n_pairs; p++) {
-        to[p * 2 * BR_SCREEN_ROWS]     = code_D[2 * p];
-        to[p * 2 * BR_SCREEN_ROWS + 1] = code_D[2 * p + 1];
-    }
-}
-
-/* Closes the gaps that finished customers leave; what fills the last block passes nothing. */
+/* Closes the gaps that finished customers leave; what fills the last tile passes nothing. */
 static void close_ranks(scan *s)
 {
-    for (int64_t place = 0; place < s->n_live; place++)
-        place_vector(s, place);
-    for (int64_t place = s->n_live; place % BR_SCREEN_ROWS != 0; place++) {
+    int64_t place;
+
+    for (place = 0; place < s->n_live; place++) {
+        place_units(s, place);
+        set_place(s, place);
+    }
+    for (; place < PLACES; place++) {
         s->threshold_L[place] = INFINITY;
-        s->base_L[place]      = INFINITY;
-        s->inverse_L[place]   = 1.0;
-        if (s->n_live > 0)
-            s->x_L[place] = s->x_L[0];
+        s->norm_L[place] = s->residual_L[place] = 0.0f;
+        s->inverse_L[place]                     = 1.0f;
+        s->offset_L[place]                      = 0;
+        s->have_L[place]                        = 0;
     }
 }
 
-/* Bounds of this panel; customers that no item can reach any more leave. */
-static void enter_panel(scan *s, int64_t panel, bool is_checkpoint)
+/* Customers that no item can reach any more leave. */
+static void let_leave(scan *s, int64_t panel)
 {
     int64_t n = 0;
 
     for (int64_t place = 0; place < s->n_live; place++) {
-        br_tile_row *row = &s->tile.row[s->row_L[place]];
+        int32_t b = s->row_L[place];
 
-        if (is_checkpoint)
-            br_tile_prune(&s->tile, row);
-        if (!br_tile_is_done(&s->tile, row, panel))
-            s->row_L[n++] = s->row_L[place];
+        if (!br_tile_is_done(&s->tile.row[b], &s->tile.items->panel_P[panel]))
+            s->row_L[n++] = b;
     }
-    if (n < s->n_live || panel == 0) {
-        s->n_live = n;
-        close_ranks(s);
-    }
+    if (n == s->n_live)
+        return;
+    s->n_live = n;
+    close_ranks(s);
+}
+
+static void foretell(scan *s, int32_t rank)
+{
     for (int64_t place = 0; place < s->n_live; place++) {
         br_tile_row *row = &s->tile.row[s->row_L[place]];
 
-        row->error = br_tile_error(&s->tile, row, panel);
-        set_threshold(s, place, panel);
+        br_tile_foretell(&s->tile, row, rank);
+        s->threshold_L[place] = br_threshold_down(row->threshold);
     }
 }
 
-static br_status score_tile(scan *s)
+/* Past the sample thresholds also follow what is found: the k best so far and a few. */
+static void refresh(scan *s)
 {
-    br_status st         = BR_OK;
-    br_tile  *t          = &s->tile;
-    int64_t   checkpoint = 1;
+    int32_t k = s->tile.args->k;
+
+    for (int64_t place = 0; place < s->n_live; place++) {
+        br_tile_row *row = &s->tile.row[s->row_L[place]];
+
+        if (row->pending.n < row->n_pruned + k / 4 + 8)
+            continue;
+        br_tile_foretell(&s->tile, row, k + 2 + k / 16);
+        s->threshold_L[place] = br_threshold_down(row->threshold);
+    }
+}
+
+/* All live customers through the whole catalogue. */
+static br_status pass(scan *s)
+{
+    br_status st = BR_OK;
+    int64_t   n = s->tile.items->n_panels, first = s->tile.items->n_sample / COLS;
+    int       check = 0;
+
+    close_ranks(s);
+    for (int64_t panel = 0; panel < n && s->n_live > 0; panel++) {
+        bool is_checkpoint = check < s->checkpoints.n && panel == s->checkpoints.at[check].panel;
+
+        if (is_checkpoint)
+            foretell(s, s->checkpoints.at[check++].rank);
+        else if (panel > first && panel % LEAVE_EVERY == 0)
+            refresh(s);
+        if (is_checkpoint || panel % LEAVE_EVERY == 0)
+            let_leave(s, panel);
+        if (s->n_live > 0)
+            BR_TRY(st, scan_panel(s, panel));
+    }
+done:
+    return st;
+}
+
+/* Customers of like segments share tiles: panels that none of a tile may be shown are skipped. */
+static void sort_by_segments(scan *s)
+{
+    for (int64_t i = 1; i < s->n_live; i++) {
+        int32_t  row  = s->row_L[i];
+        uint64_t have = s->tile.row[row].rules.have;
+        int64_t  at   = i;
+
+        for (; at > 0 && s->tile.row[s->row_L[at - 1]].rules.have > have; at--)
+            s->row_L[at] = s->row_L[at - 1];
+        s->row_L[at] = row;
+    }
+}
+
+static br_status score_block(scan *s)
+{
+    br_status st      = BR_OK;
+    br_tile  *t       = &s->tile;
+    int64_t   n_again = 0;
+    int32_t   again_R[BR_TILE_ROWS];
 
     s->n_live = 0;
     for (int64_t b = 0; b < t->n_rows; b++) {
@@ -232,14 +321,26 @@ static br_status score_tile(scan *s)
         if (!t->row[b].is_slow)
             s->row_L[s->n_live++] = (int32_t)b;
     }
-    for (int64_t panel = 0; panel < t->items->n_panels && s->n_live > 0; panel++) {
-        enter_panel(s, panel, panel == checkpoint);
-        if (panel == checkpoint)
-            checkpoint += 1 + checkpoint / 3;
-        BR_TRY(st, scan_panel(s, panel));
+    if (t->items->has_require)
+        sort_by_segments(s);
+    BR_TRY(st, pass(s));
+    for (int64_t b = 0; b < t->n_rows; b++) {
+        bool again;
+
+        BR_TRY(st, br_tile_finish_row(t, b, &again));
+        if (again)
+            again_R[n_again++] = (int32_t)b;
     }
-    for (int64_t b = 0; b < t->n_rows; b++)
-        BR_TRY(st, br_tile_finish_row(t, b));
+    s->n_live = n_again;
+    memcpy(s->row_L, again_R, (size_t)n_again * sizeof *again_R);
+    BR_TRY(st, pass(s));
+    for (int64_t i = 0; i < n_again; i++) {
+        bool again;
+
+        BR_TRY(st, br_tile_finish_row(t, again_R[i], &again));
+        if (again)
+            BR_FAIL(st, BR_E_SELFCHECK, "score_topk: a certain threshold was too high");
+    }
 done:
     return st;
 }
@@ -248,13 +349,14 @@ done:
 
 size_t br_score_topk_scratch_bytes(int64_t n_items, int64_t dim, int32_t k)
 {
-    size_t capacity   = (size_t)br_tile_capacity(k);
-    size_t code_bytes = (size_t)((dim + 1) / 2 * 4);
-    size_t row_bytes  = sizeof(br_tile_row) + sizeof(float *) + 2 * sizeof(float) +
-                       2 * sizeof(double) + capacity * 3 * sizeof(float) + 2 * code_bytes;
+    size_t capacity  = (size_t)br_tile_capacity(k);
+    size_t units     = (size_t)dim + 2; /* fp32 has the most */
+    size_t row_bytes = sizeof(br_tile_row) + capacity * 4 * 4 + units * 4;
 
     (void)n_items;
-    return BR_TILE_ROWS * row_bytes + (capacity + (size_t)k) * sizeof(uint64_t) + (size_t)12 * 64;
+    return BR_TILE_ROWS * row_bytes + PLACES * (6 * 4 + 8 + units * 4) +
+           (capacity + (size_t)k) * 8 + capacity * 8 + units * 4 + (units + 8) * 8 +
+           (size_t)20 * 64;
 }
 
 static br_status take(br_dev *dev, br_dtype dtype, int64_t n_rows, int64_t n_cols, void *out)
@@ -273,24 +375,32 @@ static br_status take_scratch(br_dev *dev, scan *s)
     br_status     st = BR_OK;
     br_tile      *t  = &s->tile;
     br_candidates all;
-    int64_t       n = BR_TILE_ROWS;
+    int64_t       n = BR_TILE_ROWS, n_units = t->items->n_units, capacity = t->capacity;
 
     BR_TRY(st, take(dev, BR_U8, n, (int64_t)sizeof(br_tile_row), &t->row));
-    BR_TRY(st, take(dev, BR_U8, n, (int64_t)sizeof(float *), &s->x_L));
-    BR_TRY(st, take(dev, BR_F32, n, 1, &s->threshold_L));
-    BR_TRY(st, take(dev, BR_I32, n, 1, &s->row_L));
-    BR_TRY(st, take(dev, BR_I64, n, 1, &s->base_L));
-    BR_TRY(st, take(dev, BR_I64, n, 1, &s->inverse_L));
-    BR_TRY(st, take(dev, BR_I32, n, t->n_pairs, &t->code_RD));
-    BR_TRY(st, take(dev, BR_I32, n, t->n_pairs, &s->code_L));
-    BR_TRY(st, take(dev, BR_I32, n, t->capacity, &all.lower_C));
-    BR_TRY(st, take(dev, BR_F32, n, t->capacity, &all.upper_C));
-    BR_TRY(st, take(dev, BR_I32, n, t->capacity, &all.item_C));
-    BR_TRY(st, take(dev, BR_U64, 1, t->args->k + t->capacity, &t->key));
+    BR_TRY(st, take(dev, BR_I32, PLACES, 1, &s->row_L));
+    BR_TRY(st, take(dev, BR_F32, PLACES, 1, &s->threshold_L));
+    BR_TRY(st, take(dev, BR_F32, PLACES, 1, &s->norm_L));
+    BR_TRY(st, take(dev, BR_F32, PLACES, 1, &s->residual_L));
+    BR_TRY(st, take(dev, BR_F32, PLACES, 1, &s->inverse_L));
+    BR_TRY(st, take(dev, BR_I32, PLACES, 1, &s->offset_L));
+    BR_TRY(st, take(dev, BR_U64, PLACES, 1, &s->have_L));
+    BR_TRY(st, take(dev, BR_I32, PLACES, n_units, &s->unit_LU));
+    BR_TRY(st, take(dev, BR_I32, n, n_units, &t->unit_RU));
+    BR_TRY(st, take(dev, BR_F32, n, capacity, &all.approx_C));
+    BR_TRY(st, take(dev, BR_F32, n, capacity, &all.slack_C));
+    BR_TRY(st, take(dev, BR_F32, n, capacity, &all.bias_C));
+    BR_TRY(st, take(dev, BR_I32, n, capacity, &all.item_C));
+    BR_TRY(st, take(dev, BR_I32, 1, capacity, &t->order_C));
+    BR_TRY(st, take(dev, BR_F32, 1, capacity, &t->value_C));
+    BR_TRY(st, take(dev, BR_U64, 1, t->args->k + capacity, &t->key));
+    BR_TRY(st, take(dev, BR_F32, 1, t->D, &t->x_D));
+    BR_TRY(st, take(dev, BR_I64, 1, t->D + 8, &t->x_D8));
     for (int64_t b = 0; b < n; b++)
-        t->row[b].pending = (br_candidates){.lower_C = all.lower_C + b * t->capacity,
-                                            .upper_C = all.upper_C + b * t->capacity,
-                                            .item_C  = all.item_C + b * t->capacity};
+        t->row[b].pending = (br_candidates){.approx_C = all.approx_C + b * capacity,
+                                            .slack_C  = all.slack_C + b * capacity,
+                                            .bias_C   = all.bias_C + b * capacity,
+                                            .item_C   = all.item_C + b * capacity};
 done:
     return st;
 }
@@ -299,21 +409,19 @@ br_status br_cpu_score_topk(br_dev *dev, br_score_topk_args *args)
 {
     br_status st   = BR_OK;
     size_t    mark = br_dev_mark(dev);
-    scan      s    = {.run_f32 = br_screen_f32_pick(), .run_i16 = br_screen_i16_pick()};
+    scan      s    = {.tile = {.args     = args,
+                               .items    = args->items->prepared,
+                               .D        = args->items->item_ND.n_cols,
+                               .capacity = br_tile_capacity(args->k)}};
 
-    s.tile = (br_tile){.args     = args,
-                       .items    = args->items->prepared,
-                       .n_items  = args->items->item_ND.n_rows,
-                       .D        = args->items->item_ND.n_cols,
-                       .n_pairs  = (args->items->item_ND.n_cols + 1) / 2,
-                       .capacity = br_tile_capacity(args->k)};
+    s.checkpoints = br_foretell_plan(s.tile.items, args->k);
     BR_TRY(st, take_scratch(dev, &s));
     for (int64_t first = 0; first < args->query_BD.n_rows; first += BR_TILE_ROWS) {
         int64_t left = args->query_BD.n_rows - first;
 
         s.tile.first_row = first;
         s.tile.n_rows    = left < BR_TILE_ROWS ? left : BR_TILE_ROWS;
-        BR_TRY(st, score_tile(&s));
+        BR_TRY(st, score_block(&s));
     }
     args->n_rescored = s.tile.n_rescored;
 done:

@@ -1,57 +1,63 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The screen of score_topk: approximate scores of a block of customers and items, kept in
- * registers, and a test of each against its customer's threshold. The scores leave the registers
- * only where something passes. The bounds on their errors are in tile.c and docs/EXACTNESS.md. */
+ * The screen of score_topk: approximate scores of 12 customers and 32 items, kept in registers and
+ * compared there with what each customer's must reach. They leave the registers only where
+ * something passes. One kernel for each kind of number and processor; all have this shape. The
+ * bounds on their errors are in bounds.h, the proof in docs/EXACTNESS.md. */
 #ifndef BR_KERNELS_CPU_TOPK_SCREEN_H
 #define BR_KERNELS_CPU_TOPK_SCREEN_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "kernels/cpu/gemm.h"
 #include "kernels/ops.h"
 
-#define BR_SCREEN_ROWS BR_GEMM_ROWS /* customers of a block */
-#define BR_SCREEN_COLS BR_GEMM_COLS /* items of a block */
+#define BR_SCREEN_ROWS 12 /* customers of a tile */
+#define BR_SCREEN_COLS 32 /* items of a tile: a panel */
 
-/* ---- fp32: scores fl(x.z + b), each product once in a sum over d ---- */
+/* A number of a tile: f where the kernel is of fp32, i elsewhere. */
+typedef union br_screen_number {
+    int32_t i;
+    float   f;
+} br_screen_number;
 
-typedef struct br_screen_f32 {
-    /* in */
-    const float *const *x_R;         /* the customers' vectors */
-    const float        *threshold_R; /* +inf: nothing of this customer passes */
-    const float        *packed;      /* [D][BR_SCREEN_COLS] */
-    const float        *bias_C;
-    int64_t             D;
+typedef struct br_screen_tile {
+    /* in; a unit is four bytes: one float, or `dims` consecutive codes of a vector */
+    const int32_t    *x;       /* [n_units][12] */
+    const int32_t    *z;       /* [n_units][32] */
+    br_screen_number *least_R; /* [12] what a sum must reach to pass */
+    int64_t           n_units;
     /* out, where something passed */
-    uint32_t            hit_R[BR_SCREEN_ROWS]; /* bit c: score_RC[r][c] >= threshold_R[r] */
-    float               score_RC[BR_SCREEN_ROWS][BR_SCREEN_COLS];
-} br_screen_f32;
+    uint32_t          hit_R[BR_SCREEN_ROWS]; /* bit c: sum_RC[r][c] passes */
+    br_screen_number  sum_RC[BR_SCREEN_ROWS][BR_SCREEN_COLS];
+} br_screen_tile;
 
-/* True when something passed. */
-typedef bool (*br_screen_f32_fn)(br_screen_f32 *block);
-br_screen_f32_fn br_screen_f32_pick(void); /* the one for this processor */
+/* How vectors become numbers, and who multiplies them. fp32: the values themselves, each product
+ * once in a sum over d. Codes: whole numbers, their sums exact; an item's are stored plus
+ * item_offset, so a customer's sums are too large by item_offset times the sum of its codes. */
+typedef struct br_screen_kernel {
+    const char    *name;
+    br_screen_kind kind;
+    int            dims;          /* of a unit: 1, 2 or 4 */
+    int            unit_step;     /* n_units is a multiple of it */
+    int            customer_most; /* |code|, at most */
+    int            item_most;
+    int            item_offset;
+    double         norm_most;           /* of a vector of codes: no sum leaves 31 bits */
+    double         speed;               /* products a cycle, about: what the planner weighs */
+    bool (*run)(br_screen_tile *tile);  /* true when something passed */
+    void (*sums)(br_screen_tile *tile); /* all of sum_RC, no test */
+} br_screen_kernel;
 
-/* ---- int16: whole-number dot products of codes, exact ---- */
+/* The kernel of a kind (not AUTO) for this processor; never NULL. */
+const br_screen_kernel *br_screen_pick(br_screen_kind kind);
 
-/* Codes of a vector of norm n: |code_d| <= BR_CODE_NORM, and their own norm is BR_CODE_NORM up to
- * rounding, so that no partial sum of a dot product leaves 31 bits. */
-#define BR_CODE_NORM 32000
+/* Those of one processor family; NULL where it lacks them. plain: any processor. */
+const br_screen_kernel *br_screen_avx512(br_screen_kind kind);
+const br_screen_kernel *br_screen_avx2(br_screen_kind kind);
+const br_screen_kernel *br_screen_plain(br_screen_kind kind);
 
-typedef struct br_screen_i16 {
-    /* in */
-    const int16_t *x;                       /* [n_pairs][BR_SCREEN_ROWS][2] */
-    const int16_t *z;                       /* [n_pairs][BR_SCREEN_COLS][2] */
-    int64_t        n_pairs;                 /* D/2, rounded up */
-    int32_t        above_R[BR_SCREEN_ROWS]; /* what is larger passes; INT32_MAX: nothing */
-    /* out, where something passed */
-    uint32_t       hit_R[BR_SCREEN_ROWS];
-    int32_t        sum_RC[BR_SCREEN_ROWS][BR_SCREEN_COLS];
-} br_screen_i16;
-
-typedef bool (*br_screen_i16_fn)(br_screen_i16 *block);
-br_screen_i16_fn br_screen_i16_pick(void);
-bool             br_screen_i16_pays(void); /* this processor has it faster than fp32 */
+/* hit_R from sum_RC, for kernels that store their sums first. True when something passed. */
+bool br_screen_mark(br_screen_tile *tile, bool is_fp32);
 
 #endif

@@ -7,203 +7,303 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #include "kernels/canonical.h"
+#include "kernels/cpu/topk/bounds.h"
 
-#define FETCH_AHEAD 6
-#define UNIT        0x1p-24
+#define FETCH_AHEAD 16
 #define MOST_DOT    1.0e38 /* below: no partial sum of a dot product leaves float32 */
 #define MOST_BESIDE 1.0e30 /* below: added to any float32 bias, it stays in float32 */
+#define LEAST_CODED 1.0e-15
+#define MOST_CODED  1.0e15
 
 int32_t br_tile_capacity(int32_t k)
 {
-    return k + k / 4 + 64;
+    return 4 * k + 512;
 }
 
-static const float *query_of(const br_tile *t, int64_t b)
+const float *br_tile_query(const br_tile *t, int64_t b)
 {
     return br_mat_f32(t->args->query_BD) + (t->first_row + b) * t->args->query_BD.ld;
 }
 
-static void encode_row(const br_tile *t, int64_t b)
+static void code_row(br_tile *t, int64_t b, br_vector_size size)
 {
-    br_tile_row *row    = &t->row[b];
-    const float *x_D    = query_of(t, b);
-    int16_t     *code_D = t->code_RD + b * 2 * t->n_pairs;
-    double       scale  = row->norm > 0.0 ? row->norm / BR_CODE_NORM : 1.0;
-    double       inside = 0.0, outside = 0.0;
+    const br_screen_kernel *kernel = t->items->kernel;
+    br_tile_row            *row    = &t->row[b];
+    const float            *x_D    = br_tile_query(t, b);
+    int32_t                *unit_U = t->unit_RU + b * t->items->n_units;
+    br_coded                coded;
 
-    for (int64_t d = 0; d < t->D; d++) {
-        double number = nearbyint((double)x_D[d] / scale);
-        double left   = (double)x_D[d] - scale * number;
-
-        code_D[d] = (int16_t)number;
-        inside += number * number;
-        outside += left * left;
+    if (t->items->is_rotated) {
+        memcpy(t->x_D, x_D, (size_t)t->D * sizeof(float));
+        br_codes_rotate(t->x_D, t->D);
+        x_D          = t->x_D;
+        size.element = br_codes_measure(x_D, t->D).element;
     }
-    for (int64_t d = t->D; d < 2 * t->n_pairs; d++)
-        code_D[d] = 0;
-    row->code_scale    = scale;
-    row->code_norm     = scale * sqrt(inside);
-    row->code_residual = sqrt(outside);
+    row->scale    = br_codes_scale(kernel, kernel->customer_most, size);
+    coded         = br_codes_write(kernel, x_D, t->D, row->scale, 0, unit_U, 1);
+    row->offset   = (int32_t)(kernel->item_offset * coded.code_sum);
+    row->residual = 0.0f;
+    if (kernel->kind != BR_SCREEN_FP32)
+        row->residual = br_bound_up(
+            coded.residual + (t->items->is_rotated ? 2.0 * BR_ROTATION_ERROR * size.norm : 0.0));
+}
+
+/* Norms that the screen can hold; written so that a NaN makes the row slow: there it becomes an
+ * error. */
+static bool is_screenable(const br_cpu_items *items, double norm)
+{
+    double dot  = norm * items->norm_most;
+    bool   fits = (dot < MOST_DOT && dot + items->bias_size < MOST_DOT) ||
+                (dot < MOST_BESIDE && items->bias_size <= (double)FLT_MAX);
+
+    if (items->kernel->kind == BR_SCREEN_FP32)
+        return fits;
+    return fits && (norm == 0.0 || (norm > LEAST_CODED && norm < MOST_CODED));
 }
 
 void br_tile_start_row(br_tile *t, int64_t b)
 {
-    br_tile_row        *row   = &t->row[b];
-    const br_cpu_items *items = t->items;
-    const float        *x_D   = query_of(t, b);
-    double              sum   = 0.0, dot;
+    br_tile_row   *row  = &t->row[b];
+    br_candidates  kept = row->pending;
+    br_vector_size size = br_codes_measure(br_tile_query(t, b), t->D);
 
-    for (int64_t d = 0; d < t->D; d++)
-        sum += (double)x_D[d] * (double)x_D[d];
-    row->norm              = sqrt(sum);
-    row->floor             = -INFINITY;
-    row->n_best            = 0;
-    row->is_resolved_early = false;
-    row->rules             = br_topk_rules_of(t->args, t->first_row + b);
-    row->has_rules         = row->rules.require_N != NULL || row->rules.n_never > 0;
-    row->pending.n         = 0;
-    /* written so that a NaN makes the row slow; there it becomes an error */
-    dot          = row->norm * items->norm_P[0];
-    row->is_slow = !((dot < MOST_DOT && dot + items->bias_size < MOST_DOT) ||
-                     (dot < MOST_BESIDE && items->bias_size <= (double)FLT_MAX));
-    if (items->kind == BR_SCREEN_INT16 && !row->is_slow)
-        encode_row(t, b);
+    *row           = (br_tile_row){.norm = size.norm, .pending = kept};
+    row->floor     = -INFINITY;
+    row->threshold = -INFINITY;
+    row->pending.n = 0;
+    row->rules     = br_topk_rules_of(t->args, t->first_row + b);
+    row->has_rules = row->rules.require_N != NULL || row->rules.n_never > 0;
+    row->is_slow   = !is_screenable(t->items, size.norm);
+    if (!row->is_slow)
+        code_row(t, b, size);
 }
 
-float br_tile_error(const br_tile *t, const br_tile_row *row, int64_t panel)
+bool br_tile_is_done(const br_tile_row *row, const br_panel *panel)
 {
-    const br_cpu_items *items = t->items;
-    double              size  = row->norm * items->norm_P[panel], error;
+    float most = (float)row->norm * panel->norm_rest; /* 2 % more than it can be */
 
-    if (items->kind == BR_SCREEN_INT16)
-        error = row->code_norm * items->residual_P[panel] +
-                row->code_residual * items->norm_P[panel] + 0.01 * UNIT * size + 64 * 0x1p-149;
-    else
-        error = (double)(t->D + 2) * UNIT * size + (double)(2 * t->D + 16) * 0x1p-149;
-    return nextafterf((float)(1.01 * error), INFINITY);
+    return br_threshold_down(row->threshold) > most + panel->bias_rest + BR_TINY;
 }
 
-float br_tile_threshold(const br_tile_row *row)
-{
-    double least = (double)row->floor - (double)row->error;
+/* ---- thresholds ---- */
 
-    return (float)(least - fabs(least) * 0x1p-20);
+static void drop(br_tile_row *row)
+{
+    br_candidates_drop(&row->pending, br_threshold_down(row->threshold));
+    row->n_pruned = row->pending.n;
 }
 
-bool br_tile_is_done(const br_tile *t, const br_tile_row *row, int64_t panel)
+void br_tile_foretell(br_tile *t, br_tile_row *row, int32_t rank)
 {
-    double most = row->norm * t->items->norm_P[panel] + t->items->bias_rest_P[panel];
+    float likely;
 
-    return (double)row->floor > most + fabs(most) * 0x1p-20 + 0x1p-140;
+    if (row->is_second || row->n_best > 0 || row->pending.n < rank)
+        return;
+    likely         = br_candidates_rank(row->pending.approx_C, row->pending.n, rank, t->order_C);
+    row->threshold = fmaxf(row->threshold, likely);
+    drop(row);
+}
+
+/* k lower bounds reach the floor. */
+static void make_certain(br_tile *t, br_tile_row *row)
+{
+    const br_candidates *c = &row->pending;
+
+    if (c->n >= t->args->k) {
+        for (int32_t i = 0; i < c->n; i++)
+            t->value_C[i] = c->approx_C[i] - c->slack_C[i];
+        row->floor =
+            fmaxf(row->floor, br_candidates_rank(t->value_C, c->n, t->args->k, t->order_C));
+        row->threshold = fmaxf(row->threshold, row->floor);
+    }
+    drop(row);
+}
+
+/* ---- exact scores ---- */
+
+static const float *vector_of(const br_tile *t, int32_t item)
+{
+    br_mat items = t->args->items->item_ND;
+
+    return br_mat_f32(items) + item * items.ld;
 }
 
 /* Asks for the vector of a candidate that is scored soon. */
-static void fetch_ahead(const br_tile *t, const br_candidates *pending, int32_t i)
+static void fetch(const br_tile *t, int32_t item)
 {
-    br_mat      items = t->args->items->item_ND;
-    const char *z_D;
+    const char *z_D = (const char *)vector_of(t, item);
 
-    if (i >= pending->n)
-        return;
-    z_D = (const char *)(br_mat_f32(items) + t->items->row_N[pending->item_C[i]] * items.ld);
-    for (int64_t at = 0; at < t->D * (int64_t)sizeof(float); at += 64)
-        __builtin_prefetch(z_D + at);
+    for (int64_t byte = 0; byte < t->D * (int64_t)sizeof(float); byte += 64)
+        __builtin_prefetch(z_D + byte, 0, 2);
 }
 
-/* Scores the pending candidates canonically; the K best of all so far go into the output row. */
-static br_status resolve(br_tile *t, int64_t b)
+/* Keys of candidates [from, to) that reach `level`, appended at *n. */
+static br_status score(br_tile *t, int64_t b, int32_t from, int32_t to, float level, int32_t *n)
+{
+    const br_tile_row   *row = &t->row[b];
+    const br_candidates *c   = &row->pending;
+
+    for (int32_t i = from; i < to && i < from + FETCH_AHEAD; i++)
+        fetch(t, c->item_C[i]);
+    for (int32_t i = from; i < to; i += 4) {
+        const float *z_4D[4];
+        double       dot_4[4];
+        int32_t      last = to - i < 4 ? to - i : 4;
+
+        for (int32_t j = 0; j < 4; j++) {
+            int32_t ahead = i + j + FETCH_AHEAD;
+
+            z_4D[j] = vector_of(t, c->item_C[i + (j < last ? j : 0)]);
+            if (ahead < to)
+                fetch(t, c->item_C[ahead]);
+        }
+        br_canonical_dots(t->x_D8, z_4D, t->D, dot_4);
+        for (int32_t j = 0; j < last; j++) {
+            int32_t item  = c->item_C[i + j];
+            float   exact = br_canonical_round(dot_4[j], c->bias_C[i + j]);
+
+            if (!isfinite(exact))
+                return br_topk_bad_score(t->args, t->first_row + b, item, exact);
+            if (exact >= level)
+                t->key[(*n)++] = br_rank_key(exact, item);
+        }
+    }
+    t->n_rescored += to - from;
+    return BR_OK;
+}
+
+static float least_score(const uint64_t *key, int32_t n)
+{
+    uint64_t last = 0;
+
+    for (int32_t i = 0; i < n; i++)
+        last = key[i] > last ? key[i] : last;
+    return br_rank_score(last);
+}
+
+/* The best of `key`, in order, into the output row. */
+static void keep_best(br_tile *t, int64_t b, int32_t n)
 {
     br_tile_row *row     = &t->row[b];
     int64_t      at      = t->first_row + b;
-    const float *x_D     = query_of(t, b);
-    br_mat       items   = t->args->items->item_ND;
     int32_t     *item_K  = br_mat_i32(t->args->item_BK) + at * t->args->item_BK.ld;
     float       *score_K = br_mat_f32(t->args->score_BK) + at * t->args->score_BK.ld;
-    int32_t      n       = row->n_best;
 
-    for (int32_t i = 0; i < n; i++)
-        t->key[i] = br_rank_key(score_K[i], item_K[i]);
-    for (int32_t i = 0; i < row->pending.n; i++) {
-        int32_t      position = row->pending.item_C[i];
-        int32_t      item     = t->items->row_N[position];
-        const float *z_D      = br_mat_f32(items) + item * items.ld;
-        double       dot      = row->norm > 0.0 ? br_canonical_dot_fast(x_D, z_D, t->D) : 0.0;
-        float        score    = br_canonical_round(dot, t->items->bias_N[position]);
-
-        fetch_ahead(t, &row->pending, i + FETCH_AHEAD);
-        if (!isfinite(score))
-            return br_topk_bad_score(t->args, at, item, score);
-        t->key[n++] = br_rank_key(score, item);
-    }
-    t->n_rescored += row->pending.n;
-    row->pending.n = 0;
     br_rank_sort(t->key, n);
     row->n_best = n < t->args->k ? n : t->args->k;
     for (int32_t i = 0; i < row->n_best; i++) {
         item_K[i]  = (int32_t)(uint32_t)t->key[i];
         score_K[i] = br_rank_score(t->key[i]);
     }
-    if (row->n_best == t->args->k && score_K[row->n_best - 1] > row->floor)
-        row->floor = score_K[row->n_best - 1];
-    return BR_OK;
+    if (row->n_best == t->args->k)
+        row->floor = fmaxf(row->floor, score_K[row->n_best - 1]);
 }
 
-void br_tile_prune(const br_tile *t, br_tile_row *row)
-{
-    if (row->pending.n >= t->args->k)
-        row->floor = fmaxf(row->floor, br_candidates_floor(&row->pending, t->args->k));
-    br_candidates_drop(&row->pending, row->floor);
-}
-
-/* Makes room. Where bounds cannot tell candidates apart (ties), they are scored exactly. */
-static br_status make_room(br_tile *t, int64_t b)
-{
-    br_tile_row *row = &t->row[b];
-
-    br_tile_prune(t, row);
-    if (t->capacity - row->pending.n >= (t->capacity - t->args->k) / 4)
-        return BR_OK;
-    row->is_resolved_early = true;
-    return resolve(t, b);
-}
-
-br_status br_tile_add(br_tile *t, int64_t b, int64_t position, float approx)
-{
-    br_status      st    = BR_OK;
-    br_tile_row   *row   = &t->row[b];
-    br_candidates *c     = &row->pending;
-    float          slack = row->error + fabsf(approx) * 0x1p-20f;
-
-    if (row->has_rules && !br_topk_is_allowed(&row->rules, t->items->row_N[position]))
-        goto done;
-    if (c->n == t->capacity)
-        BR_TRY(st, make_room(t, b));
-    c->lower_C[c->n] = br_order_key(approx - slack);
-    c->upper_C[c->n] = approx + slack;
-    c->item_C[c->n]  = (int32_t)position;
-    c->n++;
-done:
-    return st;
-}
-
-br_status br_tile_finish_row(br_tile *t, int64_t b)
+/* Scores the pending candidates canonically; the k best of all so far go into the output row. First
+ * the likely ones: what they score rules most others out. */
+static br_status resolve(br_tile *t, int64_t b)
 {
     br_status    st      = BR_OK;
     br_tile_row *row     = &t->row[b];
     int64_t      at      = t->first_row + b;
     int32_t     *item_K  = br_mat_i32(t->args->item_BK) + at * t->args->item_BK.ld;
     float       *score_K = br_mat_f32(t->args->score_BK) + at * t->args->score_BK.ld;
+    int32_t      k = t->args->k, n = row->n_best, n_likely = row->pending.n;
+    float        level = row->floor;
 
-    t->args->n_slow += row->is_slow || row->is_resolved_early;
+    br_canonical_widen(br_tile_query(t, b), t->D, t->x_D8);
+    if (n_likely > k)
+        n_likely =
+            br_candidates_part(&row->pending, br_candidates_rank(row->pending.approx_C,
+                                                                 row->pending.n, k, t->order_C));
+    for (int32_t i = 0; i < n; i++)
+        t->key[i] = br_rank_key(score_K[i], item_K[i]);
+    BR_TRY(st, score(t, b, 0, n_likely, level, &n));
+    if (n_likely < row->pending.n) {
+        br_candidates rest = row->pending;
+
+        if (n_likely == n - row->n_best) /* k of them, none below the level */
+            level = fmaxf(level, least_score(t->key + row->n_best, n_likely));
+        rest.approx_C += n_likely;
+        rest.slack_C += n_likely;
+        rest.bias_C += n_likely;
+        rest.item_C += n_likely;
+        rest.n -= n_likely;
+        br_candidates_drop(&rest, br_threshold_down(level));
+        BR_TRY(st, score(t, b, n_likely, n_likely + rest.n, level, &n));
+    }
+    row->pending.n = 0;
+    keep_best(t, b, n);
+done:
+    return st;
+}
+
+/* Makes room. Where bounds cannot tell candidates apart (ties), they are scored exactly. */
+static br_status make_room(br_tile *t, int64_t b)
+{
+    br_status    st     = BR_OK;
+    br_tile_row *row    = &t->row[b];
+    int32_t      wanted = (t->capacity - t->args->k) / 4;
+
+    make_certain(t, row);
+    if (t->capacity - row->pending.n < wanted) {
+        row->is_resolved_early = true;
+        BR_TRY(st, resolve(t, b));
+        row->threshold = fmaxf(row->threshold, row->floor);
+        row->n_pruned  = 0;
+    }
+done:
+    return st;
+}
+
+br_status br_tile_add(br_tile *t, int64_t b, br_candidate candidate)
+{
+    br_status      st  = BR_OK;
+    br_tile_row   *row = &t->row[b];
+    br_candidates *c   = &row->pending;
+
+    if (c->n == t->capacity)
+        BR_TRY(st, make_room(t, b));
+    c->approx_C[c->n] = candidate.approx;
+    c->slack_C[c->n]  = candidate.slack;
+    c->bias_C[c->n]   = candidate.bias;
+    c->item_C[c->n]   = candidate.item;
+    c->n++;
+done:
+    return st;
+}
+
+br_status br_tile_finish_row(br_tile *t, int64_t b, bool *again)
+{
+    br_status    st      = BR_OK;
+    br_tile_row *row     = &t->row[b];
+    int64_t      at      = t->first_row + b;
+    int32_t     *item_K  = br_mat_i32(t->args->item_BK) + at * t->args->item_BK.ld;
+    float       *score_K = br_mat_f32(t->args->score_BK) + at * t->args->score_BK.ld;
+    int32_t      k       = t->args->k;
+
+    *again = false;
     if (row->is_slow) {
-        t->n_rescored += t->n_items;
+        t->n_rescored += t->items->N;
+        t->args->n_slow++;
         return br_ref_score_topk_row(t->args, at);
     }
-    br_tile_prune(t, row);
+    drop(row);
     BR_TRY(st, resolve(t, b));
-    for (int32_t j = row->n_best; j < t->args->k; j++) {
+    if (row->threshold > row->floor || (row->n_best < k && row->threshold > -INFINITY)) {
+        *again         = true;
+        row->is_second = true;
+        row->threshold = row->floor;
+        row->n_best    = 0;
+        row->n_pruned  = 0;
+        t->args->n_second++;
+        goto done;
+    }
+    t->args->n_slow += row->is_resolved_early;
+    for (int32_t j = row->n_best; j < k; j++) {
         item_K[j]  = -1;
         score_K[j] = NAN;
     }

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Vectors to units. Called once per customer, and once per item of a run. */
+#include "kernels/cpu/topk/codes.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "kernels/cpu/clones.h"
+
+#define MOST_D    1024
+#define TO_WHOLE  0x1.8p52 /* x + this - this is x rounded to a whole number */
+#define SIGN_SEED 0x9E3779B97F4A7C15u
+
+int64_t br_codes_n_units(const br_screen_kernel *kernel, int64_t D)
+{
+    int64_t n = (D + kernel->dims - 1) / kernel->dims;
+
+    return (n + kernel->unit_step - 1) / kernel->unit_step * kernel->unit_step;
+}
+
+/* Eight sums, so that the loop becomes vector code. */
+BR_CLONES br_vector_size br_codes_measure(const float *v_D, int64_t D)
+{
+    double  sum[8]  = {0};
+    float   most[8] = {0};
+    int64_t d       = 0;
+
+    for (; d + 8 <= D; d += 8)
+        for (int l = 0; l < 8; l++) {
+            float size = fabsf(v_D[d + l]);
+
+            sum[l] += (double)v_D[d + l] * (double)v_D[d + l];
+            most[l] = most[l] > size ? most[l] : size;
+        }
+    for (int l = 0; d + l < D; l++) {
+        float size = fabsf(v_D[d + l]);
+
+        sum[l] += (double)v_D[d + l] * (double)v_D[d + l];
+        most[l] = most[l] > size ? most[l] : size;
+    }
+    for (int l = 1; l < 8; l++) {
+        sum[0] += sum[l];
+        most[0] = most[0] > most[l] ? most[0] : most[l];
+    }
+    return (br_vector_size){sqrt(sum[0]), most[0]};
+}
+
+float br_codes_scale(const br_screen_kernel *kernel, int most, br_vector_size size)
+{
+    double scale = 1.0;
+
+    if (kernel->dims > 1)
+        scale = fmax(size.norm / kernel->norm_most, (double)size.element / most);
+    return scale > 0.0 ? nextafterf((float)scale, INFINITY) : 1.0f;
+}
+
+/* code_D and what it leaves of the vector. */
+BR_CLONES static br_coded round_values(const float *v_D, int64_t D, double scale, int32_t *code_D)
+{
+    double   inverse = 1.0 / scale, residual[8] = {0}, norm[8] = {0};
+    int32_t  code_sum[8] = {0};
+    br_coded coded       = {0};
+    int64_t  d           = 0;
+
+    for (; d + 8 <= D; d += 8)
+        for (int l = 0; l < 8; l++) {
+            double value = (double)v_D[d + l], code = (value * inverse + TO_WHOLE) - TO_WHOLE;
+            double left = value - scale * code;
+
+            residual[l] += left * left;
+            norm[l] += code * code;
+            code_sum[l] += (int32_t)code;
+            code_D[d + l] = (int32_t)code;
+        }
+    for (int l = 0; d + l < D; l++) {
+        double value = (double)v_D[d + l], code = (value * inverse + TO_WHOLE) - TO_WHOLE;
+        double left = value - scale * code;
+
+        residual[l] += left * left;
+        norm[l] += code * code;
+        code_sum[l] += (int32_t)code;
+        code_D[d + l] = (int32_t)code;
+    }
+    for (int l = 0; l < 8; l++) {
+        coded.residual += residual[l];
+        coded.norm += norm[l];
+        coded.code_sum += code_sum[l];
+    }
+    coded.residual = sqrt(coded.residual);
+    coded.norm     = scale * sqrt(coded.norm);
+    return coded;
+}
+
+static void write_floats(const float *v_D, int64_t D, int32_t *unit_U, int64_t step)
+{
+    for (int64_t d = 0; d < D; d++)
+        memcpy(unit_U + d * step, v_D + d, sizeof *v_D);
+}
+
+static int32_t unit_of(int dims, const int32_t *code, int offset)
+{
+    if (dims == 2)
+        return (int32_t)((uint32_t)code[1] << 16 | ((uint32_t)code[0] & 0xffff));
+    return (int32_t)(((uint32_t)(code[0] + offset) & 0xff) |
+                     ((uint32_t)(code[1] + offset) & 0xff) << 8 |
+                     ((uint32_t)(code[2] + offset) & 0xff) << 16 |
+                     ((uint32_t)(code[3] + offset) & 0xff) << 24);
+}
+
+br_coded br_codes_write(const br_screen_kernel *kernel, const float *v_D, int64_t D, float scale,
+                        int offset, int32_t *unit_U, int64_t step)
+{
+    int32_t  code_D[MOST_D + 8];
+    br_coded coded   = {0};
+    int64_t  n_units = br_codes_n_units(kernel, D);
+
+    if (kernel->dims == 1) {
+        write_floats(v_D, D, unit_U, step);
+        return coded;
+    }
+    coded = round_values(v_D, D, (double)scale, code_D);
+    for (int64_t d = D; d < n_units * kernel->dims; d++)
+        code_D[d] = 0;
+    for (int64_t u = 0; u < n_units; u++)
+        unit_U[u * step] = unit_of(kernel->dims, code_D + u * kernel->dims, offset);
+    return coded;
+}
+
+/* In place: the Hadamard transform of n = 2^m values, divided by sqrt(n). */
+BR_CLONES static void hadamard(float *v, int64_t n)
+{
+    float scale = (float)(1.0 / sqrt((double)n));
+
+    for (int64_t half = 1; half < n; half *= 2)
+        for (int64_t at = 0; at < n; at += 2 * half)
+            for (int64_t i = at; i < at + half; i++) {
+                float a = v[i], b = v[i + half];
+
+                v[i]        = a + b;
+                v[i + half] = a - b;
+            }
+    for (int64_t i = 0; i < n; i++)
+        v[i] *= scale;
+}
+
+static void flip_signs(float *v_D, int64_t D, uint64_t round)
+{
+    for (int64_t d = 0; d < D; d++) {
+        uint64_t h = ((uint64_t)d + 1024 * round) * SIGN_SEED;
+
+        if (((h ^ (h >> 29)) * 0xBF58476D1CE4E5B9u) >> 63)
+            v_D[d] = -v_D[d];
+    }
+}
+
+void br_codes_rotate(float *v_D, int64_t D)
+{
+    int64_t n = 1;
+
+    while (2 * n <= D)
+        n *= 2;
+    flip_signs(v_D, D, 0);
+    hadamard(v_D, n);
+    if (n == D)
+        return;
+    flip_signs(v_D, D, 1);
+    hadamard(v_D + D - n, n);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where thresholds are foretold from what has been scanned, and by which candidate. */
+#ifndef BR_KERNELS_CPU_TOPK_FORETELL_H
+#define BR_KERNELS_CPU_TOPK_FORETELL_H
+
+#include <stdint.h>
+
+#include "kernels/cpu/topk/items.h"
+
+#define BR_MOST_CHECKPOINTS 64
+
+/* After `panel` panels, the rank-th best candidate's score is, very likely, not above the k-th best
+ * of the catalogue. */
+typedef struct br_checkpoint {
+    int64_t panel;
+    int32_t rank;
+} br_checkpoint;
+
+typedef struct br_checkpoints {
+    int           n;
+    br_checkpoint at[BR_MOST_CHECKPOINTS];
+} br_checkpoints;
+
+br_checkpoints br_foretell_plan(const br_cpu_items *items, int32_t k);
+
+/* The least rank that fewer than `rank` of the k best items reach in a fair sample of `share` of
+ * the catalogue, but once in 30,000 times. */
+int32_t br_foretell_rank(int32_t k, double share);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The order in which items are scanned: a matter of speed alone. Called once per run.
+ *
+ * Norms alike (Gaussian vectors): all items in a scattered order, of which any beginning is a fair
+ * sample, so that thresholds can be foretold from it. Norms apart (most trained models): a sample,
+ * then the rest by falling norm, so that customers leave early. Within runs of the rest, items of
+ * the same segments and like biases stand together: panels then share them. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "kernels/cpu/topk/candidates.h"
+#include "kernels/cpu/topk/items.h"
+
+#define RUN          1024 /* items that are put together by segment and bias */
+#define LEAST_SAMPLE 256
+#define MOST_SAMPLE  4096
+#define ALIKE        1.2 /* the norm that a tenth exceeds, over the median: below, norms are alike */
+
+static int64_t greatest_common_divisor(int64_t a, int64_t b)
+{
+    while (b != 0) {
+        int64_t rest = a % b;
+
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* Steps of about N times the golden ratio visit all N places, evenly at any time. */
+static int64_t scatter_step(int64_t N)
+{
+    int64_t step = (int64_t)((double)N * 0.6180339887498949);
+
+    step = step > 0 ? step : 1;
+    while (greatest_common_divisor(step, N) != 1)
+        step++;
+    return step;
+}
+
+/* item rows by falling norm; a NaN may land anywhere */
+static br_status sort_by_norm(const double *norm_N, int64_t N, int32_t *row_N)
+{
+    br_status st  = BR_OK;
+    uint64_t *key = NULL;
+
+    BR_ALLOC(st, key, N, "item order");
+    for (int64_t i = 0; i < N; i++)
+        key[i] = br_rank_key((float)norm_N[i], (int32_t)i);
+    br_rank_sort(key, N);
+    for (int64_t i = 0; i < N; i++)
+        row_N[i] = (int32_t)(uint32_t)key[i];
+done:
+    br_free(&key);
+    return st;
+}
+
+static bool norms_are_alike(const double *norm_N, const int32_t *by_norm_N, int64_t N)
+{
+    return !(norm_N[by_norm_N[N / 10]] > ALIKE * norm_N[by_norm_N[N / 2]]);
+}
+
+/* ---- runs ---- */
+
+typedef struct neighbour {
+    uint64_t require;
+    float    bias;
+    int32_t  row;
+} neighbour;
+
+static int compare_neighbours(const void *a, const void *b)
+{
+    const neighbour *p = a, *q = b;
+
+    if (p->require != q->require)
+        return p->require < q->require ? -1 : 1;
+    if (p->bias != q->bias)
+        return p->bias > q->bias ? -1 : 1;
+    return p->row < q->row ? -1 : 1;
+}
+
+static void order_run(const br_items *items, int32_t *row_R, int64_t n)
+{
+    neighbour       near_R[RUN];
+    const uint64_t *require_N = br_mat_at(items->require_N);
+    const float    *bias_N    = br_mat_f32(items->bias_N);
+
+    for (int64_t i = 0; i < n; i++)
+        near_R[i] =
+            (neighbour){require_N != NULL ? require_N[row_R[i] * items->require_N.ld] : 0,
+                        bias_N != NULL ? bias_N[row_R[i] * items->bias_N.ld] : 0.0f, row_R[i]};
+    qsort(near_R, (size_t)n, sizeof *near_R, compare_neighbours);
+    for (int64_t i = 0; i < n; i++)
+        row_R[i] = near_R[i].row;
+}
+
+/* ---- the order ---- */
+
+static void scatter(const int32_t *by_norm_N, int64_t N, int64_t n, int32_t *row_N)
+{
+    int64_t step = scatter_step(N), at = N / 2;
+
+    for (int64_t i = 0; i < n; i++) {
+        row_N[i] = by_norm_N[at];
+        at       = (at + step) % N;
+    }
+}
+
+/* The sample, then the others by falling norm. */
+static br_status sample_first(const int32_t *by_norm_N, br_cpu_items *to)
+{
+    br_status st      = BR_OK;
+    uint8_t  *is_in_N = NULL;
+    int64_t   n       = to->N / 64 / BR_SCREEN_COLS * BR_SCREEN_COLS;
+
+    n = n > LEAST_SAMPLE ? n : LEAST_SAMPLE;
+    n = n < MOST_SAMPLE ? n : MOST_SAMPLE;
+    BR_ALLOC(st, is_in_N, to->N, "item sample");
+    scatter(by_norm_N, to->N, n, to->row_N);
+    for (int64_t i = 0; i < n; i++)
+        is_in_N[to->row_N[i]] = 1;
+    to->n_sample = n;
+    for (int64_t i = 0; i < to->N; i++)
+        if (!is_in_N[by_norm_N[i]])
+            to->row_N[n++] = by_norm_N[i];
+done:
+    br_free(&is_in_N);
+    return st;
+}
+
+br_status br_cpu_items_order(const br_items *items, const double *norm_N, br_cpu_items *to)
+{
+    br_status st        = BR_OK;
+    int32_t  *by_norm_N = NULL;
+    int64_t   first;
+
+    BR_ALLOC(st, by_norm_N, to->N, "items by norm");
+    BR_TRY(st, sort_by_norm(norm_N, to->N, by_norm_N));
+    to->n_sample = to->N;
+    if (to->N <= 2 * LEAST_SAMPLE || norms_are_alike(norm_N, by_norm_N, to->N))
+        scatter(by_norm_N, to->N, to->N, to->row_N);
+    else
+        BR_TRY(st, sample_first(by_norm_N, to));
+    if (!to->has_bias && !to->has_require)
+        goto done;
+    first = to->n_sample < to->N ? to->n_sample : RUN;
+    for (int64_t at = first; at < to->N; at += RUN)
+        order_run(items, to->row_N + at, to->N - at < RUN ? to->N - at : RUN);
+done:
+    br_free(&by_norm_N);
+    return st;
+}
