@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the lists must be, by docs/EXACTNESS.md and nothing of ours: NumPy's float64 product finds the
-items that may be in a list, their canonical scores (eight chains, one rounding) and the item rows
-order them. Lists are then compared slot by slot, items and score bits."""
+"""What the lists must be, by docs/EXACTNESS.md and nothing of ours: NumPy's float64 product finds
+the items that may be in a list, their canonical scores (eight chains, one rounding) and the item
+rows order them. Lists are then compared slot by slot, items and score bits."""
 import numpy as np
 
 ROWS, ITEMS = 128, 16_384  # of one product: 16 MiB
@@ -24,8 +24,8 @@ def canonical(x, z, bias):
 
 
 def candidates(x, z, bias, least, never):
-    """(row, item) of every pair that float64 puts at `least` of the row or above, less the never-lists
-    (offset [B+1], item)."""
+    """(row, item) of every pair that float64 puts at `least` of the row or above, less the
+    never-lists (offset [B+1], item)."""
     rows, items = [], []
     for at in range(0, len(z), ITEMS):
         part = z[at:at + ITEMS].astype(np.float64).T
@@ -46,10 +46,11 @@ def candidates(x, z, bias, least, never):
 
 
 def lists(x, z, k, least, bias=None, never=None):
-    """(item [B, k], score [B, k]); `least` [B] must not be above a row's k-th best exact score: float64
-    rounding and the rounding of scores to float32 are allowed for here."""
+    """(item [B, k], score [B, k]); `least` [B] must not be above a row's k-th best exact score: the
+    roundings of float64 and of scores to float32 are allowed for here."""
     norm = np.linalg.norm(x, axis=1) * np.linalg.norm(z, axis=1).max()
-    slack = 1e-12 * norm + 2.0 ** -22 * (np.abs(least) + (0 if bias is None else np.abs(bias).max()))
+    most = 0.0 if bias is None else np.abs(bias).max()
+    slack = 1e-12 * norm + 2.0 ** -22 * (np.abs(least) + most)
     finite = np.where(np.isfinite(least), least - slack, -np.inf)
     row, item = candidates(x, z, bias, finite, never)
     score = np.empty(len(row), np.float32)

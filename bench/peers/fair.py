@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same conditions for both sides: as many threads, waiting threads that sleep, the peer's BLAS
-with the kernels that run it fastest here. start() must be called before NumPy or a peer is imported:
-it starts this program again with the environment that it chose."""
+with the kernels that run it fastest here. start() must be called before NumPy or a peer is
+imported: it starts this program again with the environment that it chose."""
 import os
 import platform
 import subprocess
@@ -40,7 +40,8 @@ print(best)
 
 
 def environment(threads, coretype):
-    env = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "GOTO_NUM_THREADS")}
+    unset = ("OPENBLAS_CORETYPE", "GOTO_NUM_THREADS")
+    env = {k: v for k, v in os.environ.items() if k not in unset}
     env.update(OMP_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS=str(threads),
                OMP_WAIT_POLICY="passive", MKL_NUM_THREADS=str(threads), **{MARK: coretype})
     if coretype:

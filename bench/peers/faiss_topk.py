@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""score_topk beside Faiss IndexFlatIP: the same vectors, the same threads, runs interleaved, the median
-of the rounds' ratios with their range, by processor time and by the wall. By itself Faiss takes its
-BLAS path only from n * D = 128,000 on; here it always does, which is faster, unless --path own. Items
-and score bits of all lists are compared with exact ones (exact.py) before a time is printed.
+"""score_topk beside Faiss IndexFlatIP: the same vectors, the same threads, runs interleaved, the
+median of the rounds' ratios with their range, by processor time and by the wall. By itself Faiss
+takes its BLAS path only from n * D = 128,000 on; here it always does, which is faster, unless
+--path own. Items and score bits of all lists are compared with exact ones (exact.py) before a time
+is printed.
 
-  python3 -m venv /tmp/peers && /tmp/peers/bin/pip install -r scripts/requirements-peers.txt
-  /tmp/peers/bin/python bench/peers/faiss_topk.py --table floors --json bench/results/faiss-floors.json
-  /tmp/peers/bin/python bench/peers/faiss_topk.py --data gauss --items 100000 -k 10 --screen auto fp32
-  /tmp/peers/bin/python bench/peers/faiss_topk.py --vectors X.npy Z.npy --customers 2000
+  python3 -m venv peers && peers/bin/pip install -r scripts/requirements-peers.txt
+  peers/bin/python bench/peers/faiss_topk.py --table floors --json bench/results/faiss-floors.json
+  peers/bin/python bench/peers/faiss_topk.py --items 100000 -k 10 --screen auto fp32
+  peers/bin/python bench/peers/faiss_topk.py --vectors X.npy Z.npy --customers 2000
 
 --table floors | full | bias | lse: the shapes of tables.py. --screen: auto, fp32, int16, int8, each
 with +bias (a random one, which Faiss goes without) or +lse<T> behind it.
@@ -31,6 +32,7 @@ def words():
     p.add_argument("--data", nargs="+", default=["gauss"],
                    choices=["gauss", "mild", "strong", "axis"])
     p.add_argument("--vectors", nargs=2, type=Path, metavar=("X.npy", "Z.npy"))
+    p.add_argument("--bias-file", type=Path, metavar="BIAS.npy", help="for +bias with --vectors")
     p.add_argument("--items", type=int, nargs="+", default=[100_000])
     p.add_argument("--dim", type=int, nargs="+", default=[128])
     p.add_argument("-k", type=int, nargs="+", default=[10, 100])
@@ -67,7 +69,7 @@ class Case:
         else:
             self.x, self.z = vectors.make(block["data"], block["customers"], block["items"],
                                           block["dim"])
-        self.bias = vectors.make_bias(self.x, self.z)
+        self.bias = vectors.load(a.bias_file) if a.bias_file else vectors.make_bias(self.x, self.z)
         for name in ("x", "z", "bias"):
             np.save(folder / f"{name}.npy", getattr(self, name))
         self.index = faiss.IndexFlatIP(self.z.shape[1])
@@ -135,11 +137,11 @@ def print_heads(a, head):
     head["peer"] = (f"faiss {faiss.__version__} {faiss.get_compile_options().strip()}; "
                     f"{fair.blas_words('faiss')}")
     print(f"# {head['peer']}; {a.pairs} rounds")
-    print("# us of processor time a customer; ratio = Faiss / ours: median [least - most]; x first: "
-          "time / the time of the first screen")
-    print(f"{'data':6} {'D':>3} {'N':>7} {'K':>4} {'screen':>10} {'path':>4} {'ours':>8} {'faiss':>8} "
-          f"{'cpu ratio':>24} {'wall ratio':>24} {'xfirst':>6} {'rescored':>8} {'slow':>5} "
-          f"{'prep s':>6} {'#wrong':>6}  floor/goal")
+    print("# us of processor time a customer; ratio = Faiss / ours: median [least - most]; xfirst: "
+          "time / that of the first screen")
+    print(f"{'data':6} {'D':>3} {'N':>7} {'K':>4} {'screen':>10} {'path':>4} {'ours':>8} "
+          f"{'faiss':>8} {'cpu ratio':>24} {'wall ratio':>24} {'xfirst':>6} {'rescored':>8} "
+          f"{'slow':>5} {'prep s':>6} {'#wrong':>6}  floor/goal")
 
 
 def main():
