@@ -23,6 +23,15 @@ def canonical(x, z, bias):
     return (total + 0.0).astype(np.float32) + np.float32(0.0)
 
 
+def reach(x, z):
+    """[B] the largest |x| |z| of each row, and of what its float32 product may be off at most."""
+    norm = np.linalg.norm(x.astype(np.float64), axis=1)
+    largest = max(np.linalg.norm(z[at:at + ITEMS].astype(np.float64), axis=1).max()
+                  for at in range(0, len(z), ITEMS))
+    dim = x.shape[1]
+    return norm * largest, 1e-7 * (dim + 8) * norm * largest + (2 * dim + 16) * 2.0 ** -149
+
+
 def candidates(x, z, bias, least, never):
     """(row, item) of every pair that float64 puts at `least` of the row or above, less the
     never-lists (offset [B+1], item)."""
@@ -48,9 +57,9 @@ def candidates(x, z, bias, least, never):
 def lists(x, z, k, least, bias=None, never=None):
     """(item [B, k], score [B, k]); `least` [B] must not be above a row's k-th best exact score: the
     roundings of float64 and of scores to float32 are allowed for here."""
-    norm = np.linalg.norm(x, axis=1) * np.linalg.norm(z, axis=1).max()
     most = 0.0 if bias is None else np.abs(bias).max()
-    slack = 1e-12 * norm + 2.0 ** -22 * (np.abs(least) + most)
+    least = least.astype(np.float64)
+    slack = 1e-12 * reach(x, z)[0] + 2.0 ** -22 * (np.abs(least) + most) + 2.0 ** -147
     finite = np.where(np.isfinite(least), least - slack, -np.inf)
     row, item = candidates(x, z, bias, finite, never)
     score = np.empty(len(row), np.float32)

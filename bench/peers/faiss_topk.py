@@ -11,8 +11,8 @@ is printed.
   peers/bin/python bench/peers/faiss_topk.py --items 100000 -k 10 --screen auto fp32
   peers/bin/python bench/peers/faiss_topk.py --vectors X.npy Z.npy --customers 2000
 
---table floors | full | bias | lse: the shapes of tables.py. --screen: auto, fp32, int16, int8, each
-with +bias (a random one, which Faiss goes without) or +lse<T> behind it.
+--table floors | full | bias | hard | lse: the shapes of tables.py. --screen: auto, fp32, int16,
+int8, each with +bias (a random one, which Faiss goes without) or +lse<T> behind it.
 """
 import argparse
 import json
@@ -30,7 +30,7 @@ def words():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("--table", choices=sorted(tables.TABLES))
     p.add_argument("--data", nargs="+", default=["gauss"],
-                   choices=["gauss", "mild", "strong", "axis"])
+                   help="by name, see vectors.py")
     p.add_argument("--vectors", nargs=2, type=Path, metavar=("X.npy", "Z.npy"))
     p.add_argument("--bias-file", type=Path, metavar="BIAS.npy", help="for +bias with --vectors")
     p.add_argument("--items", type=int, nargs="+", default=[100_000])
@@ -84,8 +84,7 @@ class Case:
             # Faiss' items are k that reach the least of their true scores, whatever its rounding.
             if has_bias:
                 score = score + self.bias[item]
-            reach = np.linalg.norm(self.x, axis=1) * np.linalg.norm(self.z, axis=1).max()
-            least = score.min(axis=1) - 1e-7 * (self.z.shape[1] + 8) * reach
+            least = score.min(axis=1).astype(np.float64) - exact.reach(self.x, self.z)[1]
             self.wanted[has_bias] = exact.lists(self.x, self.z, k, least, bias)
         return self.wanted[has_bias]
 
@@ -109,7 +108,8 @@ def compare(a, case, block, k, k_most):
             "path": "blas" if a.path == "blas" or B * case.z.shape[1] >= THRESHOLD else "loop",
             "ours_us": float(np.median(times[at, :, 1])) / B * 1e6,
             "faiss_us": float(np.median(times[0, :, 1])) / B * 1e6,
-            "cpu": cpu, "wall": wall, "beside_first": side.ratio(times[at, :, 1], times[1, :, 1]),
+            "cpu": cpu, "wall": wall, "limit": block["limit"],
+            "beside_first": side.ratio(times[at, :, 1], times[1, :, 1]),
             "rescored": o.rescored, "slow": int(o.slow),
             "prepare_s": o.prepare_s, "prepare_mib": o.prepare_mib,
             "wrong": exact.count_wrong(o.lists(f / "lists", B), case.exact(k_most, o.has_bias))})
@@ -118,6 +118,9 @@ def compare(a, case, block, k, k_most):
 
 
 def verdict(row):
+    if row["limit"] is not None:
+        is_within = row["beside_first"]["ratio"] <= row["limit"]
+        return f"xfirst <= {row['limit']:g} {'ok' if is_within else 'MISS'}"
     if row["floor"] is None:
         return ""
     goal = row["goal"] or row["floor"]
@@ -127,7 +130,7 @@ def verdict(row):
 
 
 def print_row(r):
-    print(f"{r['data']:6} {r['dim']:3} {r['items']:7} {r['k']:4} {r['screen']:>10} {r['path']:>4} "
+    print(f"{r['data']:10} {r['dim']:3} {r['items']:7} {r['k']:4} {r['screen']:>10} {r['path']:>4} "
           f"{r['ours_us']:8.1f} {r['faiss_us']:8.1f} {side.show(r['cpu'])} {side.show(r['wall'])} "
           f"{r['beside_first']['ratio']:6.3f} {r['rescored']:8.1f} {r['slow']:5} "
           f"{r['prepare_s']:6.2f} {r['wrong']:6}  {verdict(r)}", flush=True)
@@ -139,7 +142,7 @@ def print_heads(a, head):
     print(f"# {head['peer']}; {a.pairs} rounds")
     print("# us of processor time a customer; ratio = Faiss / ours: median [least - most]; xfirst: "
           "time / that of the first screen")
-    print(f"{'data':6} {'D':>3} {'N':>7} {'K':>4} {'screen':>10} {'path':>4} {'ours':>8} "
+    print(f"{'data':10} {'D':>3} {'N':>7} {'K':>4} {'screen':>10} {'path':>4} {'ours':>8} "
           f"{'faiss':>8} {'cpu ratio':>24} {'wall ratio':>24} {'xfirst':>6} {'rescored':>8} "
           f"{'slow':>5} {'prep s':>6} {'#wrong':>6}  floor/goal")
 
@@ -171,7 +174,7 @@ def main():
     n_wrong = sum(r["wrong"] for r in rows)
     n_below = sum("MISS" in verdict(r) for r in rows)
     print(f"# {sum(r['customers'] for r in rows)} lists checked, {n_wrong} wrong slots, "
-          f"{n_below} of {len(rows)} ratios below their floor")
+          f"{n_below} of {len(rows)} rows miss their floor or limit")
     if a.json:
         a.json.write_text(json.dumps({**head, "rows": rows}, indent=1) + "\n")
     return 1 if n_wrong else 0

@@ -58,8 +58,7 @@ class Model:
 
     def exact(self, k):
         """Exact lists, and the float32 error of a score of each customer."""
-        reach = np.linalg.norm(self.x, axis=1) * np.linalg.norm(self.z, axis=1).max()
-        error = 1e-7 * (self.z.shape[1] + 8) * reach
+        error = exact.reach(self.x, self.z)[1]
         least = self.found[1].min(axis=1).astype(np.float64) - error
         least[self.found[1].min(axis=1) < -1e30] = -np.inf  # fewer than k remain
         return exact.lists(self.x, self.z, k, least, None, (self.offset, self.item)), error

@@ -5,9 +5,10 @@ takes long enough to be timed and the tables together check more than 10^5 of th
 D = 128
 
 
-def block(data, n_items, wanted, dim=D, customers=1056):
-    """wanted: {(variant, k): (floor, goal)}"""
-    return {"data": data, "items": n_items, "dim": dim, "customers": customers, "wanted": wanted}
+def block(data, n_items, wanted, dim=D, customers=1056, limit=None):
+    """wanted: {(variant, k): (floor, goal)}; limit: most time beside the first variant's."""
+    return {"data": data, "items": n_items, "dim": dim, "customers": customers, "wanted": wanted,
+            "limit": limit}
 
 
 FLOORS = [
@@ -35,8 +36,17 @@ def full():
 
 def bias():
     return [block(data, 100_000, {(v, k): (None, None) for k in (10, 100)
-                                  for v in ("auto", "auto+bias")})
+                                  for v in ("auto", "auto+bias")}, limit=1.1)
             for data in ("gauss", "mild", "strong")]
 
 
-TABLES = {"floors": FLOORS, "full": full(), "bias": bias(), "lse": LSE}
+def hard():
+    """Data made against the screen: never slower than 1.2 times the fp32 path; k = N last."""
+    both = {(v, k): (None, None) for k in (10, 100) for v in ("fp32", "auto")}
+    k_is_n = {(v, 1000): (None, None) for v in ("fp32", "auto")}
+    return [block(data, 20_000, both, customers=264, limit=1.2)
+            for data in ("ascending", "ties", "duplicates", "huge", "outlier", "denormal", "large")
+            ] + [block("gauss", 1000, k_is_n, limit=1.2)]
+
+
+TABLES = {"floors": FLOORS, "full": full(), "bias": bias(), "hard": hard(), "lse": LSE}

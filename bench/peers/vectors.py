@@ -8,6 +8,9 @@
   strong  the same with lognormal(0.7)
   axis    strong without the rotation: a few dimensions carry most of every score
 
+and what a screen or a stop may be bad at, see hard(): ascending, ties, duplicates, huge, outlier,
+denormal, large.
+
 `real` ones are two .npy files. Run as a program it describes what it would make: how skewed the
 norms are and which share of the catalogue the Cauchy-Schwarz stop leaves to be looked at.
 
@@ -19,6 +22,7 @@ import argparse
 import numpy as np
 
 KINDS = ["gauss", "mild", "strong", "axis"]
+HARD = ["ascending", "ties", "duplicates", "huge", "outlier", "denormal", "large"]
 SIGMA = {"mild": 0.25, "strong": 0.7, "axis": 0.7}
 N_CLUSTERS = 200
 N_BLOCK = 100_000
@@ -54,17 +58,39 @@ def low_rank(rng, n_customers, n_items, dim, kind):
     return x, z
 
 
+def hard(rng, n_customers, n_items, dim, kind):
+    x, z = gauss(rng, n_customers, n_items, dim)
+    if kind == "ascending":  # every item beats all before it, for everybody
+        x, z = np.abs(x), np.abs(z[0]) * np.linspace(1, 2, n_items, dtype=np.float32)[:, None]
+    elif kind == "ties":  # all scores of a customer are equal
+        z[:] = z[0]
+    elif kind == "duplicates":  # 1,000 of each item, spread out
+        z = z[np.arange(n_items) % max(1, n_items // 1000)]
+    elif kind == "huge":  # one norm spoils every bound and scale that it is part of
+        z[n_items // 2] *= np.float32(1e4)
+    elif kind == "outlier":  # one dimension spoils the scale of all others
+        x[:, 3] *= np.float32(100)
+        z[:, 3] *= np.float32(100)
+    elif kind == "denormal":
+        x, z = x * np.float32(1e-20), z * np.float32(1e-21)
+    elif kind == "large":  # scores up to about 1e38
+        x, z = x * np.float32(1e18), z * np.float32(1e18)
+    return x, np.ascontiguousarray(z)
+
+
 def make(name, n_customers, n_items, dim, seed=1):
     rng = np.random.default_rng(seed)
     if name == "gauss":
         return gauss(rng, n_customers, n_items, dim)
+    if name in HARD:
+        return hard(rng, n_customers, n_items, dim, name)
     return low_rank(rng, n_customers, n_items, dim, name)
 
 
 def make_bias(x, z, share=0.3, seed=2):
     """Normal, `share` times as wide as the scores."""
     rng = np.random.default_rng(seed)
-    some = x[:64] @ z[rng.integers(0, len(z), 4096)].T
+    some = x[:64].astype(np.float64) @ z[rng.integers(0, len(z), 4096)].T
     return (share * some.std() * rng.standard_normal(len(z))).astype(np.float32)
 
 
@@ -79,6 +105,7 @@ def load(path, n_rows=None, seed=3):
 def describe(x, z, ks=(10, 100)):
     """Norms, and the mean share of items whose |x| |z| reaches a customer's k-th best score."""
     x = x[:64]
+    x, z = x.astype(np.float64), z.astype(np.float64)
     norm = np.linalg.norm(z, axis=1)
     order = np.sort(norm)[::-1]
     score = x @ z.T
