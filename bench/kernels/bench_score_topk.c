@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * score_topk of the cpu backend on Gaussian vectors (the hardest case: no structure to prune by),
- * against the sgemm peak of the same run. Each shape's result is compared with the ref backend on a
- * sample of rows before its time is printed. Times are processor seconds of the lanes, so a busy
- * machine does not spoil them; customers/s is by the wall.
+ * each screen against the peak of its multiply-add in registers (peaks.h), measured in the same
+ * run; auto against the highest. Each shape's result is compared with the ref backend on a sample
+ * of rows before its time is printed. Times are processor seconds of the lanes, so a busy machine
+ * does not spoil them; customers/s is by the wall.
  *
- *   bench_score_topk [rows per shape, default 1024] */
-#include <cblas.h>
+ *   bench_score_topk [rows per shape, default 1024 [items, default 20,000 and 100,000]] */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/kernels/peaks.h"
 #include "host/base/clock.h"
 #include "host/base/memory.h"
 #include "host/base/parallel.h"
@@ -26,7 +27,20 @@ typedef struct shape {
     int64_t B, N, D;
     int32_t k;
     int     n_lanes;
+    int     screen; /* of SCREENS */
 } shape;
+
+/* A screen and what it is measured against; BR_N_PEAKS: the highest of all. */
+static const struct {
+    const char    *name;
+    br_screen_kind kind;
+    int            peak;
+} SCREENS[] = {
+    {"auto", BR_SCREEN_AUTO, BR_N_PEAKS},
+    {"fp32", BR_SCREEN_FP32, BR_PEAK_FP32},
+    {"int16", BR_SCREEN_INT16, BR_PEAK_INT16},
+};
+#define N_SCREENS ((int)(sizeof SCREENS / sizeof SCREENS[0]))
 
 typedef struct subject {
     shape     shape;
@@ -86,8 +100,9 @@ static void subject_close(subject *s)
 
 static br_status subject_open(br_backend backend, const shape *what, subject *s)
 {
-    br_status st            = BR_OK;
-    size_t    scratch_bytes = br_score_topk_scratch_bytes(what->N, what->D, what->k);
+    br_status     st            = BR_OK;
+    size_t        scratch_bytes = br_score_topk_scratch_bytes(what->N, what->D, what->k);
+    br_items_args items         = {.screen = SCREENS[what->screen].kind};
 
     *s       = (subject){0};
     s->shape = *what;
@@ -99,9 +114,9 @@ static br_status subject_open(br_backend backend, const shape *what, subject *s)
     BR_TRY(st, place(s->dev, what->N, 1, 3, &s->bias_N));
     BR_TRY(st, br_dev_alloc(s->dev, BR_I32, what->B, what->k, &s->item_BK));
     BR_TRY(st, br_dev_alloc(s->dev, BR_F32, what->B, what->k, &s->score_BK));
-    BR_TRY(st,
-           br_items_prepare(s->dev, &(br_items_args){.item_ND = s->item_ND, .bias_N = s->bias_N},
-                            &s->items));
+    items.item_ND = s->item_ND;
+    items.bias_N  = s->bias_N;
+    BR_TRY(st, br_items_prepare(s->dev, &items, &s->items));
 done:
     return st;
 }
@@ -174,45 +189,29 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* The best of OpenBLAS on a product large enough to hide everything else, GFLOP/s, one lane. */
-static br_status sgemm_peak(double *gflops)
+/* GOP/s that the screen is a share of. */
+static double peak_of(const br_peak peak[BR_N_PEAKS], int screen)
 {
-    enum { N = 1024 };
-    br_status st   = BR_OK;
-    double    best = INFINITY;
-    float    *a = NULL, *b = NULL, *c = NULL;
+    double most = 0.0;
 
-    openblas_set_num_threads(1);
-    BR_ALLOC(st, a, (int64_t)N * N, "matrix");
-    BR_ALLOC(st, b, (int64_t)N * N, "matrix");
-    BR_ALLOC(st, c, (int64_t)N * N, "matrix");
-    fill_gaussian(a, (int64_t)N * N, 4);
-    fill_gaussian(b, (int64_t)N * N, 5);
-    for (int i = 0; i < 3 * N_TIMED; i++) {
-        double start_s = br_clock_thread_cpu_s();
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, N, N, N, 1.0f, a, N, b, N, 0.0f, c, N);
-        best = fmin(best, br_clock_thread_cpu_s() - start_s);
-    }
-    *gflops = 2e-9 * N * N * N / best;
-done:
-    br_free(&a);
-    br_free(&b);
-    br_free(&c);
-    return st;
+    if (SCREENS[screen].peak < BR_N_PEAKS)
+        return peak[SCREENS[screen].peak].gops;
+    for (int i = 0; i < BR_N_PEAKS; i++)
+        most = fmax(most, peak[i].gops);
+    return most;
 }
 
-static br_status bench_shape(const shape *what)
+static br_status bench_shape(const shape *what, double peak)
 {
     br_status st = BR_OK;
     subject   s;
     int64_t   n_wrong;
-    double    cpu_s[N_TIMED], wall_s = INFINITY, gflop, gflops, peak;
+    double    cpu_s[N_TIMED], wall_s = INFINITY, gop, gops;
 
-    gflop = 2e-9 * (double)what->B * (double)what->N * (double)what->D;
+    gop = 2e-9 * (double)what->B * (double)what->N * (double)what->D;
     BR_TRY(st, subject_open(BR_BACKEND_CPU, what, &s));
     BR_TRY(st, run_all(&s, &cpu_s[0]));
     BR_TRY(st, count_wrong(&s, &n_wrong));
-    BR_TRY(st, sgemm_peak(&peak));
     for (int i = 0; i < N_TIMED; i++) {
         double start_s = br_clock_wall_s();
 
@@ -220,61 +219,89 @@ static br_status bench_shape(const shape *what)
         wall_s = fmin(wall_s, br_clock_wall_s() - start_s);
     }
     qsort(cpu_s, N_TIMED, sizeof *cpu_s, by_value);
-    gflops = gflop / cpu_s[N_TIMED / 2];
-    (void)printf(
-        "%5lld %7lld %5d %6d  %8.1f %8.1f %8.1f  %8.1f %8.1f %7.1f %10.0f %9.1f %6lld %7lld\n",
-        (long long)what->D, (long long)what->N, what->k, what->n_lanes,
-        1e6 * cpu_s[0] / (double)what->B, 1e6 * cpu_s[N_TIMED / 2] / (double)what->B,
-        1e6 * cpu_s[N_TIMED - 1] / (double)what->B, gflops, peak, 100.0 * gflops / peak,
-        (double)what->B / wall_s, (double)s.n_rescored / (double)what->B, (long long)s.n_slow,
-        (long long)n_wrong);
+    gops = gop / cpu_s[N_TIMED / 2];
+    (void)printf("%5lld %7lld %5d %6s %6d  %8.1f %8.1f %8.1f  %8.1f %8.1f %7.1f %10.0f %9.1f "
+                 "%6lld %7lld\n",
+                 (long long)what->D, (long long)what->N, what->k, SCREENS[what->screen].name,
+                 what->n_lanes, 1e6 * cpu_s[0] / (double)what->B,
+                 1e6 * cpu_s[N_TIMED / 2] / (double)what->B,
+                 1e6 * cpu_s[N_TIMED - 1] / (double)what->B, gops, peak, 100.0 * gops / peak,
+                 (double)what->B / wall_s, (double)s.n_rescored / (double)what->B,
+                 (long long)s.n_slow, (long long)n_wrong);
     (void)fflush(stdout);
 done:
     subject_close(&s);
     return st;
 }
 
-static br_status bench_all(int64_t n_rows)
+/* Every screen on one lane, auto on all of them too. */
+static br_status bench_screens(shape what, const br_peak peak[BR_N_PEAKS])
 {
-    static const int64_t dims[] = {64, 128}, sizes[] = {20000, 100000};
-    static const int32_t ks[]      = {10, 50, 100};
-    br_status            st        = BR_OK;
-    const int            n_lanes[] = {1, br_n_cores() < MAX_LANES ? br_n_cores() : MAX_LANES};
+    br_status st      = BR_OK;
+    int       n_cores = br_n_cores() < MAX_LANES ? br_n_cores() : MAX_LANES;
 
-    for (int i = 0; i < 24; i++) {
-        shape what = {.B       = n_rows,
-                      .N       = sizes[i / 6 % 2],
-                      .D       = dims[i / 12],
-                      .k       = ks[i / 2 % 3],
-                      .n_lanes = n_lanes[i % 2]};
-
-        if (i % 2 == 0 || n_lanes[1] > 1)
-            BR_TRY(st, bench_shape(&what));
+    for (int i = 0; i < N_SCREENS; i++) {
+        what.screen  = i;
+        what.n_lanes = 1;
+        BR_TRY(st, bench_shape(&what, peak_of(peak, i)));
+    }
+    if (n_cores > 1) {
+        what.screen  = 0;
+        what.n_lanes = n_cores;
+        BR_TRY(st, bench_shape(&what, peak_of(peak, 0)));
     }
 done:
     return st;
 }
 
+static br_status bench_all(int64_t n_rows, int64_t n_items, const br_peak peak[BR_N_PEAKS])
+{
+    static const int64_t dims[] = {64, 128}, sizes[] = {20000, 100000};
+    static const int32_t ks[] = {10, 100};
+    br_status            st   = BR_OK;
+
+    for (int i = 0; i < 8; i++) {
+        shape what = {.B = n_rows, .N = sizes[i / 2 % 2], .D = dims[i / 4], .k = ks[i % 2]};
+
+        if (n_items > 0 && i / 2 % 2 == 1)
+            continue;
+        if (n_items > 0)
+            what.N = n_items;
+        BR_TRY(st, bench_screens(what, peak));
+    }
+done:
+    return st;
+}
+
+static void print_head(const br_dev *dev, int64_t n_rows, const br_peak peak[BR_N_PEAKS])
+{
+    (void)printf("# batchrank %s, %s, %lld Gaussian rows a shape, bias\n", BR_VERSION,
+                 br_dev_description(dev), (long long)n_rows);
+    for (int i = 0; i < BR_N_PEAKS; i++)
+        (void)printf("# peak of a core: %5s %6.1f GOP/s (%s)\n", peak[i].kind, peak[i].gops,
+                     peak[i].instruction);
+    (void)printf("#   D       N     K screen  lanes  time min      med      max     GOP/s     peak"
+                 "   %%peak  customers  rescored   slow  #wrong\n");
+    (void)printf("#                                     us/row   us/row   us/row    a lane   "
+                 "a lane              per s   per row   rows   slots\n");
+}
+
 int main(int argc, char **argv)
 {
-    br_status st     = BR_OK;
-    int64_t   n_rows = argc > 1 ? atoll(argv[1]) : 1024;
-    br_dev   *dev    = NULL;
+    br_status st      = BR_OK;
+    int64_t   n_rows  = argc > 1 ? atoll(argv[1]) : 1024;
+    int64_t   n_items = argc > 2 ? atoll(argv[2]) : 0;
+    br_dev   *dev     = NULL;
+    br_peak   peak[BR_N_PEAKS];
 
-    if (n_rows < 1) {
-        (void)fprintf(stderr, "usage: bench_score_topk [rows per shape]\n");
+    if (n_rows < 1 || n_items < 0 || argc > 3) {
+        (void)fprintf(stderr, "usage: bench_score_topk [rows per shape [items]]\n");
         return 2;
     }
     BR_TRY(st, br_dev_open(BR_BACKEND_CPU, 0, &dev));
-    (void)printf("# batchrank %s, %s, %lld Gaussian rows a shape, bias\n", BR_VERSION,
-                 br_dev_description(dev), (long long)n_rows);
-    (void)printf("# times are processor time; peak: sgemm 1024^3 on one lane, before each row\n");
-    (void)printf(
-        "#   D       N     K  lanes  time min      med      max   GFLOP/s     peak   %%peak  "
-        "customers  rescored   slow  #wrong\n");
-    (void)printf("#                         us/row   us/row   us/row    a lane  GFLOP/s         "
-                 "    per s   per row   rows   slots\n");
-    BR_TRY(st, bench_all(n_rows));
+    br_peaks_measure(peak);
+    print_head(dev, n_rows, peak);
+    BR_TRY(st, bench_all(n_rows, n_items, peak));
 done:
     br_dev_close(&dev);
     if (st != BR_OK)

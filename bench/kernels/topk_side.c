@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One side of a side-by-side run of score_topk (bench/peers/): reads two matrices once, then for
- * each line "run" on stdin scores all customers and answers "wall_s cpu_s rescored_per_row
- * slow_rows"; "save FILE" writes items i32 [B, K] and scores f32 [B, K]; the end of input ends it.
+ * One side of a side-by-side run of score_topk (bench/peers/): reads its matrices once, prepares
+ * the items and says "ready prepare_s prepare_mib" (processor seconds, growth of resident memory).
+ * Then each line "run" on stdin scores all customers and answers "wall_s cpu_s rescored_per_row
+ * slow_rows"; "save FILE" writes items i32 [B, K] and scores f32 [B, K] and answers "saved"; the
+ * end of input ends it.
  *
- *   topk_side X.npy Z.npy K LANES auto|fp32|int16 [BIAS.npy] */
+ *   topk_side X.npy Z.npy K LANES SCREEN [--bias BIAS.npy] [--never OFFSET.npy ITEM.npy]
+ *
+ * SCREEN is auto, fp32, int16 or int8. OFFSET: int64 [B + 1], ITEM: int32, ascending per row. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "bench/kernels/npy_vector.h"
 #include "host/base/clock.h"
 #include "host/base/memory.h"
 #include "host/base/parallel.h"
@@ -25,6 +31,8 @@ typedef struct side {
     int32_t   k;
     br_items *items;
     br_mat    query_BD, item_ND, bias_N, item_BK, score_BK;
+    br_mat    never_offset_B1, never_item_S;
+    double    prepare_cpu_s, prepare_mib;
     int64_t   n_rescored, n_slow;
 } side;
 
@@ -48,24 +56,89 @@ done:
     return st;
 }
 
+static br_status place_vector(br_dev *dev, const char *path, br_dtype dtype, br_mat *out)
+{
+    br_status st   = BR_OK;
+    void     *host = NULL;
+    int64_t   n;
+
+    BR_TRY(st, br_npy_vector(path, dtype == BR_I64 ? "<i8" : "<i4", &host, &n));
+    BR_TRY(st, br_dev_alloc(dev, dtype, n, 1, out));
+    BR_TRY(st, br_upload(dev, *out, host));
+done:
+    br_free(&host);
+    return st;
+}
+
+/* The words after SCREEN. */
+static br_status place_options(side *s, char **argv, int argc)
+{
+    br_status st = BR_OK;
+
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--bias") == 0 && i + 1 < argc) {
+            BR_TRY(st, place(s->dev, argv[++i], &s->bias_N));
+        } else if (strcmp(argv[i], "--never") == 0 && i + 2 < argc) {
+            BR_TRY(st, place_vector(s->dev, argv[++i], BR_I64, &s->never_offset_B1));
+            BR_TRY(st, place_vector(s->dev, argv[++i], BR_I32, &s->never_item_S));
+        } else {
+            BR_FAIL(st, BR_E_USAGE, "found %s, expected --bias FILE or --never FILE FILE", argv[i]);
+        }
+    }
+done:
+    return st;
+}
+
+static br_status screen_of(const char *name, br_screen_kind *out)
+{
+    static const char *const names[] = {"auto", "fp32", "int16", "int8"};
+
+    for (int i = 0; i < 4; i++)
+        if (strcmp(name, names[i]) == 0) {
+            *out = (br_screen_kind)i;
+            return BR_OK;
+        }
+    return br_fail(BR_E_USAGE, "SCREEN: found %s, expected auto, fp32, int16 or int8", name);
+}
+
+static double resident_mib(void)
+{
+    long long total = 0, resident = 0;
+    FILE     *file = fopen("/proc/self/statm", "r");
+
+    if (file != NULL) {
+        if (fscanf(file, "%lld %lld", &total, &resident) != 2)
+            resident = 0;
+        (void)fclose(file);
+    }
+    return (double)resident * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
+}
+
+static br_status prepare(side *s, br_screen_kind screen)
+{
+    br_items_args args   = {.item_ND = s->item_ND, .bias_N = s->bias_N, .screen = screen};
+    double        before = resident_mib(), start_s = br_clock_process_cpu_s();
+    br_status     st = br_items_prepare(s->dev, &args, &s->items);
+
+    s->prepare_cpu_s = br_clock_process_cpu_s() - start_s;
+    s->prepare_mib   = resident_mib() - before;
+    return st;
+}
+
 static br_status open_side(side *s, char **argv, int argc)
 {
-    static const char *const name[] = {"auto", "fp32", "int16"};
-    br_status                st     = BR_OK;
-    br_items_args            items  = {.screen = BR_SCREEN_AUTO};
+    br_status      st     = BR_OK;
+    br_screen_kind screen = BR_SCREEN_AUTO;
 
     s->k       = atoi(argv[3]);
     s->n_lanes = atoi(argv[4]);
-    for (int i = 0; i < 3; i++)
-        if (strcmp(argv[5], name[i]) == 0)
-            items.screen = (br_screen_kind)i;
+    BR_TRY(st, screen_of(argv[5], &screen));
     if (s->n_lanes < 1 || s->n_lanes > MAX_LANES)
         BR_FAIL(st, BR_E_USAGE, "LANES: found %d, expected 1 to %d", s->n_lanes, MAX_LANES);
     BR_TRY(st, br_dev_open(BR_BACKEND_CPU, 0, &s->dev));
     BR_TRY(st, place(s->dev, argv[1], &s->query_BD));
     BR_TRY(st, place(s->dev, argv[2], &s->item_ND));
-    if (argc > 6)
-        BR_TRY(st, place(s->dev, argv[6], &s->bias_N));
+    BR_TRY(st, place_options(s, argv + 6, argc - 6));
     for (int i = 0; i < s->n_lanes; i++)
         BR_TRY(st,
                br_dev_open_lane(
@@ -73,9 +146,7 @@ static br_status open_side(side *s, char **argv, int argc)
                    &s->lane[i]));
     BR_TRY(st, br_dev_alloc(s->dev, BR_I32, s->query_BD.n_rows, s->k, &s->item_BK));
     BR_TRY(st, br_dev_alloc(s->dev, BR_F32, s->query_BD.n_rows, s->k, &s->score_BK));
-    items.item_ND = s->item_ND;
-    items.bias_N  = s->bias_N;
-    BR_TRY(st, br_items_prepare(s->dev, &items, &s->items));
+    BR_TRY(st, prepare(s, screen));
 done:
     return st;
 }
@@ -91,7 +162,13 @@ static br_status run_task(void *context, int lane, int64_t task)
                                .k        = s->k,
                                .item_BK  = br_mat_rows(s->item_BK, row, n),
                                .score_BK = br_mat_rows(s->score_BK, row, n)};
-    br_status          st   = br_op_score_topk(s->lane[lane], &args);
+    br_status          st;
+
+    if (s->never_offset_B1.buf != NULL) {
+        args.never_offset_B1 = br_mat_rows(s->never_offset_B1, row, n + 1);
+        args.never_item_S    = s->never_item_S;
+    }
+    st = br_op_score_topk(s->lane[lane], &args);
 
     __atomic_fetch_add(&s->n_slow, args.n_slow, __ATOMIC_RELAXED);
     __atomic_fetch_add(&s->n_rescored, args.n_rescored, __ATOMIC_RELAXED);
@@ -142,6 +219,8 @@ static void close_side(side *s)
     br_dev_free(&s->query_BD);
     br_dev_free(&s->item_ND);
     br_dev_free(&s->bias_N);
+    br_dev_free(&s->never_offset_B1);
+    br_dev_free(&s->never_item_S);
     br_dev_free(&s->item_BK);
     br_dev_free(&s->score_BK);
     for (int i = 0; i < MAX_LANES; i++)
@@ -155,12 +234,13 @@ int main(int argc, char **argv)
     side      s  = {0};
     char      line[4096];
 
-    if (argc < 6 || argc > 7) {
-        (void)fprintf(stderr, "usage: topk_side X.npy Z.npy K LANES auto|fp32|int16 [BIAS.npy]\n");
+    if (argc < 6) {
+        (void)fprintf(stderr, "usage: topk_side X.npy Z.npy K LANES auto|fp32|int16|int8 "
+                              "[--bias BIAS.npy] [--never OFFSET.npy ITEM.npy]\n");
         return 2;
     }
     BR_TRY(st, open_side(&s, argv, argc));
-    (void)printf("ready\n");
+    (void)printf("ready %.6f %.1f\n", s.prepare_cpu_s, s.prepare_mib);
     (void)fflush(stdout);
     while (fgets(line, sizeof line, stdin) != NULL) {
         line[strcspn(line, "\n")] = '\0';

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+# Kernels whose hot loop must not touch the stack, as built for this machine: br_no_spill(source
+# function). Only where the compiler optimises and without sanitizers, which need the stack.
+function(br_no_spill source function)
+  set(objects $<FILTER:$<TARGET_OBJECTS:br_kernels>,INCLUDE,/${source}\\.>)
+  add_test(NAME no_spill_${function}
+    COMMAND ${BR_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/check_spills.py ${function} ${objects}
+    COMMAND_EXPAND_LISTS)
+  set_tests_properties(no_spill_${function} PROPERTIES LABELS unit SKIP_RETURN_CODE 77)
+endfunction()
+
+br_script_test(check_spills_rules LABELS style COMMAND tests/kernels/check_spills.py --self-test)
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT BR_SANITIZE AND
+   CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  br_no_spill(cpu/topk/screen_f32 screen_fma)
+endif()
