@@ -21,7 +21,7 @@
 #include "host/io/matrix.h"
 #include "kernels/ops.h"
 
-#define TASK_ROWS 264 /* whole tiles */
+#define TASK_ROWS 384 /* whole blocks */
 #define MAX_LANES 64
 
 typedef struct side {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The parts of the cpu screen one by one: blocks of scores keep the bound of docs/EXACTNESS.md and
- * report exactly what passes, on this processor's path and on the plain one; floors, orders and
- * the vectorised canonical dot product are what plain loops say. */
+ * The parts of the cpu screen one by one: the tiles of every kernel that this processor runs have
+ * the plain kernel's sums and report exactly what passes; codes lose what they say; ranks, orders,
+ * foretold ranks and the vectorised canonical dot products are what plain loops say. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,18 +15,13 @@
 #include <cmocka.h>
 
 #include "kernels/canonical.h"
+#include "kernels/cpu/topk/bounds.h"
 #include "kernels/cpu/topk/candidates.h"
+#include "kernels/cpu/topk/foretell.h"
 
-#define br_screen_f32_pick plain_screen_pick /* the path of processors without AVX2 */
-#pragma push_macro("__x86_64__")
-#undef __x86_64__
-#include "kernels/cpu/topk/screen_f32.c"
-#pragma pop_macro("__x86_64__")
-#undef br_screen_f32_pick
-br_screen_f32_fn br_screen_f32_pick(void);
-
-#define ROWS BR_SCREEN_ROWS
-#define COLS BR_SCREEN_COLS
+#define ROWS   BR_SCREEN_ROWS
+#define COLS   BR_SCREEN_COLS
+#define MOST_D 1024
 
 static uint64_t state_of_draw = 20261124u;
 
@@ -41,134 +36,280 @@ static float draw_value(void)
     return (float)((double)draw_bits() * 0x1p-52 - 1.0);
 }
 
-typedef struct block_case {
-    br_screen_f32 block;
-    const float  *x_R[ROWS];
-    float         x[ROWS * 1024], z[1024 * COLS], bias[COLS], threshold[ROWS];
-} block_case;
+/* ---- tiles ---- */
 
-static void fill_case(block_case *c, int64_t D, float scale)
+typedef struct tile_case {
+    br_screen_tile   tile, plain;
+    br_screen_number least_R[ROWS];
+    int32_t          x[ROWS * MOST_D], z[COLS * MOST_D];
+} tile_case;
+
+static int32_t draw_unit(const br_screen_kernel *k, int most, int offset, float scale)
 {
-    for (int64_t i = 0; i < ROWS * D; i++)
-        c->x[i] = draw_value() * scale;
-    for (int64_t i = 0; i < D * COLS; i++)
-        c->z[i] = draw_value();
-    for (int i = 0; i < COLS; i++)
-        c->bias[i] = i % 4 ? draw_value() : -1e30f;
-    for (int r = 0; r < ROWS; r++)
-        c->x_R[r] = c->x + r * D;
-    c->block = (br_screen_f32){
-        .x_R = c->x_R, .threshold_R = c->threshold, .packed = c->z, .bias_C = c->bias, .D = D};
+    uint8_t byte[4];
+    int16_t half[2];
+    float   value = draw_value() * scale;
+    int32_t unit;
+
+    for (int i = 0; i < 4; i++)
+        byte[i] = (uint8_t)((int)(draw_bits() % (uint64_t)(2 * most + 1)) - most + offset);
+    for (int i = 0; i < 2; i++) /* norms of at most norm_most, so smaller codes in long vectors */
+        half[i] = (int16_t)((int)(draw_bits() % 2001) - 1000);
+    memcpy(&unit, k->dims == 1 ? (void *)&value : k->dims == 2 ? (void *)half : (void *)byte, 4);
+    return unit;
 }
 
-/* |approx - (x.z + b)| <= E + 2^-22 |approx|, E as in score_topk.c without its last 1 %. */
-static void check_bound(const block_case *c, int r, int i)
+static void fill_case(tile_case *c, const br_screen_kernel *k, int64_t n_units, float scale)
 {
-    double exact = 0.0, xx = 0.0, zz = 0.0, approx = (double)c->block.score_RC[r][i], error;
+    for (int64_t i = 0; i < ROWS * n_units; i++)
+        c->x[i] = draw_unit(k, k->customer_most, 0, scale);
+    for (int64_t i = 0; i < COLS * n_units; i++)
+        c->z[i] = draw_unit(k, k->item_most, k->item_offset, 1.0f);
+    c->tile.x       = c->x;
+    c->tile.z       = c->z;
+    c->tile.least_R = c->least_R;
+    c->tile.n_units = n_units;
+    c->plain        = c->tile;
+}
 
-    for (int64_t d = 0; d < c->block.D; d++) {
-        double x = (double)c->x_R[r][d], z = (double)c->z[d * COLS + i];
+/* |sum - x.z| <= (D + 2) u |x| |z| and an underflow's worth: the bound of docs/EXACTNESS.md. */
+static void check_float(const tile_case *c, int r, int i)
+{
+    const float *x = (const float *)c->x, *z = (const float *)c->z;
+    double       exact = 0.0, xx = 0.0, zz = 0.0, error;
+    int64_t      D = c->tile.n_units;
 
-        exact += x * z;
-        xx += x * x;
-        zz += z * z;
+    for (int64_t d = 0; d < D; d++) {
+        exact += (double)x[d * ROWS + r] * (double)z[d * COLS + i];
+        xx += (double)x[d * ROWS + r] * (double)x[d * ROWS + r];
+        zz += (double)z[d * COLS + i] * (double)z[d * COLS + i];
     }
-    exact += (double)c->bias[i];
-    error = (double)(c->block.D + 2) * 0x1p-24 * sqrt(xx * zz) +
-            (double)(2 * c->block.D + 16) * 0x1p-149 + fabs(approx) * 0x1p-22;
-    if (!(fabs(approx - exact) <= error))
-        fail_msg("D %lld: approx %.9g, exact %.17g, bound %g", (long long)c->block.D, approx, exact,
-                 error);
+    error = br_bound_of_floats(D) * sqrt(xx * zz) + (double)(2 * D + 16) * 0x1p-149;
+    if (!(fabs((double)c->tile.sum_RC[r][i].f - exact) <= error))
+        fail_msg("D %lld: sum %.9g, exact %.17g, bound %g", (long long)D,
+                 (double)c->tile.sum_RC[r][i].f, exact, error);
 }
 
-static void check_block(block_case *c, br_screen_f32_fn run)
+static void check_sums(const tile_case *c, const br_screen_kernel *k)
 {
-    int n_hits = 0;
-
-    memset(c->block.hit_R, 0xff, sizeof c->block.hit_R);
     for (int r = 0; r < ROWS; r++)
-        c->threshold[r] = -INFINITY;
-    assert_true(run(&c->block));
-    for (int r = 0; r < ROWS; r++) {
-        assert_int_equal(c->block.hit_R[r], 0xffff);
         for (int i = 0; i < COLS; i++)
-            check_bound(c, r, i);
-        /* exactly a score of the block: it passes, being equal */
-        c->threshold[r] = r == 1 ? INFINITY : c->block.score_RC[r][r + 1];
-    }
-    assert_true(run(&c->block));
-    for (int r = 0; r < ROWS; r++)
-        for (int i = 0; i < COLS; i++) {
-            int passes = c->block.score_RC[r][i] >= c->threshold[r];
-
-            assert_int_equal(c->block.hit_R[r] >> i & 1, passes);
-            n_hits += passes;
-        }
-    assert_true(n_hits >= ROWS - 1);
-    for (int r = 0; r < ROWS; r++)
-        c->threshold[r] = INFINITY;
-    assert_false(run(&c->block));
+            if (k->dims == 1)
+                check_float(c, r, i);
+            else
+                assert_int_equal(c->tile.sum_RC[r][i].i, c->plain.sum_RC[r][i].i);
 }
 
-static void test_blocks(void **state)
+/* Thresholds that are a sum of the row: it passes, being equal; row 1 lets nothing through. */
+static void check_hits(tile_case *c, const br_screen_kernel *k)
+{
+    bool is_fp32 = k->dims == 1;
+
+    for (int r = 0; r < ROWS; r++) {
+        c->least_R[r] = c->tile.sum_RC[r][2 * r + 1];
+        if (r == 1 && is_fp32)
+            c->least_R[r].f = INFINITY;
+        else if (r == 1)
+            c->least_R[r].i = INT32_MAX;
+    }
+    memset(c->tile.hit_R, 0x5a, sizeof c->tile.hit_R);
+    assert_true(k->run(&c->tile));
+    c->plain = c->tile;
+    assert_true(br_screen_mark(&c->plain, is_fp32));
+    assert_memory_equal(c->tile.hit_R, c->plain.hit_R, sizeof c->plain.hit_R);
+    for (int r = 0; r < ROWS; r++)
+        assert_int_equal(c->tile.hit_R[r] >> (2 * r + 1) & 1, r != 1);
+    for (int r = 0; r < ROWS; r++)
+        c->least_R[r] = c->least_R[1];
+    assert_false(k->run(&c->tile));
+}
+
+static void check_kernel(const br_screen_kernel *k)
 {
     static const int64_t dims[]   = {1, 3, 7, 32, 64, 333, 1024};
     static const float   scales[] = {1.0f, 1e-25f, 1e-38f, 1e20f};
-    block_case          *c        = calloc(1, sizeof *c);
+    tile_case           *c        = calloc(1, sizeof *c);
 
-    (void)state;
     for (size_t d = 0; d < sizeof dims / sizeof *dims; d++)
-        for (size_t i = 0; i < sizeof scales / sizeof *scales; i++) {
-            fill_case(c, dims[d], scales[i]);
-            check_block(c, plain_screen_pick());
-            check_block(c, br_screen_f32_pick());
+        for (int i = 0; i < (k->dims == 1 ? 4 : 1); i++) {
+            fill_case(c, k, br_codes_n_units(k, dims[d]), scales[i]);
+            br_screen_plain(k->kind)->sums(&c->plain);
+            k->sums(&c->tile);
+            check_sums(c, k);
+            memset(c->tile.sum_RC, 0, sizeof c->tile.sum_RC);
+            for (int r = 0; r < ROWS; r++)
+                if (k->dims == 1)
+                    c->least_R[r].f = -INFINITY;
+                else
+                    c->least_R[r].i = INT32_MIN;
+            assert_true(k->run(&c->tile));
+            check_sums(c, k);
+            for (int r = 0; r < ROWS; r++)
+                assert_int_equal(c->tile.hit_R[r], 0xffffffff);
+            check_hits(c, k);
         }
     free(c);
 }
 
-static void check_floor(int32_t n, int32_t k, int kind)
+static void test_tiles(void **state)
 {
-    int32_t       lower[600], item[600];
-    float         upper[600];
-    br_candidates c = {n, lower, upper, item};
-    float         floor;
-    int32_t       n_reach = 0, n_above = 0, n_left = 0;
+    (void)state;
+    for (int kind = BR_SCREEN_FP32; kind <= BR_SCREEN_INT8; kind++) {
+        const br_screen_kernel *all[] = {br_screen_plain((br_screen_kind)kind),
+                                         br_screen_avx2((br_screen_kind)kind),
+                                         br_screen_avx512((br_screen_kind)kind)};
 
-    for (int32_t i = 0; i < n; i++) {
-        float value = kind == 0   ? draw_value()
-                      : kind == 1 ? (float)(draw_bits() % 3) - 1.0f
-                      : kind == 2 ? -INFINITY
-                                  : draw_value() * 1e-44f;
-        lower[i]    = br_order_key(value);
-        upper[i]    = value;
-        item[i]     = i;
-        assert_true(br_order_value(lower[i]) == value);
+        for (int i = 0; i < 3; i++)
+            if (all[i] != NULL)
+                check_kernel(all[i]);
     }
-    floor = br_candidates_floor(&c, k);
-    for (int32_t i = 0; i < n; i++) {
-        n_reach += upper[i] >= floor;
-        n_above += upper[i] > floor;
-    }
-    assert_true(n_reach >= k); /* valid: k items score that much */
-    assert_true(n_above <= k); /* tight: no larger value would be reached by more */
-    br_candidates_drop(&c, floor);
-    assert_int_equal(c.n, n_reach);
-    for (int32_t i = 0; i < c.n; i++) {
-        assert_true(br_order_value(c.lower_C[i]) >= floor);
-        n_left += i > 0 && c.item_C[i] <= c.item_C[i - 1];
-    }
-    assert_int_equal(n_left, 0); /* in order */
 }
 
-static void test_floors(void **state)
+/* ---- codes ---- */
+
+static void check_codes(const br_screen_kernel *k, int64_t D, float scale_of_values)
+{
+    float          v[MOST_D] = {0};
+    int32_t        unit[MOST_D];
+    double         residual = 0.0, norm = 0.0;
+    int64_t        sum = 0;
+    br_vector_size size;
+    br_coded       coded;
+    float          scale;
+
+    for (int64_t d = 0; d < D; d++)
+        v[d] = draw_value() * scale_of_values * (d == 3 ? 40.0f : 1.0f);
+    size  = br_codes_measure(v, D);
+    scale = br_codes_scale(k, k->item_most, size);
+    coded = br_codes_write(k, v, D, scale, k->item_offset, unit, 1);
+    for (int64_t d = 0; d < D; d++) {
+        uint8_t byte[4];
+        int16_t half[2];
+        int     code;
+
+        memcpy(byte, unit + d / k->dims, 4);
+        memcpy(half, unit + d / k->dims, 4);
+        code = k->dims == 2 ? half[d % 2] : byte[d % 4] - k->item_offset;
+        assert_true(abs(code) <= k->item_most);
+        residual += pow((double)v[d] - (double)scale * code, 2.0);
+        norm += pow((double)scale * code, 2.0);
+        sum += code;
+    }
+    assert_true(fabs(coded.residual - sqrt(residual)) <= 1e-9 * sqrt(residual) + 1e-300);
+    assert_true(fabs(coded.norm - sqrt(norm)) <= 1e-9 * sqrt(norm) + 1e-300);
+    assert_int_equal(coded.code_sum, sum);
+    assert_true(norm <= pow(1.01 * k->norm_most * (double)scale, 2.0));
+}
+
+static void test_codes(void **state)
+{
+    (void)state;
+    for (int kind = BR_SCREEN_INT16; kind <= BR_SCREEN_INT8; kind++)
+        for (int64_t D = 1; D <= MOST_D; D += 1 + D / 3) {
+            check_codes(br_screen_plain((br_screen_kind)kind), D, 1.0f);
+            check_codes(br_screen_pick((br_screen_kind)kind), D, 1e-9f);
+            check_codes(br_screen_pick((br_screen_kind)kind), D, 0.0f);
+        }
+}
+
+/* A rotation keeps lengths and products but for its rounding, and spreads one large value. */
+static void test_rotation(void **state)
+{
+    (void)state;
+    for (int64_t D = 1; D <= MOST_D; D += 1 + D / 3) {
+        float  x[MOST_D] = {0}, z[MOST_D] = {0};
+        double dot = 0.0, rotated = 0.0, size;
+
+        for (int64_t d = 0; d < D; d++) {
+            x[d] = draw_value();
+            z[d] = draw_value() + (d == 0 ? 30.0f : 0.0f);
+            dot += (double)x[d] * (double)z[d];
+        }
+        size = br_codes_measure(x, D).norm * br_codes_measure(z, D).norm;
+        br_codes_rotate(x, D);
+        br_codes_rotate(z, D);
+        for (int64_t d = 0; d < D; d++)
+            rotated += (double)x[d] * (double)z[d];
+        assert_true(fabs(dot - rotated) <= 2.1 * BR_ROTATION_ERROR * size);
+        if (D >= 64)
+            assert_true(br_codes_measure(z, D).element < 15.0f);
+    }
+}
+
+/* ---- candidates ---- */
+
+static float draw_kind(int kind)
+{
+    return kind == 0   ? draw_value()
+           : kind == 1 ? (float)(draw_bits() % 3) - 1.0f
+           : kind == 2 ? -INFINITY
+                       : draw_value() * 1e-44f;
+}
+
+static void check_rank(int32_t n, int32_t rank, int kind)
+{
+    int32_t       item[600], key[600], n_reach = 0, n_above = 0;
+    float         approx[600] = {0}, slack[600] = {0}, bias[600], level;
+    br_candidates c = {n, approx, slack, bias, item};
+
+    for (int32_t i = 0; i < n; i++) {
+        approx[i] = draw_kind(kind);
+        bias[i]   = approx[i];
+        item[i]   = i;
+        assert_true(br_order_value(br_order_key(approx[i])) == approx[i]);
+    }
+    level = br_candidates_rank(approx, n, rank, key);
+    for (int32_t i = 0; i < n; i++) {
+        n_reach += approx[i] >= level;
+        n_above += approx[i] > level;
+    }
+    assert_true(n_reach >= rank); /* valid: `rank` of them reach it */
+    assert_true(n_above <= rank); /* tight: no larger value would be reached by more */
+    assert_int_equal(br_candidates_part(&c, level), n_reach);
+    for (int32_t i = 0; i < n; i++) {
+        assert_true((c.approx_C[i] >= level) == (i < n_reach));
+        assert_true(c.approx_C[i] == c.bias_C[i]); /* an entry moves whole */
+    }
+    br_candidates_drop(&c, level);
+    assert_int_equal(c.n, n_reach);
+}
+
+static void test_ranks(void **state)
 {
     (void)state;
     for (int kind = 0; kind < 4; kind++)
         for (int32_t n = 1; n < 600; n += 1 + n / 3) {
-            check_floor(n, 1, kind);
-            check_floor(n, n, kind);
-            check_floor(n, (n + 1) / 2, kind);
+            check_rank(n, 1, kind);
+            check_rank(n, n, kind);
+            check_rank(n, (n + 1) / 2, kind);
         }
+}
+
+/* The tail of the binomial distribution at the foretold rank is rare, and one rank less is not. */
+static double tail(int32_t k, double share, int32_t rank)
+{
+    double sum = 0.0;
+
+    for (int32_t x = rank; x <= k; x++)
+        sum += exp(lgamma(k + 1.0) - lgamma(x + 1.0) - lgamma(k - x + 1.0) + x * log(share) +
+                   (k - x) * log1p(-share));
+    return sum;
+}
+
+static void test_foretold_ranks(void **state)
+{
+    static const int32_t ks[] = {1, 10, 100, 1000};
+
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        for (double share = 1e-5; share < 1.0; share *= 1.7) {
+            int32_t rank = br_foretell_rank(ks[i], share);
+
+            assert_in_range(rank, 1, ks[i] + 1);
+            assert_true(tail(ks[i], share, rank) <= 3.1e-5);
+            assert_true(rank == 1 || tail(ks[i], share, rank - 1) > 2.9e-5);
+        }
+    assert_int_equal(br_foretell_rank(7, 1.0), 8);
 }
 
 static int by_key(const void *a, const void *b)
@@ -214,7 +355,8 @@ static void test_sort(void **state)
 
 static void test_canonical_dot(void **state)
 {
-    float x[1024], z[1024];
+    float  x[MOST_D], z[MOST_D + 1] = {0};
+    double x_D8[MOST_D + 8], dots[4];
 
     (void)state;
     for (int64_t D = 1; D <= 1024; D += 1 + D / 5)
@@ -228,6 +370,12 @@ static void test_canonical_dot(void **state)
             fast  = br_canonical_dot_fast(x, z, D);
             plain = br_canonical_dot(x, z, D);
             assert_memory_equal(&fast, &plain, sizeof fast);
+            br_canonical_widen(x, D, x_D8);
+            br_canonical_dots(x_D8, (const float *const[4]){z, z + 1, x, z}, D, dots);
+            assert_memory_equal(&dots[0], &plain, sizeof plain);
+            assert_memory_equal(&dots[3], &plain, sizeof plain);
+            plain = br_canonical_dot(x, z + 1, D);
+            assert_memory_equal(&dots[1], &plain, sizeof plain);
         }
     assert_false(signbit(br_canonical_round(-0.0, -0.0f)));
 }
@@ -235,9 +383,9 @@ static void test_canonical_dot(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_blocks),
-        cmocka_unit_test(test_floors),
-        cmocka_unit_test(test_sort),
+        cmocka_unit_test(test_tiles),          cmocka_unit_test(test_codes),
+        cmocka_unit_test(test_rotation),       cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_foretold_ranks), cmocka_unit_test(test_sort),
         cmocka_unit_test(test_canonical_dot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,21 +10,21 @@
 #include <math.h>
 
 #define RARE         3e-5
-#define FIRST_PANELS 8 /* 256 items */
+#define FIRST_PANELS 4 /* 128 items */
 
 int32_t br_foretell_rank(int32_t k, double share)
 {
-    double term, below;
+    double log_term, below; /* P(X = r), P(X < r) */
 
     if (share >= 1.0)
         return k + 1;
-    term  = exp(k * log1p(-share)); /* P(X = 0) */
-    below = term;
+    log_term = k * log1p(-share);
+    below    = exp(log_term);
     for (int32_t r = 1; r <= k; r++) {
         if (1.0 - below <= RARE)
             return r;
-        term *= (double)(k - r + 1) / r * (share / (1.0 - share));
-        below += term;
+        log_term += log((double)(k - r + 1) / r * (share / (1.0 - share)));
+        below += exp(log_term);
     }
     return k + 1;
 }

@@ -15,58 +15,67 @@
 
 #define ROWS        BR_SCREEN_ROWS
 #define COLS        BR_SCREEN_COLS
-#define LANES       16 /* thresholds are computed for a whole register: the last four are not used */
-#define PLACES      (BR_TILE_ROWS + LANES)
 #define LEAVE_EVERY 32 /* panels from one look at who is done to the next */
 
 /* The customers still under way, close together; places count among them. */
 typedef struct scan {
-    br_tile        tile;
-    br_checkpoints checkpoints;
-    int64_t        n_live;
-    int32_t       *row_L;       /* place -> row of the block */
-    float         *threshold_L; /* rounded down; +inf in the places that fill the last tile */
-    float         *norm_L;
-    float         *residual_L;
-    float         *inverse_L; /* 1 / scale of the customer's codes */
-    int32_t       *offset_L;
-    uint64_t      *have_L;
-    int32_t       *unit_LU; /* [tiles][n_units][12] */
+    br_tile           tile;
+    br_checkpoints    checkpoints;
+    int64_t           n_live;
+    int32_t          *row_L;       /* place -> row of the block */
+    float            *threshold_L; /* rounded down */
+    float            *norm_L;
+    float            *residual_L;
+    float            *inverse_L; /* 1 / scale of the customer's codes */
+    int32_t          *offset_L;
+    uint64_t         *have_L;
+    br_screen_number *least_L; /* what a sum of this panel must reach to pass */
+    int32_t          *unit_LU; /* [tiles][n_units][12] */
 } scan;
 
 /* ---- what a sum must reach ---- */
 
-/* sum * scale + bias + error < threshold: nothing that could matter, with roundings to spare. */
-BR_CLONES static void least_sums(const scan *s, const br_panel *panel, int64_t place,
-                                 int32_t *least_R)
+/* sum * scale + bias + error < threshold: nothing that could matter, with roundings to spare. For
+ * all live customers at once. */
+BR_CLONES static void least_sums(const scan *s, const br_panel *panel)
 {
-    const float   *threshold = s->threshold_L + place, *norm = s->norm_L + place;
-    const float   *residual = s->residual_L + place, *inverse = s->inverse_L + place;
-    const int32_t *offset = s->offset_L + place;
+    const float   *threshold = s->threshold_L, *norm = s->norm_L;
+    const float   *residual = s->residual_L, *inverse = s->inverse_L;
+    const int32_t *offset  = s->offset_L;
+    int32_t       *least_L = &s->least_L->i;
 
-    for (int r = 0; r < LANES; r++) {
-        float error = norm[r] * panel->residual + residual[r] * panel->code_norm + BR_TINY;
-        float gap   = threshold[r] - panel->bias_most - error;
-        float least = gap * inverse[r] * panel->inverse;
+    for (int64_t l = 0; l < s->n_live; l++) {
+        float error = norm[l] * panel->residual + residual[l] * panel->code_norm + BR_TINY;
+        float gap   = threshold[l] - panel->bias_most - error;
+        float least = gap * inverse[l] * panel->inverse;
 
         least -= fabsf(least) * BR_STEP + 2.0f;
         least      = least < 2.0e9f ? least : 2.0e9f;
         least      = least > -2.0e9f ? least : -2.0e9f;
-        least_R[r] = (int32_t)least + offset[r];
+        least_L[l] = (int32_t)least + offset[l];
     }
 }
 
-BR_CLONES static void least_floats(const scan *s, const br_panel *panel, int64_t place,
-                                   float *least_R)
+BR_CLONES static void least_floats(const scan *s, const br_panel *panel)
 {
-    const float *threshold = s->threshold_L + place, *norm = s->norm_L + place;
+    const float *threshold = s->threshold_L, *norm = s->norm_L;
+    float       *least_L = &s->least_L->f;
 
-    for (int r = 0; r < LANES; r++) {
-        float error = norm[r] * panel->residual + BR_TINY;
-        float gap   = threshold[r] - panel->bias_most - error;
+    for (int64_t l = 0; l < s->n_live; l++) {
+        float error = norm[l] * panel->residual + BR_TINY;
+        float gap   = threshold[l] - panel->bias_most - error;
 
-        least_R[r] = gap - fabsf(gap) * BR_STEP;
+        least_L[l] = gap - fabsf(gap) * BR_STEP;
     }
+}
+
+static br_screen_number nothing_passes(const scan *s)
+{
+    br_screen_number most = {.i = INT32_MAX};
+
+    if (s->tile.items->kernel->kind == BR_SCREEN_FP32)
+        most.f = INFINITY;
+    return most;
 }
 
 static void set_place(scan *s, int64_t place)
@@ -121,25 +130,17 @@ done:
     return st;
 }
 
-/* Customers who lack a segment that all items of the panel require. False: all do. */
-static bool pass_segments(const scan *s, const br_panel *panel, int64_t place,
-                          br_screen_number *least_R)
+/* Bars customers who lack a segment that all items of the panel require. False: all do. */
+static bool pass_segments(const scan *s, const br_panel *panel, int64_t place)
 {
-    bool is_fp32 = s->tile.items->kernel->kind == BR_SCREEN_FP32;
-    int  n       = 0;
+    bool any = false;
 
-    for (int r = 0; r < ROWS; r++) {
-        bool has_all = (s->have_L[place + r] & panel->require_all) == panel->require_all;
-
-        n += has_all && s->threshold_L[place + r] < INFINITY;
-        if (has_all)
-            continue;
-        if (is_fp32)
-            least_R[r].f = INFINITY;
+    for (int64_t l = place; l < place + ROWS && l < s->n_live; l++)
+        if ((s->have_L[l] & panel->require_all) == panel->require_all)
+            any = true;
         else
-            least_R[r].i = INT32_MAX;
-    }
-    return n > 0;
+            s->least_L[l] = nothing_passes(s);
+    return any;
 }
 
 static br_status scan_tile(scan *s, int64_t at, int64_t place)
@@ -147,19 +148,14 @@ static br_status scan_tile(scan *s, int64_t at, int64_t place)
     br_status           st    = BR_OK;
     const br_cpu_items *items = s->tile.items;
     const br_panel     *panel = &items->panel_P[at];
-    br_screen_number    least_R[LANES];
     br_screen_tile      tile; /* set field by field: an initialiser would clear its sums */
 
+    if (panel->require_all != 0 && !pass_segments(s, panel, place))
+        return BR_OK;
     tile.x       = s->unit_LU + place * items->n_units;
     tile.z       = items->unit_PUC + at * items->n_units * COLS;
     tile.n_units = items->n_units;
-    tile.least_R = least_R;
-    if (items->kernel->kind == BR_SCREEN_FP32)
-        least_floats(s, panel, place, &least_R->f);
-    else
-        least_sums(s, panel, place, &least_R->i);
-    if (panel->require_all != 0 && !pass_segments(s, panel, place, least_R))
-        return BR_OK;
+    tile.least_R = s->least_L + place;
     if (!items->kernel->run(&tile))
         return BR_OK;
     for (int r = 0; r < ROWS; r++)
@@ -180,15 +176,20 @@ static void fetch_panel(const scan *s, int64_t at, int64_t place)
     int64_t             from    = place / ROWS * part;
 
     for (int64_t i = from; i < from + part && i < bytes; i += 64)
-        __builtin_prefetch(unit + i);
+        __builtin_prefetch(unit + i, 0, 2);
     __builtin_prefetch(items->row_N + at * COLS + place % COLS);
     __builtin_prefetch(items->bias_N + at * COLS + place % COLS);
 }
 
 static br_status scan_panel(scan *s, int64_t at)
 {
-    br_status st = BR_OK;
+    br_status       st    = BR_OK;
+    const br_panel *panel = &s->tile.items->panel_P[at];
 
+    if (s->tile.items->kernel->kind == BR_SCREEN_FP32)
+        least_floats(s, panel);
+    else
+        least_sums(s, panel);
     for (int64_t place = 0; place < s->n_live; place += ROWS) {
         if (at + 1 < s->tile.items->n_panels)
             fetch_panel(s, at + 1, place);
@@ -219,13 +220,8 @@ static void close_ranks(scan *s)
         place_units(s, place);
         set_place(s, place);
     }
-    for (; place < PLACES; place++) {
-        s->threshold_L[place] = INFINITY;
-        s->norm_L[place] = s->residual_L[place] = 0.0f;
-        s->inverse_L[place]                     = 1.0f;
-        s->offset_L[place]                      = 0;
-        s->have_L[place]                        = 0;
-    }
+    for (; place % ROWS != 0; place++)
+        s->least_L[place] = nothing_passes(s);
 }
 
 /* Customers that no item can reach any more leave. */
@@ -354,7 +350,7 @@ size_t br_score_topk_scratch_bytes(int64_t n_items, int64_t dim, int32_t k)
     size_t row_bytes = sizeof(br_tile_row) + capacity * 4 * 4 + units * 4;
 
     (void)n_items;
-    return BR_TILE_ROWS * row_bytes + PLACES * (6 * 4 + 8 + units * 4) +
+    return BR_TILE_ROWS * row_bytes + BR_TILE_ROWS * (7 * 4 + 8 + units * 4) +
            (capacity + (size_t)k) * 8 + capacity * 8 + units * 4 + (units + 8) * 8 +
            (size_t)20 * 64;
 }
@@ -378,14 +374,15 @@ static br_status take_scratch(br_dev *dev, scan *s)
     int64_t       n = BR_TILE_ROWS, n_units = t->items->n_units, capacity = t->capacity;
 
     BR_TRY(st, take(dev, BR_U8, n, (int64_t)sizeof(br_tile_row), &t->row));
-    BR_TRY(st, take(dev, BR_I32, PLACES, 1, &s->row_L));
-    BR_TRY(st, take(dev, BR_F32, PLACES, 1, &s->threshold_L));
-    BR_TRY(st, take(dev, BR_F32, PLACES, 1, &s->norm_L));
-    BR_TRY(st, take(dev, BR_F32, PLACES, 1, &s->residual_L));
-    BR_TRY(st, take(dev, BR_F32, PLACES, 1, &s->inverse_L));
-    BR_TRY(st, take(dev, BR_I32, PLACES, 1, &s->offset_L));
-    BR_TRY(st, take(dev, BR_U64, PLACES, 1, &s->have_L));
-    BR_TRY(st, take(dev, BR_I32, PLACES, n_units, &s->unit_LU));
+    BR_TRY(st, take(dev, BR_I32, BR_TILE_ROWS, 1, &s->row_L));
+    BR_TRY(st, take(dev, BR_F32, BR_TILE_ROWS, 1, &s->threshold_L));
+    BR_TRY(st, take(dev, BR_F32, BR_TILE_ROWS, 1, &s->norm_L));
+    BR_TRY(st, take(dev, BR_F32, BR_TILE_ROWS, 1, &s->residual_L));
+    BR_TRY(st, take(dev, BR_F32, BR_TILE_ROWS, 1, &s->inverse_L));
+    BR_TRY(st, take(dev, BR_I32, BR_TILE_ROWS, 1, &s->offset_L));
+    BR_TRY(st, take(dev, BR_U64, BR_TILE_ROWS, 1, &s->have_L));
+    BR_TRY(st, take(dev, BR_I32, BR_TILE_ROWS, 1, &s->least_L));
+    BR_TRY(st, take(dev, BR_I32, BR_TILE_ROWS, n_units, &s->unit_LU));
     BR_TRY(st, take(dev, BR_I32, n, n_units, &t->unit_RU));
     BR_TRY(st, take(dev, BR_F32, n, capacity, &all.approx_C));
     BR_TRY(st, take(dev, BR_F32, n, capacity, &all.slack_C));
