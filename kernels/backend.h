@@ -61,6 +61,7 @@ struct br_items {
     br_mat                  require_N;
     br_screen_kind          screen;
     int32_t                 k;
+    br_lse_kind             logsumexp;
     void                   *prepared; /* the backend's own */
 };
 

@@ -286,17 +286,20 @@ br_status br_op_norm_band(br_dev *dev, br_mat x_BD, double lo, double hi);
 /* ---- scoring -------------------------------------------------------------------------------- */
 
 /* How score_topk finds the items that are worth an exact score. The lists are the same. */
+typedef enum { BR_LSE_NONE, BR_LSE_FINE, BR_LSE_COARSE } br_lse_kind; /* to 1e-5, to 1e-3 */
 typedef enum { BR_SCREEN_AUTO, BR_SCREEN_FP32, BR_SCREEN_INT16, BR_SCREEN_INT8 } br_screen_kind;
 
 /* items_prepare: a catalogue made ready once per run. The views must outlive *out.
  *   in   item_ND f32; bias_N f32 [N, 1] or absent; require_N u64 [N, 1] or absent; k: how long
- *        lists will be, about (0: unknown), a hint to the planner */
+ *        lists will be, about (0: unknown), a hint to the planner; logsumexp: how exact one will
+ *        be wanted (FINE screens in fp32, COARSE in int16 at most) */
 typedef struct br_items_args {
     br_mat         item_ND;
     br_mat         bias_N;
     br_mat         require_N;
     br_screen_kind screen;
     int32_t        k;
+    br_lse_kind    logsumexp;
 } br_items_args;
 br_status br_items_prepare(br_dev *dev, const br_items_args *args, br_items **out);
 void      br_items_free(br_items **items);
@@ -306,6 +309,9 @@ void      br_items_free(br_items **items);
  *          never_item_S i32 [S, 1] (ascending within a row; both absent: none);
  *          have_B u64 [B, 1] (absent: all bits; eligible iff (have & require) == require)
  *   out    item_BK i32, score_BK f32, best first; -1 and NaN where fewer than K remain
+ *          logsumexp_B f32 [B, 1] or absent: ln sum e^(score / temperature) over the row's eligible
+ *          items, -inf where there are none; within 1e-5 (FINE) or 1e-3 (COARSE) of it for scores
+ *          of usual size over the temperature (docs/EXACTNESS.md); items were prepared for it
  *   order  canonical score descending (docs/EXACTNESS.md), then item row ascending
  *   bounds 1 <= K <= 1024; 1 <= D <= 1024
  *   errors BR_E_INPUT when a score overflows fp32: bad_row and bad_item say where
@@ -320,6 +326,8 @@ typedef struct br_score_topk_args {
     int32_t         k;
     br_mat          item_BK;
     br_mat          score_BK;
+    double          temperature; /* > 0 where logsumexp_B is wanted */
+    br_mat          logsumexp_B;
     int64_t         bad_row; /* out, on BR_E_INPUT */
     int64_t         bad_item;
     int64_t         n_slow;   /* out: rows redone on the slow path */

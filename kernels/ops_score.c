@@ -26,7 +26,8 @@ br_status br_items_prepare(br_dev *dev, const br_items_args *args, br_items **ou
                         .bias_N    = args->bias_N,
                         .require_N = args->require_N,
                         .screen    = args->screen,
-                        .k         = args->k};
+                        .k         = args->k,
+                        .logsumexp = args->logsumexp};
     BR_TRY(st, dev->table->items_prepare(dev, items));
     *out  = items;
     items = NULL;
@@ -56,6 +57,7 @@ br_status br_op_score_topk(br_dev *dev, br_score_topk_args *args)
           {"have_B", args->have_B, BR_U64, B, 1, BR_MAY},
           {"item_BK", args->item_BK, BR_I32, B, args->k, BR_MUST},
           {"score_BK", args->score_BK, BR_F32, B, args->k, BR_MUST},
+          {"logsumexp_B", args->logsumexp_B, BR_F32, B, 1, BR_MAY},
     };
 
     args->bad_row = args->bad_item = -1;
@@ -65,6 +67,11 @@ br_status br_op_score_topk(br_dev *dev, br_score_topk_args *args)
     if (items->table != dev->table)
         BR_FAIL(st, BR_E_SELFCHECK, "score_topk: items were prepared by backend %s, expected %s",
                 items->table->name, dev->table->name);
+    if (args->logsumexp_B.buf != NULL && items->logsumexp == BR_LSE_NONE)
+        BR_FAIL(st, BR_E_SELFCHECK, "score_topk: items were not prepared for a log-sum-exp");
+    if (args->logsumexp_B.buf != NULL && !(args->temperature > 0.0))
+        BR_FAIL(st, BR_E_SELFCHECK, "score_topk: temperature is %g, expected > 0",
+                args->temperature);
     BR_TRY(st, dev->table->score_topk(dev, args));
 done:
     return st;

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "kernels/canonical.h"
+#include "kernels/exp.h"
 #include "kernels/ref/ref.h"
 #include "kernels/ref/score_topk.h"
 
@@ -81,6 +82,31 @@ br_status br_topk_bad_score(br_score_topk_args *args, int64_t row, int64_t item,
                    (long long)row, (long long)item, (double)score);
 }
 
+double br_ref_logsumexp(const br_score_topk_args *args, int64_t row)
+{
+    const br_items *items  = args->items;
+    const float    *x_D    = br_mat_f32(args->query_BD) + row * args->query_BD.ld;
+    const float    *z_ND   = br_mat_f32(items->item_ND);
+    const float    *bias_N = br_mat_f32(items->bias_N);
+    br_topk_rules   rules  = br_topk_rules_of(args, row);
+    double          most = -INFINITY, sum = 0.0;
+
+    for (int32_t i = 0; i < items->item_ND.n_rows; i++) {
+        double dot = br_canonical_dot(x_D, z_ND + i * items->item_ND.ld, items->item_ND.n_cols);
+        double y   = (double)br_canonical_round(dot, bias_N ? bias_N[i * items->bias_N.ld] : 0.0f) /
+                   args->temperature;
+
+        if (!br_topk_is_allowed(&rules, i))
+            continue;
+        if (y > most) {
+            sum *= most > -INFINITY ? br_exp(most - y) : 0.0;
+            most = y;
+        }
+        sum += br_exp(y - most);
+    }
+    return sum > 0.0 ? most + log(sum) : -INFINITY;
+}
+
 br_status br_ref_score_topk_row(br_score_topk_args *args, int64_t row)
 {
     const br_items *items   = args->items;
@@ -106,6 +132,9 @@ br_status br_ref_score_topk_row(br_score_topk_args *args, int64_t row)
         item_K[n]  = -1;
         score_K[n] = NAN;
     }
+    if (args->logsumexp_B.buf != NULL)
+        br_mat_f32(args->logsumexp_B)[row * args->logsumexp_B.ld] =
+            (float)br_ref_logsumexp(args, row);
     return BR_OK;
 }
 

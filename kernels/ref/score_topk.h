@@ -24,6 +24,9 @@ int32_t br_topk_insert(int32_t *item_K, float *score_K, int32_t n, int32_t k, in
 /* BR_E_INPUT with bad_row and bad_item filled. */
 br_status br_topk_bad_score(br_score_topk_args *args, int64_t row, int64_t item, float score);
 
+/* ln sum e^(score / T) over what the row may be shown, in fp64 in row order; -inf for nothing. */
+double br_ref_logsumexp(const br_score_topk_args *args, int64_t row);
+
 /* One row by the definition: every item, no screening. */
 br_status br_ref_score_topk_row(br_score_topk_args *args, int64_t row);
 

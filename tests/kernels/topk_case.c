@@ -17,8 +17,8 @@
 #include "host/base/memory.h"
 #include "host/base/parallel.h"
 
-static const char *const kind_name[] = {"random", "tied",      "duplicate", "ascending",
-                                        "zero",   "huge-norm", "denormal"};
+static const char *const kind_name[] = {"random",    "tied",     "duplicate", "ascending", "zero",
+                                        "huge-norm", "denormal", "skewed",    "outlier"};
 
 /* Numbers that depend on the seed and the place only. */
 uint64_t draw(uint64_t stream, uint64_t at)
@@ -50,6 +50,11 @@ static float value_of(const problem *p, uint64_t stream, int64_t row, int64_t d)
         return stream == 2 && row % 3 == 0 ? 0.0f : row % 5 == 0 ? -0.0f : uniform(stream, at);
     case HUGE_NORM:
         return uniform(stream, at) * (stream == 2 && row % 97 == 0 ? 1e17f : 1.0f);
+    case SKEWED: /* norms fall like a power of the row's rank */
+        return uniform(stream, at) *
+               (stream == 2 ? 10.0f / (1.0f + (float)(row * 7919 % p->N)) : 1.0f);
+    case OUTLIER: /* two dimensions hold nearly everything */
+        return uniform(stream, at) * (d == p->D / 2 ? 100.0f : d == 3 ? 20.0f : 1.0f);
     case DENORMAL:
         return uniform(stream, at) * (row % 2 ? 1e-20f : 1e-24f);
     default:
@@ -84,6 +89,7 @@ void make_problem(problem *p)
     assert_int_equal(br_alloc(TOPK_NEVER * p->B, 4, "n", (void **)&p->never_S), BR_OK);
     assert_int_equal(br_alloc(p->B * p->k, 4, "i", (void **)&p->item_BK), BR_OK);
     assert_int_equal(br_alloc(p->B * p->k, 4, "s", (void **)&p->score_BK), BR_OK);
+    assert_int_equal(br_alloc(p->B, 4, "l", (void **)&p->logsumexp_B), BR_OK);
     for (int64_t b = 0; b < p->B; b++)
         for (int64_t d = 0; d < p->D; d++)
             p->query_BD[b * p->D + d] = value_of(p, 1, b, d);
@@ -107,6 +113,7 @@ void free_problem(problem *p)
     br_free(&p->never_S);
     br_free(&p->item_BK);
     br_free(&p->score_BK);
+    br_free(&p->logsumexp_B);
 }
 
 /* ---- the oracle ---- */
@@ -139,7 +146,7 @@ static int compare_scored(const void *a, const void *b)
     return x->item < y->item ? -1 : x->item > y->item;
 }
 
-static bool oracle_allows(const problem *p, int64_t b, int32_t item)
+bool oracle_allows(const problem *p, int64_t b, int32_t item)
 {
     if (!p->has_rules)
         return true;
@@ -179,7 +186,7 @@ typedef struct running {
     problem  *p;
     br_dev   *lane[7];
     br_items *items;
-    br_mat    query_BD, have_B, offset_B1, never_S, item_BK, score_BK;
+    br_mat    query_BD, have_B, offset_B1, never_S, item_BK, score_BK, logsumexp_B;
     int64_t   batch;
     int64_t   n_slow;
 } running;
@@ -200,6 +207,10 @@ static br_status run_batch(void *context, int lane, int64_t task)
         args.have_B          = br_mat_rows(r->have_B, row, n);
         args.never_offset_B1 = br_mat_rows(r->offset_B1, row, n + 1);
         args.never_item_S    = r->never_S;
+    }
+    if (r->p->logsumexp != BR_LSE_NONE) {
+        args.temperature = r->p->temperature;
+        args.logsumexp_B = br_mat_rows(r->logsumexp_B, row, n);
     }
     st = br_op_score_topk(r->lane[lane], &args);
     __atomic_fetch_add(&r->n_slow, args.n_slow, __ATOMIC_RELAXED);
@@ -239,23 +250,26 @@ br_status run(problem *p, br_backend backend, int n_lanes, int64_t batch, int64_
                                                        .bias_N    = bias_N,
                                                        .require_N = require_N,
                                                        .screen    = p->screen,
-                                                       .k         = p->k},
+                                                       .k         = p->k,
+                                                       .logsumexp = p->logsumexp},
                                       &r.items),
                      BR_OK);
-    r.query_BD  = place(dev, BR_F32, p->B, p->D, p->query_BD);
-    r.have_B    = place(dev, BR_U64, p->B, 1, p->have_B);
-    r.offset_B1 = place(dev, BR_I64, p->B + 1, 1, p->offset_B1);
-    r.never_S   = place(dev, BR_I32, TOPK_NEVER * p->B, 1, p->never_S);
-    r.item_BK   = place(dev, BR_I32, p->B, p->k, NULL);
-    r.score_BK  = place(dev, BR_F32, p->B, p->k, NULL);
-    st          = br_parallel_for(n_lanes, (p->B + batch - 1) / batch, run_batch, &r, NULL);
+    r.query_BD    = place(dev, BR_F32, p->B, p->D, p->query_BD);
+    r.have_B      = place(dev, BR_U64, p->B, 1, p->have_B);
+    r.offset_B1   = place(dev, BR_I64, p->B + 1, 1, p->offset_B1);
+    r.never_S     = place(dev, BR_I32, TOPK_NEVER * p->B, 1, p->never_S);
+    r.item_BK     = place(dev, BR_I32, p->B, p->k, NULL);
+    r.score_BK    = place(dev, BR_F32, p->B, p->k, NULL);
+    r.logsumexp_B = place(dev, BR_F32, p->B, 1, NULL);
+    st            = br_parallel_for(n_lanes, (p->B + batch - 1) / batch, run_batch, &r, NULL);
     assert_int_equal(br_download(dev, r.item_BK, p->item_BK), BR_OK);
     assert_int_equal(br_download(dev, r.score_BK, p->score_BK), BR_OK);
+    assert_int_equal(br_download(dev, r.logsumexp_B, p->logsumexp_B), BR_OK);
     if (n_slow != NULL)
         *n_slow = r.n_slow;
     br_items_free(&r.items);
     br_mat all[] = {item_ND,     bias_N,    require_N, r.query_BD, r.have_B,
-                    r.offset_B1, r.never_S, r.item_BK, r.score_BK};
+                    r.offset_B1, r.never_S, r.item_BK, r.score_BK, r.logsumexp_B};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         br_dev_free(&all[i]);
     for (int i = 0; i < n_lanes; i++)

@@ -13,7 +13,18 @@
 #define TOPK_SEED  20261124u
 #define TOPK_NEVER 40 /* never-list entries of a customer, at most */
 
-typedef enum { RANDOM, TIED, DUPLICATE, ASCENDING, ZERO, HUGE_NORM, DENORMAL, N_KINDS } data_kind;
+typedef enum {
+    RANDOM,
+    TIED,
+    DUPLICATE,
+    ASCENDING,
+    ZERO,
+    HUGE_NORM,
+    DENORMAL,
+    SKEWED,
+    OUTLIER,
+    N_KINDS
+} data_kind;
 typedef struct problem {
     data_kind      kind;
     int64_t        B, N, D;
@@ -26,6 +37,9 @@ typedef struct problem {
     int32_t       *never_S;
     int32_t       *item_BK;
     float         *score_BK;
+    br_lse_kind    logsumexp;
+    double         temperature;
+    float         *logsumexp_B;
 } problem;
 
 void make_problem(problem *p);
@@ -34,6 +48,9 @@ void free_problem(problem *p);
 /* Numbers that depend on the seed and the place only: any bits, and in [-1, 1). */
 uint64_t draw(uint64_t stream, uint64_t at);
 float    uniform(uint64_t stream, uint64_t at);
+
+/* May the customer be shown the item? */
+bool oracle_allows(const problem *p, int64_t b, int32_t item);
 
 float oracle_score(const problem *p, int64_t b, int64_t i);
 

@@ -81,13 +81,16 @@ static void measure_panel(const making *m, int64_t at, int64_t n)
     panel->bias_most   = -INFINITY;
     panel->require_all = UINT64_MAX;
     for (int64_t i = at * BR_SCREEN_COLS; i < at * BR_SCREEN_COLS + n; i++) {
-        int64_t row = to->row_N[i];
-        float   b   = bias_N != NULL ? bias_N[row * m->items->bias_N.ld] : 0.0f;
+        int64_t  row = to->row_N[i];
+        uint64_t require;
+        float    b = bias_N != NULL ? bias_N[row * m->items->bias_N.ld] : 0.0f;
 
         to->bias_N[i]    = b;
         to->bias_size    = br_most(to->bias_size, fabs((double)b));
         panel->bias_most = fmaxf(panel->bias_most, br_bias_up(b));
-        panel->require_all &= require_N != NULL ? require_N[row * m->items->require_N.ld] : 0;
+        require          = require_N != NULL ? require_N[row * m->items->require_N.ld] : 0;
+        panel->require_all &= require;
+        panel->require_any |= require;
         norm = br_most(norm, m->norm_N[row]);
     }
     to->norm_most    = br_most(to->norm_most, norm);

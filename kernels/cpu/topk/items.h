@@ -21,6 +21,7 @@ typedef struct br_panel {
     float    norm_rest;   /* largest |z| of this and all later panels */
     float    bias_rest;   /* largest bias of this and all later panels */
     uint64_t require_all; /* segment bits that every item of the panel requires */
+    uint64_t require_any; /* that some item requires */
 } br_panel;
 
 typedef struct br_cpu_items {

@@ -68,6 +68,10 @@ static choice choose(const br_items *items, const double *norm_N, const br_cpu_i
     }
     if (!(most < MOST_NORM) || (most > 0.0 && most < LEAST_NORM))
         return (choice){BR_SCREEN_FP32, "norms that codes cannot hold"};
+    if (items->logsumexp == BR_LSE_FINE)
+        return (choice){BR_SCREEN_FP32, "a log-sum-exp to 1e-5"};
+    if (items->logsumexp == BR_LSE_COARSE && items->screen != BR_SCREEN_FP32)
+        return (choice){BR_SCREEN_INT16, "a log-sum-exp to 1e-3"};
     if (items->screen != BR_SCREEN_AUTO)
         return (choice){items->screen, "asked for"};
     if (to->N < SMALL_CATALOGUE)

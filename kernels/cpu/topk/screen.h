@@ -27,6 +27,7 @@ typedef struct br_screen_tile {
     const int32_t    *z;       /* [n_units][32] */
     br_screen_number *least_R; /* [12] what a sum must reach to pass */
     int64_t           n_units;
+    int32_t           keep_sums; /* not 0: sum_RC is wanted whatever passes */
     /* out, where something passed */
     uint32_t          hit_R[BR_SCREEN_ROWS]; /* bit c: sum_RC[r][c] passes */
     br_screen_number  sum_RC[BR_SCREEN_ROWS][BR_SCREEN_COLS];
@@ -45,7 +46,7 @@ typedef struct br_screen_kernel {
     int            item_offset;
     double         norm_most;           /* of a vector of codes: no sum leaves 31 bits */
     double         speed;               /* products a cycle, about: what the planner weighs */
-    bool (*run)(br_screen_tile *tile);  /* true when something passed */
+    bool (*run)(br_screen_tile *tile);  /* true when something passed, or sums are kept */
     void (*sums)(br_screen_tile *tile); /* all of sum_RC, no test */
 } br_screen_kernel;
 

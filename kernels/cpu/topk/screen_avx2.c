@@ -162,19 +162,19 @@ __attribute__((target("avx2"))) static bool mark_codes(br_screen_tile *b)
 static bool run_fp32(br_screen_tile *b)
 {
     sums_fp32(b);
-    return mark_fp32(b);
+    return mark_fp32(b) || b->keep_sums != 0;
 }
 
 static bool run_int16(br_screen_tile *b)
 {
     sums_int16(b);
-    return mark_codes(b);
+    return mark_codes(b) || b->keep_sums != 0;
 }
 
 static bool run_int8(br_screen_tile *b)
 {
     sums_int8(b);
-    return mark_codes(b);
+    return mark_codes(b) || b->keep_sums != 0;
 }
 
 const br_screen_kernel *br_screen_avx2(br_screen_kind kind)
@@ -184,7 +184,7 @@ const br_screen_kernel *br_screen_avx2(br_screen_kind kind)
     static const br_screen_kernel int8 = {"int8, AVX2", BR_SCREEN_INT8, 4, 2, 64, 63, 64, 1e9, 38.0,
                                           run_int8,     sums_int8};
     static const br_screen_kernel int16 = {"int16, AVX2", BR_SCREEN_INT16, 2,         1,
-                                           32000,         32000,           0,         32000.0,
+                                           32700,         32700,           0,         46000.0,
                                            21.0,          run_int16,       sums_int16};
 
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))

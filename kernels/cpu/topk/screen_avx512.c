@@ -84,13 +84,17 @@
             "kxnorw %%k1, %%k1, %%k1\n\t" \
             EACH_ROW(BELOW) \
             "kortestw %%k1, %%k1\n\t" \
-            "jc 2f\n\t" \
+            "jnc 3f\n\t" \
+            "cmpl $0, %[keep]\n\t" \
+            "je 2f\n" \
+            "3:\n\t" \
             EACH_ROW(HITS) \
             EACH_ROW(STORE) \
             "incl %[any]\n" \
             "2:" \
             : [x] "+r"(x), [z] "+r"(z), [n] "+r"(n), [any] "=&r"(any) \
-            : [least] "r"(b->least_R), [hit] "r"(b->hit_R), [sum] "r"(b->sum_RC) \
+            : [least] "r"(b->least_R), [hit] "r"(b->hit_R), [sum] "r"(b->sum_RC), \
+              [keep] "m"(b->keep_sums) \
             : CLOBBERS); \
         return any != 0; \
     } \
@@ -125,15 +129,15 @@ const br_screen_kernel *br_screen_avx512(br_screen_kind kind)
                                             BR_SCREEN_INT16,
                                             2,
                                             1,
-                                            32000,
-                                            32000,
+                                            32700,
+                                            32700,
                                             0,
-                                            32000.0,
+                                            46000.0,
                                             32.0,
                                             run_int16,
                                             sums_int16};
     static const br_screen_kernel madd16 = {
-        "int16, AVX-512", BR_SCREEN_INT16, 2, 1, 32000, 32000, 0, 32000.0, 24.0,
+        "int16, AVX-512", BR_SCREEN_INT16, 2, 1, 32700, 32700, 0, 46000.0, 24.0,
         run_madd16,       sums_madd16};
     bool has_vnni = __builtin_cpu_supports("avx512vnni");
 

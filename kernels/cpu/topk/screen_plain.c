@@ -4,6 +4,7 @@
  * and the choice among all. */
 #include "kernels/cpu/topk/screen.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static int32_t product_of_units(int dims, int32_t x, int32_t z)
@@ -82,19 +83,19 @@ bool br_screen_mark(br_screen_tile *b, bool is_fp32)
 static bool run_fp32(br_screen_tile *b)
 {
     sums_fp32(b);
-    return br_screen_mark(b, true);
+    return br_screen_mark(b, true) || b->keep_sums != 0;
 }
 
 static bool run_int8(br_screen_tile *b)
 {
     sums_int8(b);
-    return br_screen_mark(b, false);
+    return br_screen_mark(b, false) || b->keep_sums != 0;
 }
 
 static bool run_int16(br_screen_tile *b)
 {
     sums_int16(b);
-    return br_screen_mark(b, false);
+    return br_screen_mark(b, false) || b->keep_sums != 0;
 }
 
 const br_screen_kernel *br_screen_plain(br_screen_kind kind)
@@ -104,17 +105,23 @@ const br_screen_kernel *br_screen_plain(br_screen_kind kind)
     static const br_screen_kernel int8 = {
         "int8, plain", BR_SCREEN_INT8, 4, 1, 127, 127, 128, 1e9, 1.0, run_int8, sums_int8};
     static const br_screen_kernel int16 = {
-        "int16, plain", BR_SCREEN_INT16, 2, 1, 32000, 32000, 0, 32000.0, 1.0,
+        "int16, plain", BR_SCREEN_INT16, 2, 1, 32700, 32700, 0, 46000.0, 1.0,
         run_int16,      sums_int16};
 
     return kind == BR_SCREEN_INT8 ? &int8 : kind == BR_SCREEN_INT16 ? &int16 : &fp32;
 }
 
+/* BATCHRANK_SCREEN_CPU=avx2 or plain: as on a lesser processor, for tests and comparisons. */
 const br_screen_kernel *br_screen_pick(br_screen_kind kind)
 {
-    const br_screen_kernel *kernel = br_screen_avx512(kind);
+    const char             *cpu      = getenv("BATCHRANK_SCREEN_CPU");
+    bool                    is_plain = cpu != NULL && strcmp(cpu, "plain") == 0;
+    bool                    is_avx2  = cpu != NULL && strcmp(cpu, "avx2") == 0;
+    const br_screen_kernel *kernel   = NULL;
 
-    if (kernel == NULL)
+    if (!is_plain && !is_avx2)
+        kernel = br_screen_avx512(kind);
+    if (kernel == NULL && !is_plain)
         kernel = br_screen_avx2(kind);
     return kernel != NULL ? kernel : br_screen_plain(kind);
 }

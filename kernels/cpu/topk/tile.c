@@ -167,6 +167,8 @@ static br_status score(br_tile *t, int64_t b, int32_t from, int32_t to, float le
 
             if (!isfinite(exact))
                 return br_topk_bad_score(t->args, t->first_row + b, item, exact);
+            if (t->lse != NULL)
+                br_lse_correct(t->lse, &t->lse->row[b], c->approx_C[i + j], exact);
             if (exact >= level)
                 t->key[(*n)++] = br_rank_key(exact, item);
         }

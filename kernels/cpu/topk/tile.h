@@ -6,7 +6,7 @@
 #define BR_KERNELS_CPU_TOPK_TILE_H
 
 #include "kernels/cpu/topk/candidates.h"
-#include "kernels/cpu/topk/items.h"
+#include "kernels/cpu/topk/logsumexp.h"
 #include "kernels/ref/score_topk.h"
 
 #define BR_TILE_ROWS 192 /* whole tiles of the screen */
@@ -44,6 +44,7 @@ typedef struct br_tile {
     double             *x_D8;     /* one customer's vector in float64 */
     float              *x_D;      /* the same, rotated */
     int32_t            *unit_RU;  /* [BR_TILE_ROWS][n_units] */
+    const br_lse       *lse;      /* NULL: not wanted, or complete */
     int64_t             n_rescored;
 } br_tile;
 

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The log of the sum of e^(score / T) over a customer's eligible items, from the sums that the
+ * screen has anyway. */
+#ifndef BR_KERNELS_CPU_TOPK_LOGSUMEXP_H
+#define BR_KERNELS_CPU_TOPK_LOGSUMEXP_H
+
+#include "kernels/cpu/topk/items.h"
+#include "kernels/ref/score_topk.h"
+
+#define BR_LSE_LANES 16
+
+/* One customer: 2^reference (total + lanes) is its sum so far. */
+typedef struct br_lse_row {
+    double total;
+    float  reference; /* within 4 of the largest exponent so far; -inf before the first item */
+    float  lane[BR_LSE_LANES];
+} br_lse_row;
+
+typedef struct br_lse {
+    const br_cpu_items *items;
+    double              per_score;              /* log2(e) / T */
+    double              tolerance;              /* of the sum, that leaving early may lose */
+    br_lse_row         *row;                    /* [BR_TILE_ROWS] */
+    float               bias_C[BR_SCREEN_COLS]; /* of the panel, as exponents; -inf: no item */
+} br_lse;
+
+void br_lse_start_row(br_lse_row *row);
+
+/* Before its tiles: the panel's biases. */
+void br_lse_enter_panel(br_lse *lse, int64_t panel);
+
+/* An eligible item's approximate score: keeps the reference near the largest. */
+void br_lse_raise(const br_lse *lse, br_lse_row *row, float approx);
+
+/* The sums of one customer with the panel; scale is that of a sum, offset what codes are too large
+ * by. */
+typedef struct br_lse_part {
+    const br_screen_number *sum_C;
+    int64_t                 panel;
+    float                   scale;
+    int32_t                 offset;
+    const br_topk_rules    *rules;
+} br_lse_part;
+void br_lse_add(const br_lse *lse, br_lse_row *row, const br_lse_part *part);
+
+/* A candidate was scored exactly: its term becomes exact too. */
+void br_lse_correct(const br_lse *lse, br_lse_row *row, float approx, float exact);
+
+/* Every few dozen panels: float32 lanes into the float64 total. */
+void br_lse_gather(br_lse_row *row);
+
+/* What is left from a panel on is within the tolerance for a customer of this norm. */
+bool br_lse_is_done(const br_lse *lse, const br_lse_row *row, double norm, int64_t panel);
+
+/* The logarithm for row `at` of args, less what its never-list excludes; from the definition where
+ * that is nearly all of the sum. */
+double br_lse_finish(const br_lse *lse, const br_lse_row *row, const br_score_topk_args *args,
+                     int64_t at);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The log-sum-exp of score_topk against sums in long double over the oracle's scores: within 1e-5
+ * (fp32) and 1e-3 (int16) of max(1, |it|), with bias, never-lists and segments, early leaving, a
+ * sum that a never-list nearly empties; the lists stay exact and no batch changes a bit. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/kernels/topk_case.h"
+
+static double oracle_logsumexp(const problem *p, int64_t b)
+{
+    long double most = -INFINITY, sum = 0.0L;
+
+    for (int32_t i = 0; i < p->N; i++)
+        if (oracle_allows(p, b, i))
+            most = fmaxl(most, (long double)oracle_score(p, b, i) / p->temperature);
+    for (int32_t i = 0; i < p->N; i++)
+        if (oracle_allows(p, b, i))
+            sum += expl((long double)oracle_score(p, b, i) / p->temperature - most);
+    return (double)(most + logl(sum));
+}
+
+static void check_sums(const problem *p, double tolerance)
+{
+    for (int64_t b = 0; b < p->B; b++) {
+        double want = oracle_logsumexp(p, b), found = (double)p->logsumexp_B[b];
+
+        if (isnan(want) || want == -INFINITY) /* nothing may be shown */
+            assert_true(found == -INFINITY);
+        else if (!(fabs(found - want) <= tolerance * fmax(1.0, fabs(want))))
+            fail_msg("N %lld D %lld kind %d row %lld: found %.9g, expected %.9g", (long long)p->N,
+                     (long long)p->D, (int)p->kind, (long long)b, found, want);
+    }
+}
+
+static void check_case(problem *p, br_backend backend, double tolerance)
+{
+    make_problem(p);
+    assert_int_equal(run(p, backend, 1, p->B, NULL), BR_OK);
+    check_sums(p, tolerance);
+    check_lists(p, "logsumexp");
+    free_problem(p);
+}
+
+static void test_sums(void **state)
+{
+    static const data_kind kinds[] = {RANDOM, TIED, SKEWED, DUPLICATE, ZERO};
+    static const int64_t   sizes[] = {1, 33, 1000, 20000}, dims[] = {1, 24, 128};
+
+    (void)state;
+    for (int i = 0; i < 5 * 4 * 3; i++)
+        for (int coarse = 0; coarse < 2; coarse++) {
+            problem p = {.kind        = kinds[i % 5],
+                         .B           = 7,
+                         .N           = sizes[i / 5 % 4],
+                         .D           = dims[i / 20],
+                         .k           = 10,
+                         .has_bias    = i % 2,
+                         .has_rules   = i % 3 == 0,
+                         .logsumexp   = coarse ? BR_LSE_COARSE : BR_LSE_FINE,
+                         .temperature = i % 4 ? 1.0 : 0.5};
+
+            check_case(&p, BR_BACKEND_CPU, coarse ? 1e-3 : 1e-5);
+            if (i % 4 == 1)
+                check_case(&p, BR_BACKEND_REF, 1e-6);
+        }
+}
+
+/* The items that make up the sum are those the customer must not be shown. */
+static void test_nearly_all_excluded(void **state)
+{
+    problem p = {.kind        = RANDOM,
+                 .B           = 4,
+                 .N           = 3000,
+                 .D           = 16,
+                 .k           = 5,
+                 .has_bias    = true,
+                 .has_rules   = true,
+                 .logsumexp   = BR_LSE_FINE,
+                 .temperature = 0.3};
+
+    (void)state;
+    make_problem(&p);
+    for (int64_t b = 0; b < p.B; b++)
+        for (int64_t s = p.offset_B1[b]; s < p.offset_B1[b + 1]; s++)
+            p.bias_N[p.never_S[s]] = 9.0f;
+    for (int64_t i = 0; i < p.N; i++)
+        p.require_N[i] = 0;
+    assert_int_equal(run(&p, BR_BACKEND_CPU, 1, p.B, NULL), BR_OK);
+    check_sums(&p, 1e-5);
+    check_lists(&p, "excluded");
+    free_problem(&p);
+}
+
+static void test_batches(void **state)
+{
+    float   first[500];
+    problem p = {.kind        = SKEWED,
+                 .B           = 500,
+                 .N           = 5000,
+                 .D           = 20,
+                 .k           = 10,
+                 .has_bias    = true,
+                 .has_rules   = true,
+                 .logsumexp   = BR_LSE_FINE,
+                 .temperature = 0.7};
+
+    (void)state;
+    make_problem(&p);
+    assert_int_equal(run(&p, BR_BACKEND_CPU, 1, p.B, NULL), BR_OK);
+    memcpy(first, p.logsumexp_B, sizeof first);
+    for (int64_t batch = 1; batch < 400; batch = batch * 7 + 3) {
+        assert_int_equal(run(&p, BR_BACKEND_CPU, 2, batch, NULL), BR_OK);
+        assert_memory_equal(first, p.logsumexp_B, sizeof first);
+    }
+    free_problem(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_nearly_all_excluded),
+        cmocka_unit_test(test_batches),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
