@@ -39,6 +39,7 @@ static const struct {
     {"auto", BR_SCREEN_AUTO, BR_N_PEAKS},
     {"fp32", BR_SCREEN_FP32, BR_PEAK_FP32},
     {"int16", BR_SCREEN_INT16, BR_PEAK_INT16},
+    {"int8", BR_SCREEN_INT8, BR_PEAK_INT8},
 };
 #define N_SCREENS ((int)(sizeof SCREENS / sizeof SCREENS[0]))
 
@@ -102,7 +103,7 @@ static br_status subject_open(br_backend backend, const shape *what, subject *s)
 {
     br_status     st            = BR_OK;
     size_t        scratch_bytes = br_score_topk_scratch_bytes(what->N, what->D, what->k);
-    br_items_args items         = {.screen = SCREENS[what->screen].kind};
+    br_items_args items         = {.screen = SCREENS[what->screen].kind, .k = what->k};
 
     *s       = (subject){0};
     s->shape = *what;

@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "bench/kernels/peaks.h"
-#include "kernels/cpu/topk/screen.h"
+#include "kernels/cpu/screen/screen.h"
 
 #define TILES    16 /* of customers */
 #define PANELS   64 /* of items */

@@ -3,11 +3,13 @@
  * One side of a side-by-side run of score_topk (bench/peers/): reads its matrices once, prepares
  * the items and says "ready prepare_s prepare_mib" (processor seconds, growth of resident memory).
  * Then each line "run" on stdin scores all customers and answers "wall_s cpu_s rescored_per_row
- * slow_rows"; "save FILE" writes items i32 [B, K] and scores f32 [B, K] and answers "saved"; the
- * end of input ends it.
+ * slow_rows second_passes"; "save FILE" writes items i32 [B, K] and scores f32 [B, K] and answers
+ * "saved"; the end of input ends it.
  *
  *   topk_side X.npy Z.npy K LANES SCREEN [--bias BIAS.npy] [--never OFFSET.npy ITEM.npy]
+ *             [--lse T]
  *
+ * --lse: also the log-sum-exp at temperature T; SCREEN fp32 (1e-5) or int16 (1e-3).
  * SCREEN is auto, fp32, int16 or int8. OFFSET: int64 [B + 1], ITEM: int32, ascending per row. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +35,9 @@ typedef struct side {
     br_mat    query_BD, item_ND, bias_N, item_BK, score_BK;
     br_mat    never_offset_B1, never_item_S;
     double    prepare_cpu_s, prepare_mib;
-    int64_t   n_rescored, n_slow;
+    double    temperature; /* 0: no log-sum-exp */
+    br_mat    logsumexp_B;
+    int64_t   n_rescored, n_slow, n_second;
 } side;
 
 static br_status place(br_dev *dev, const char *path, br_mat *out)
@@ -81,8 +85,11 @@ static br_status place_options(side *s, char **argv, int argc)
         } else if (strcmp(argv[i], "--never") == 0 && i + 2 < argc) {
             BR_TRY(st, place_vector(s->dev, argv[++i], BR_I64, &s->never_offset_B1));
             BR_TRY(st, place_vector(s->dev, argv[++i], BR_I32, &s->never_item_S));
+        } else if (strcmp(argv[i], "--lse") == 0 && i + 1 < argc && atof(argv[i + 1]) > 0.0) {
+            s->temperature = atof(argv[++i]);
         } else {
-            BR_FAIL(st, BR_E_USAGE, "found %s, expected --bias FILE or --never FILE FILE", argv[i]);
+            BR_FAIL(st, BR_E_USAGE, "found %s, expected --bias FILE, --never FILE FILE or --lse T",
+                    argv[i]);
         }
     }
 done:
@@ -116,10 +123,13 @@ static double resident_mib(void)
 
 static br_status prepare(side *s, br_screen_kind screen)
 {
-    br_items_args args   = {.item_ND = s->item_ND, .bias_N = s->bias_N, .screen = screen};
+    br_items_args args = {.item_ND = s->item_ND, .bias_N = s->bias_N, .screen = screen, .k = s->k};
     double        before = resident_mib(), start_s = br_clock_process_cpu_s();
-    br_status     st = br_items_prepare(s->dev, &args, &s->items);
+    br_status     st;
 
+    if (s->temperature > 0.0)
+        args.logsumexp = screen == BR_SCREEN_INT16 ? BR_LSE_COARSE : BR_LSE_FINE;
+    st               = br_items_prepare(s->dev, &args, &s->items);
     s->prepare_cpu_s = br_clock_process_cpu_s() - start_s;
     s->prepare_mib   = resident_mib() - before;
     return st;
@@ -146,6 +156,7 @@ static br_status open_side(side *s, char **argv, int argc)
                    &s->lane[i]));
     BR_TRY(st, br_dev_alloc(s->dev, BR_I32, s->query_BD.n_rows, s->k, &s->item_BK));
     BR_TRY(st, br_dev_alloc(s->dev, BR_F32, s->query_BD.n_rows, s->k, &s->score_BK));
+    BR_TRY(st, br_dev_alloc(s->dev, BR_F32, s->query_BD.n_rows, 1, &s->logsumexp_B));
     BR_TRY(st, prepare(s, screen));
 done:
     return st;
@@ -168,8 +179,13 @@ static br_status run_task(void *context, int lane, int64_t task)
         args.never_offset_B1 = br_mat_rows(s->never_offset_B1, row, n + 1);
         args.never_item_S    = s->never_item_S;
     }
+    if (s->temperature > 0.0) {
+        args.temperature = s->temperature;
+        args.logsumexp_B = br_mat_rows(s->logsumexp_B, row, n);
+    }
     st = br_op_score_topk(s->lane[lane], &args);
 
+    __atomic_fetch_add(&s->n_second, args.n_second, __ATOMIC_RELAXED);
     __atomic_fetch_add(&s->n_slow, args.n_slow, __ATOMIC_RELAXED);
     __atomic_fetch_add(&s->n_rescored, args.n_rescored, __ATOMIC_RELAXED);
     return st;
@@ -181,10 +197,10 @@ static br_status run_all(side *s)
     double    wall_s = br_clock_wall_s(), cpu_s = 0.0;
     int64_t   B = s->query_BD.n_rows;
 
-    s->n_slow = s->n_rescored = 0;
+    s->n_slow = s->n_rescored = s->n_second = 0;
     BR_TRY(st, br_parallel_for(s->n_lanes, (B + TASK_ROWS - 1) / TASK_ROWS, run_task, s, &cpu_s));
-    (void)printf("%.6f %.6f %.2f %lld\n", br_clock_wall_s() - wall_s, cpu_s,
-                 (double)s->n_rescored / (double)B, (long long)s->n_slow);
+    (void)printf("%.6f %.6f %.2f %lld %lld\n", br_clock_wall_s() - wall_s, cpu_s,
+                 (double)s->n_rescored / (double)B, (long long)s->n_slow, (long long)s->n_second);
     (void)fflush(stdout);
 done:
     return st;
@@ -223,6 +239,7 @@ static void close_side(side *s)
     br_dev_free(&s->never_item_S);
     br_dev_free(&s->item_BK);
     br_dev_free(&s->score_BK);
+    br_dev_free(&s->logsumexp_B);
     for (int i = 0; i < MAX_LANES; i++)
         br_dev_close(&s->lane[i]);
     br_dev_close(&s->dev);
@@ -236,7 +253,7 @@ int main(int argc, char **argv)
 
     if (argc < 6) {
         (void)fprintf(stderr, "usage: topk_side X.npy Z.npy K LANES auto|fp32|int16|int8 "
-                              "[--bias BIAS.npy] [--never OFFSET.npy ITEM.npy]\n");
+                              "[--bias BIAS.npy] [--never OFFSET.npy ITEM.npy] [--lse T]\n");
         return 2;
     }
     BR_TRY(st, open_side(&s, argv, argc));

@@ -110,7 +110,7 @@ def compare(a, case, block, k, k_most):
             "faiss_us": float(np.median(times[0, :, 1])) / B * 1e6,
             "cpu": cpu, "wall": wall, "limit": block["limit"],
             "beside_first": side.ratio(times[at, :, 1], times[1, :, 1]),
-            "rescored": o.rescored, "slow": int(o.slow),
+            "rescored": o.rescored, "slow": int(o.slow), "second": int(o.second),
             "prepare_s": o.prepare_s, "prepare_mib": o.prepare_mib,
             "wrong": exact.count_wrong(o.lists(f / "lists", B), case.exact(k_most, o.has_bias))})
         o.close()
@@ -132,7 +132,7 @@ def verdict(row):
 def print_row(r):
     print(f"{r['data']:10} {r['dim']:3} {r['items']:7} {r['k']:4} {r['screen']:>10} {r['path']:>4} "
           f"{r['ours_us']:8.1f} {r['faiss_us']:8.1f} {side.show(r['cpu'])} {side.show(r['wall'])} "
-          f"{r['beside_first']['ratio']:6.3f} {r['rescored']:8.1f} {r['slow']:5} "
+          f"{r['beside_first']['ratio']:6.3f} {r['rescored']:8.1f} {r['slow']:5} {r['second']:3} "
           f"{r['prepare_s']:6.2f} {r['wrong']:6}  {verdict(r)}", flush=True)
 
 
@@ -144,7 +144,7 @@ def print_heads(a, head):
           "time / that of the first screen")
     print(f"{'data':10} {'D':>3} {'N':>7} {'K':>4} {'screen':>10} {'path':>4} {'ours':>8} "
           f"{'faiss':>8} {'cpu ratio':>24} {'wall ratio':>24} {'xfirst':>6} {'rescored':>8} "
-          f"{'slow':>5} {'prep s':>6} {'#wrong':>6}  floor/goal")
+          f"{'slow':>5} {'2nd':>3} {'prep s':>6} {'#wrong':>6}  floor/goal")
 
 
 def main():

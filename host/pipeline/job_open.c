@@ -157,7 +157,7 @@ static br_status place_catalogue(br_job *job)
     }
     BR_TRY(st, upload_listed(job, BR_U64, s->catalogue.segment_N, 1, &job->require_N));
     items = (br_items_args){
-        .item_ND = job->item_ND, .bias_N = job->bias_N, .require_N = job->require_N};
+        .item_ND = job->item_ND, .bias_N = job->bias_N, .require_N = job->require_N, .k = job->k};
     BR_TRY(st, br_items_prepare(job->dev, &items, &job->items));
 done:
     return st;

@@ -13,9 +13,9 @@ br_script_test(check_spills_rules LABELS style COMMAND tests/kernels/check_spill
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT BR_SANITIZE AND
    CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   foreach(kind fp32 int8 int16 madd16)
-    br_no_spill(cpu/topk/screen_avx512 run_${kind})
+    br_no_spill(cpu/screen/screen_avx512 run_${kind})
   endforeach()
   foreach(kind fp32 int8 int16)
-    br_no_spill(cpu/topk/screen_avx2 block_${kind})
+    br_no_spill(cpu/screen/screen_avx2 block_${kind})
   endforeach()
 endif()

@@ -124,6 +124,21 @@ static void check_hits(tile_case *c, const br_screen_kernel *k)
     assert_false(k->run(&c->tile));
 }
 
+/* Everything passes. */
+static void check_all_pass(tile_case *c, const br_screen_kernel *k)
+{
+    for (int r = 0; r < ROWS; r++)
+        if (k->dims == 1)
+            c->least_R[r].f = -INFINITY;
+        else
+            c->least_R[r].i = INT32_MIN;
+    memset(c->tile.sum_RC, 0, sizeof c->tile.sum_RC);
+    assert_true(k->run(&c->tile));
+    check_sums(c, k);
+    for (int r = 0; r < ROWS; r++)
+        assert_int_equal(c->tile.hit_R[r], 0xffffffff);
+}
+
 static void check_kernel(const br_screen_kernel *k)
 {
     static const int64_t dims[]   = {1, 3, 7, 32, 64, 333, 1024};
@@ -136,16 +151,7 @@ static void check_kernel(const br_screen_kernel *k)
             br_screen_plain(k->kind)->sums(&c->plain);
             k->sums(&c->tile);
             check_sums(c, k);
-            memset(c->tile.sum_RC, 0, sizeof c->tile.sum_RC);
-            for (int r = 0; r < ROWS; r++)
-                if (k->dims == 1)
-                    c->least_R[r].f = -INFINITY;
-                else
-                    c->least_R[r].i = INT32_MIN;
-            assert_true(k->run(&c->tile));
-            check_sums(c, k);
-            for (int r = 0; r < ROWS; r++)
-                assert_int_equal(c->tile.hit_R[r], 0xffffffff);
+            check_all_pass(c, k);
             check_hits(c, k);
         }
     free(c);
@@ -181,7 +187,7 @@ static void check_codes(const br_screen_kernel *k, int64_t D, float scale_of_val
         v[d] = draw_value() * scale_of_values * (d == 3 ? 40.0f : 1.0f);
     size  = br_codes_measure(v, D);
     scale = br_codes_scale(k, k->item_most, size);
-    coded = br_codes_write(k, v, D, scale, k->item_offset, unit, 1);
+    coded = br_codes_write(&(br_coding){k, scale, k->item_offset, 1}, v, D, unit);
     for (int64_t d = 0; d < D; d++) {
         uint8_t byte[4];
         int16_t half[2];

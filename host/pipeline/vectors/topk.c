@@ -134,8 +134,10 @@ static br_status place_items(topk_job *j)
         BR_TRY(st, br_upload(j->dev, j->bias_N, host));
     }
     BR_TRY(st,
-           br_items_prepare(j->dev, &(br_items_args){.item_ND = j->item_ND, .bias_N = j->bias_N},
-                            &j->prepared));
+           br_items_prepare(
+               j->dev,
+               &(br_items_args){.item_ND = j->item_ND, .bias_N = j->bias_N, .k = (int32_t)j->o->k},
+               &j->prepared));
 done:
     br_matrix_close(&bias);
     br_free(&host);

@@ -50,14 +50,15 @@ static void code_panel(const making *m, int64_t at, int64_t n, double norm)
     int32_t                *unit     = m->to->unit_PUC + at * m->to->n_units * BR_SCREEN_COLS;
     double                  residual = 0.0, code_norm = 0.0;
     br_vector_size          size = {norm, 0.0f};
+    br_coding how = {.kernel = kernel, .offset = kernel->item_offset, .step = BR_SCREEN_COLS};
 
     copy_vectors(m, at * BR_SCREEN_COLS, n);
     size.element   = largest_of(m, n);
     panel->scale   = br_codes_scale(kernel, kernel->item_most, size);
     panel->inverse = 1.0f / panel->scale;
+    how.scale      = panel->scale;
     for (int64_t c = 0; c < n; c++) {
-        br_coded coded = br_codes_write(kernel, m->z_CD + c * m->D, m->D, panel->scale,
-                                        kernel->item_offset, unit + c, BR_SCREEN_COLS);
+        br_coded coded = br_codes_write(&how, m->z_CD + c * m->D, m->D, unit + c);
 
         residual  = fmax(residual, coded.residual);
         code_norm = fmax(code_norm, coded.norm);

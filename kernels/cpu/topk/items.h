@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "kernels/backend.h"
-#include "kernels/cpu/topk/codes.h"
+#include "kernels/cpu/screen/codes.h"
 
 /* Bounds are rounded up: docs/EXACTNESS.md. */
 typedef struct br_panel {

@@ -15,7 +15,7 @@
 #define RUN          1024 /* items that are put together by segment and bias */
 #define LEAST_SAMPLE 256
 #define MOST_SAMPLE  4096
-#define ALIKE        1.2 /* the norm that a tenth exceeds, over the median: below, norms are alike */
+#define ALIKE        1.2 /* a tenth exceeds it times the median or less: norms are alike */
 
 static int64_t greatest_common_divisor(int64_t a, int64_t b)
 {

@@ -26,9 +26,10 @@ static double residual_of(const br_screen_kernel *kernel, const float *z_CD, int
     for (int c = 0; c < BR_SCREEN_COLS; c++)
         element = fmaxf(element, br_codes_measure(z_CD + c * D, D).element);
     for (int c = 0; c < BR_SCREEN_COLS; c++) {
-        float scale = br_codes_scale(kernel, kernel->item_most, (br_vector_size){0.0, element});
+        br_coding how = {.kernel = kernel, .step = 1};
 
-        residual += br_codes_write(kernel, z_CD + c * D, D, scale, 0, unit_U, 1).residual;
+        how.scale = br_codes_scale(kernel, kernel->item_most, (br_vector_size){0.0, element});
+        residual += br_codes_write(&how, z_CD + c * D, D, unit_U).residual;
     }
     return residual;
 }

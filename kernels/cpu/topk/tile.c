@@ -42,8 +42,9 @@ static void code_row(br_tile *t, int64_t b, br_vector_size size)
         x_D          = t->x_D;
         size.element = br_codes_measure(x_D, t->D).element;
     }
-    row->scale    = br_codes_scale(kernel, kernel->customer_most, size);
-    coded         = br_codes_write(kernel, x_D, t->D, row->scale, 0, unit_U, 1);
+    row->scale = br_codes_scale(kernel, kernel->customer_most, size);
+    coded      = br_codes_write(&(br_coding){.kernel = kernel, .scale = row->scale, .step = 1}, x_D,
+                                t->D, unit_U);
     row->offset   = (int32_t)(kernel->item_offset * coded.code_sum);
     row->residual = 0.0f;
     if (kernel->kind != BR_SCREEN_FP32)

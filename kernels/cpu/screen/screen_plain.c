@@ -2,7 +2,7 @@
  *
  * Tiles in plain loops, for processors without vector kernels and as the yardstick of those with;
  * and the choice among all. */
-#include "kernels/cpu/topk/screen.h"
+#include "kernels/cpu/screen/screen.h"
 
 #include <stdlib.h>
 #include <string.h>

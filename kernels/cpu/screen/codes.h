@@ -2,10 +2,10 @@
  *
  * Vectors as the units that a screen kernel multiplies: floats, or whole numbers with one scale for
  * a customer or a panel of items. */
-#ifndef BR_KERNELS_CPU_TOPK_CODES_H
-#define BR_KERNELS_CPU_TOPK_CODES_H
+#ifndef BR_KERNELS_CPU_SCREEN_CODES_H
+#define BR_KERNELS_CPU_SCREEN_CODES_H
 
-#include "kernels/cpu/topk/screen.h"
+#include "kernels/cpu/screen/screen.h"
 
 /* Units of a vector: whole steps of the kernel. */
 int64_t br_codes_n_units(const br_screen_kernel *kernel, int64_t D);
@@ -27,9 +27,14 @@ typedef struct br_coded {
     int64_t code_sum;
 } br_coded;
 
-/* v_D as units, `step` units apart: code + offset (v itself for fp32, scale then is 1). */
-br_coded br_codes_write(const br_screen_kernel *kernel, const float *v_D, int64_t D, float scale,
-                        int offset, int32_t *unit_U, int64_t step);
+/* v_D as units, `step` units apart: code + offset (v itself for fp32, whose scale is 1). */
+typedef struct br_coding {
+    const br_screen_kernel *kernel;
+    float                   scale;
+    int                     offset;
+    int64_t                 step;
+} br_coding;
+br_coded br_codes_write(const br_coding *how, const float *v_D, int64_t D, int32_t *unit_U);
 
 /* Spreads what a few large dimensions hold over all of them, by an orthogonal transform (random
  * signs and a Hadamard transform of the first 2^m dimensions, then of the last 2^m): x.z stays,

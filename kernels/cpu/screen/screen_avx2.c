@@ -6,7 +6,7 @@
  * Products a cycle on one core (Zen 3): fp32 16, int16 21, int8 38. vpmaddubsw takes unsigned by
  * signed bytes and saturates, so codes have 7 bits: two products of two pairs are at most
  * 4 * 127 * 64 = 32,512. The inner loops are asm because gcc 12 moves sums to the stack. */
-#include "kernels/cpu/topk/screen.h"
+#include "kernels/cpu/screen/screen.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>

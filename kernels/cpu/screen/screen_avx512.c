@@ -7,7 +7,7 @@
  * of a row's two registers and asks once whether all rows stay below; only where one does not are
  * the sums stored and the hits told apart. Zen 4, one core: 94 to 99 % of one product instruction
  * a cycle (bench/kernels/bench_screen.c). */
-#include "kernels/cpu/topk/screen.h"
+#include "kernels/cpu/screen/screen.h"
 
 #if defined(__x86_64__)
 

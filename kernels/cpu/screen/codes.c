@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Vectors to units. Called once per customer, and once per item of a run. */
-#include "kernels/cpu/topk/codes.h"
+#include "kernels/cpu/screen/codes.h"
 
 #include <math.h>
 #include <string.h>
@@ -108,22 +108,22 @@ static int32_t unit_of(int dims, const int32_t *code, int offset)
                      ((uint32_t)(code[3] + offset) & 0xff) << 24);
 }
 
-br_coded br_codes_write(const br_screen_kernel *kernel, const float *v_D, int64_t D, float scale,
-                        int offset, int32_t *unit_U, int64_t step)
+br_coded br_codes_write(const br_coding *how, const float *v_D, int64_t D, int32_t *unit_U)
 {
     int32_t  code_D[MOST_D + 8];
     br_coded coded   = {0};
-    int64_t  n_units = br_codes_n_units(kernel, D);
+    int      dims    = how->kernel->dims;
+    int64_t  n_units = br_codes_n_units(how->kernel, D);
 
-    if (kernel->dims == 1) {
-        write_floats(v_D, D, unit_U, step);
+    if (dims == 1) {
+        write_floats(v_D, D, unit_U, how->step);
         return coded;
     }
-    coded = round_values(v_D, D, (double)scale, code_D);
-    for (int64_t d = D; d < n_units * kernel->dims; d++)
+    coded = round_values(v_D, D, (double)how->scale, code_D);
+    for (int64_t d = D; d < n_units * dims; d++)
         code_D[d] = 0;
     for (int64_t u = 0; u < n_units; u++)
-        unit_U[u * step] = unit_of(kernel->dims, code_D + u * kernel->dims, offset);
+        unit_U[u * how->step] = unit_of(dims, code_D + u * dims, how->offset);
     return coded;
 }
 

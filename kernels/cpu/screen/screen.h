@@ -4,8 +4,8 @@
  * compared there with what each customer's must reach. They leave the registers only where
  * something passes. One kernel for each kind of number and processor; all have this shape. The
  * bounds on their errors are in bounds.h, the proof in docs/EXACTNESS.md. */
-#ifndef BR_KERNELS_CPU_TOPK_SCREEN_H
-#define BR_KERNELS_CPU_TOPK_SCREEN_H
+#ifndef BR_KERNELS_CPU_SCREEN_SCREEN_H
+#define BR_KERNELS_CPU_SCREEN_SCREEN_H
 
 #include <stdbool.h>
 #include <stdint.h>
