@@ -240,16 +240,42 @@ def run_directories():
         path.chmod(0o600)
         path.write_bytes(data)
 
+
+def outputs():
+    """Places that cannot take the output, or hold an input: said before the work."""
     @case("encode into a folder that is not there", SYSTEM, "absent",
           words=("encode", "job.json", "-o", "absent/x.h5"))
     def _(folder):
         pass
 
+    def topk(name, code, out, *says):
+        words = ("topk", "--customers", "x.npy", "--items", "z.h5:/z", "-o", out)
+
+        @case(name, code, *says, words=words)
+        def _(folder):
+            np.save(folder / "x.npy", np.ones((3, 4), np.float32))
+            with h5py.File(folder / "z.h5", "w") as f:
+                f["z"] = np.ones((5, 4), np.float32)
+            os.symlink("x.npy", folder / "link.npy")
+            os.mkfifo(folder / "pipe")
+
+    topk("topk over its customers", USAGE, "./x.npy", "is also the input x.npy")
+    topk("topk over its items", USAGE, "z.h5", "is also the input z.h5")
+    topk("topk over a link to its customers", USAGE, "link.npy", "is also the input x.npy")
+    topk("topk over a pipe", USAGE, "pipe", "pipe: is a pipe or device")
+    topk("topk over a folder", USAGE, "model", "model: is a folder")
+    topk("topk into a file", SYSTEM, "x.npy/o.h5", "x.npy is no folder")
+    topk("topk into a folder that is not there", SYSTEM, "absent/o.h5", "its folder absent")
+    for name in ("customers.h5", "catalogue.h5", "model/vocabulary.h5"):
+        plain("encode over " + name, USAGE, "is also the input", name,
+              words=("encode", "job.json", "-o", name))
+
 
 def published(folder):
     """{file: bytes} of everything that counts as output."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*")
-            if p.is_file() and p.name in ("manifest.json", "lists.h5", "o.h5", "x.h5")}
+            if p.is_file() and p.name in ("manifest.json", "lists.h5", "o.h5", "x.h5", "x.npy",
+                                             "z.h5", "customers.h5", "catalogue.h5")}
 
 
 def problem_of(folder, base, case_):
@@ -272,7 +298,8 @@ def problem_of(folder, base, case_):
 
 
 def main():
-    for table in (command_lines, config_files, joins, late_faults, run_directories):
+    for table in (command_lines, config_files, joins, late_faults, run_directories,
+                  outputs):
         table()
     n_bad = 0
     assert len({c[0] for c in CASES}) == len(CASES), "two cases have one name"

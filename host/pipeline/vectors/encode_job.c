@@ -3,12 +3,14 @@
  * Vectors and states of all customers, streamed to one file. Called once per process. */
 #include "host/pipeline/vectors/encode_job.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/io/h5_stream.h"
+#include "host/io/publish.h"
 #include "host/pipeline/stages.h"
 
 typedef struct columns {
@@ -90,6 +92,20 @@ done:
     return st;
 }
 
+/* Found before the work, not after: a place that cannot be written, or that holds an input. */
+static br_status check_out(const br_config *config, const char *out)
+{
+    static const char *const parts[]   = {"model.json", "weights.safetensors", "vocabulary.h5"};
+    const char              *inputs[5] = {config->input_customers, config->input_catalogue};
+    char                     path[3][PATH_MAX];
+
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(path[i], sizeof path[i], "%s/%s", config->input_model, parts[i]);
+        inputs[2 + i] = path[i];
+    }
+    return br_publish_check_target(out, inputs, 5);
+}
+
 static int64_t widest(const br_setup *s)
 {
     int64_t most = s->dim;
@@ -108,6 +124,7 @@ br_status br_job_encode(br_job *job, const char *out)
     columns       c     = {0};
     int64_t       U     = br_customers_info_of(setup->customers)->n_customers;
 
+    BR_TRY(st, check_out(setup->config, out));
     BR_TRY(st, br_h5_stream_create(out, "batchrank-customers",
                                    U * (widest(setup) * 4 * (1 + setup->n_encoders) + 64), &s));
     BR_TRY(st, create_columns(job, s, &c));

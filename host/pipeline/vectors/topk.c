@@ -4,6 +4,7 @@
  * lanes. Called once per process. */
 #include "host/pipeline/vectors/topk.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,6 +45,23 @@ typedef struct topk_job {
     int64_t                n_rows;
     int64_t                n_slow;
 } topk_job;
+
+/* Found before the work, not after: a place that cannot be written, or that holds an input. */
+static br_status check_out(const br_topk_options *o)
+{
+    const char *const where[] = {o->customers, o->items,     o->bias,
+                                 o->exclude,   o->item_keys, o->customer_keys};
+    char              path[6][PATH_MAX];
+    const char       *inputs[6];
+    const char       *dataset;
+
+    for (int i = 0; i < 6; i++)
+        inputs[i] =
+            where[i] != NULL && br_matrix_split_h5(where[i], path[i], sizeof path[i], &dataset)
+                ? path[i]
+                : where[i];
+    return br_publish_check_target(o->out, inputs, 6);
+}
 
 static br_status open_inputs(topk_job *j)
 {
@@ -281,6 +299,7 @@ br_status br_job_topk(const br_topk_options *o)
     br_timing timing;
 
     BR_TRY(st, open_inputs(&j));
+    BR_TRY(st, check_out(o));
     BR_TRY(st, alloc_lists(&j));
     BR_TRY(st, open_device(&j));
     br_timing_start(&timing, j.U > 0 ? j.U : 1);
