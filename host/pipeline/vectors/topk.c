@@ -305,9 +305,7 @@ br_status br_job_topk(const br_topk_options *o)
     br_timing_start(&timing, j.U > 0 ? j.U : 1);
     wall_s = br_clock_wall_s();
     for (j.first_row = 0; j.first_row < j.U; j.first_row += j.block_rows) {
-        if (br_job_is_interrupted())
-            BR_FAIL(st, BR_E_INTERRUPTED,
-                    "interrupted: %s was not written; run the same command again", o->out);
+        BR_TRY(st, br_job_check_interrupt(o->out));
         j.n_rows = j.U - j.first_row < j.block_rows ? j.U - j.first_row : j.block_rows;
         BR_TRY(st, score_block(&j));
         br_timing_progress(&timing, j.n_rows);
