@@ -26,7 +26,7 @@ static br_status parse_cutoffs(const char *text, br_evaluation *e)
         if (end == text || k < 1 || k > BR_MAX_K || (*end != '\0' && *end != ',') ||
             e->n_cutoffs == BR_MAX_CUTOFFS)
             return br_fail(BR_E_USAGE,
-                           "batchrank evaluate: --at: found '%s', expected up to %d "
+                           "evaluate: --at: found '%s', expected up to %d "
                            "whole numbers in [1, %d] separated by commas",
                            text, BR_MAX_CUTOFFS, BR_MAX_K);
         e->cutoff[e->n_cutoffs++] = (int32_t)k;
@@ -61,7 +61,10 @@ static br_status open_config(const evaluate_args *a, const br_evaluation *e, br_
     int32_t        k = 1;
 
     if (a->config == NULL && a->run == NULL)
-        return br_fail(BR_E_USAGE, "batchrank evaluate: --run or --config is required");
+        return br_fail(BR_E_USAGE, "evaluate: --run or --config is required");
+    if (a->config != NULL && a->run != NULL)
+        return br_fail(BR_E_USAGE, "evaluate: --run and --config are both given; a run has its own "
+                                   "configuration");
     if (a->config == NULL) {
         (void)snprintf(path, sizeof path, "%s/config.json", a->run);
         common.path = path;
@@ -127,7 +130,7 @@ static void list_args(evaluate_args *a, br_evaluation *e, br_arg out[N_ARGS])
 br_status br_verb_evaluate(int argc, char **argv)
 {
     br_status      st = BR_OK;
-    evaluate_args  a  = {.at = "10"};
+    evaluate_args  a  = {.at = "10", .n_threads = -1};
     br_evaluation  e  = {.modality = "purchase"};
     br_arg         args[N_ARGS];
     bool           is_help;
@@ -137,10 +140,11 @@ br_status br_verb_evaluate(int argc, char **argv)
         .text = "The target of a customer is the first held-out event. 'lists': its place in the\n"
                 "lists of a run, over the full catalogue. 'popularity': its place in the\n"
                 "popularity order under the same rules. 'negatives': among the given items.",
-        .examples = "  batchrank evaluate --run demo/eval-run --truth demo/truth.h5 --at 5,10 "
-                    "--popularity",
-        .args     = args,
-        .n_args   = N_ARGS};
+        .examples =
+            "  batchrank evaluate --run demo/run-split --truth demo/split/truth.h5 --at 5,10 "
+            "--popularity",
+        .args   = args,
+        .n_args = N_ARGS};
 
     list_args(&a, &e, args);
     BR_TRY(st, br_args_parse(&usage, argc, argv, &is_help));

@@ -5,7 +5,9 @@ fit together, run directories. Each case says what is done to a job that runs, t
 what the message must say; nothing may be published."""
 import json
 import os
+import resource
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -14,7 +16,7 @@ import h5py
 import numpy as np
 
 import test_run_model
-from job_files import call, run
+from job_files import BATCHRANK, call, run
 
 USAGE, INPUT, SYSTEM = 2, 3, 4
 CASES = []
@@ -64,6 +66,15 @@ def command_lines():
     plain("topk no dataset", INPUT, "customers.h5", "/vectors",
           words=("topk", "--customers", "customers.h5:/vectors", "--items", "z.npy", "-o", "o.h5"))
     plain("evaluate without truth", USAGE, "--truth", words=("evaluate", "--run", "run"))
+    plain("evaluate run and config", USAGE, "--run and --config are both given",
+          words=("evaluate", "--run", "r", "--config", "job.json", "--truth", "customers.h5"))
+    sets = ("evaluate", "--config", "job.json", "--truth", "customers.h5", "--modality", "none")
+    plain("evaluate with 64 keys", INPUT, "/timeline/none is missing",
+          words=sets + ("--set", "list.k=3") * 64)
+    plain("evaluate with 65 keys", USAGE, "--set is given more than 64 times",
+          words=sets + ("--set", "list.k=3") * 65)
+    plain("help of no verb", USAGE, "unknown verb 'evaluat', did you mean evaluate",
+          words=("help", "evaluat"))
     plain("evaluate no run", SYSTEM, "nothing-here",
           words=("evaluate", "--run", "nothing-here", "--truth", "customers.h5"))
     plain("verify no run", SYSTEM, "nothing-here", words=("verify", "nothing-here"))
@@ -271,6 +282,25 @@ def outputs():
               words=("encode", "job.json", "-o", name))
 
 
+def check_threads(base):
+    """--threads 0 is every core, whatever the configuration says."""
+    n_cores = len(os.sched_getaffinity(0))
+    found, out, err = call("plan", "job.json", "--fast", "--set", f"run.threads={n_cores + 1}",
+                           "--threads", 0, cwd=base)
+    assert found == 0 and f"{n_cores} of {n_cores} cores" in out, out + err
+
+
+def check_file_limit(folder, base):
+    """A file that may not grow is an I/O error, not the signal SIGXFSZ."""
+    shutil.copytree(base, folder)
+    for words in (("run", "job.json"), ("encode", "job.json", "-o", "x.h5")):
+        done = subprocess.run([BATCHRANK, *words], cwd=folder, capture_output=True, text=True,
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE,
+                                                                    (8192, 8192)))
+        assert done.returncode == SYSTEM and "File too large" in done.stderr, done
+        assert not [p for p in folder.rglob("*.tmp-*")] and not (folder / "x.h5").exists()
+
+
 def published(folder):
     """{file: bytes} of everything that counts as output."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*")
@@ -308,6 +338,8 @@ def main():
         base.mkdir()
         test_run_model.make(base, np.random.default_rng(1))
         run("check", base / "job.json")
+        check_threads(base)
+        check_file_limit(Path(name) / "limit", base)
         for i, one in enumerate(CASES):
             problem = problem_of(Path(name) / str(i), base, one)
             if problem:

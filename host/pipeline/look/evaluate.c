@@ -125,7 +125,7 @@ static br_status judge_lists(const br_job *job, br_evaluation *e, const br_batch
                 job->config->input_customers);
     for (int32_t i = 0; i < e->n_cutoffs; i++)
         if (e->cutoff[i] > lists.k)
-            BR_FAIL(st, BR_E_USAGE, "batchrank evaluate: --at %d: the lists of %s have %d places",
+            BR_FAIL(st, BR_E_USAGE, "evaluate: --at %d: the lists of %s have %d places",
                     e->cutoff[i], e->run_path, lists.k);
     for (int64_t b = 0; b < batch->n_rows; b++)
         if (target_B[b] >= 0)
