@@ -270,6 +270,13 @@ def outputs():
             os.symlink("x.npy", folder / "link.npy")
             os.mkfifo(folder / "pipe")
 
+    @case("topk with an item key twice", INPUT, "keys.txt: key 'b' is in rows 1 and 3",
+          words=("topk", "--customers", "x.npy", "--items", "x.npy", "--item-keys", "keys.txt",
+                 "-o", "o.h5"))
+    def _(folder):
+        np.save(folder / "x.npy", np.ones((4, 2), np.float32))
+        (folder / "keys.txt").write_text("a\nb\nc\nb\n")
+
     topk("topk over its customers", USAGE, "./x.npy", "is also the input x.npy")
     topk("topk over its items", USAGE, "z.h5", "is also the input z.h5")
     topk("topk over a link to its customers", USAGE, "link.npy", "is also the input x.npy")

@@ -59,9 +59,9 @@ static void print_setup(const br_setup *s, FILE *out)
         for (int64_t i = 0; i < feed->n_tokens; i++)
             n_known += feed->row_of_token[i] >= 0;
         (void)fprintf(out, "timeline   %-16s %s%s%s%s", feed->name,
-                      feed->place < 0 ? "missing in the file" : "",
-                      f < s->n_encoders ? " encoded" : "", feed->is_excluded ? " excluded" : "",
-                      feed->is_popular ? " counted for popularity" : "");
+                      feed->place < 0 ? "missing in the file" : "read",
+                      f < s->n_encoders ? ", encoded" : "", feed->is_excluded ? ", excluded" : "",
+                      feed->is_popular ? ", counted for popularity" : "");
         if (feed->row_of_token != NULL)
             (void)fprintf(out, ", %lld of %lld tokens known to the model", (long long)n_known,
                           (long long)feed->n_tokens);

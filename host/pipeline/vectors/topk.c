@@ -78,8 +78,10 @@ static br_status open_inputs(topk_job *j)
     if (j->N < 1 || j->N > INT32_MAX || j->D > 1024)
         BR_FAIL(st, BR_E_INPUT, "%s: found [%lld, %lld], expected 1..%d rows and 1..1024 columns",
                 j->o->items, (long long)j->N, (long long)j->D, INT32_MAX);
-    if (j->o->item_keys != NULL)
+    if (j->o->item_keys != NULL) {
         BR_TRY(st, br_matrix_read_keys(j->o->item_keys, j->N, &j->item_key));
+        BR_TRY(st, br_keys_check_unique(&j->item_key, j->o->item_keys, 0));
+    }
     if (j->o->exclude != NULL)
         BR_TRY(st, br_never_lists_read(j->o->exclude, j->U, j->N, &j->never));
 done:
@@ -109,6 +111,9 @@ static br_status alloc_lists(topk_job *j)
 
     br_log(BR_LOG_INFO, "topk", "%lld customers x %lld items, D %lld, k %lld: %.1f MiB for lists",
            (long long)j->U, (long long)j->N, (long long)j->D, (long long)j->o->k, need / 1048576.0);
+    if (j->o->k > j->N)
+        br_log(BR_LOG_WARN, "topk", "k is %lld, but there are %lld items: every list is short",
+               (long long)j->o->k, (long long)j->N);
     if (need > (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE))
         BR_FAIL(st, BR_E_MEMORY,
                 "%s: the lists need %.1f GiB of memory, %.1f GiB are free: split "
