@@ -122,6 +122,7 @@ def config_files():
     set_key("set unknown key", USAGE, "list.kk", "3", "list.kk", "list.k")
     set_key("k of kernel limit", USAGE, "list.k", "1025", "list.k: found 1025", "[1, 1024]")
     set_key("k no whole number", USAGE, "list.k", "2.5", "list.k: found 2.5")
+    set_key("k beyond 2^53", USAGE, "list.k", "9007199254740993", "list.k: found 9.00719")
     set_key("as_of no date", USAGE, "run.as_of", "2017-02-30", "run.as_of")
     set_key("output inside input", USAGE, "output.path", "model/run", "one inside the other")
     set_key("output equals input", USAGE, "output.path", "customers.h5", "one inside the other")
@@ -200,6 +201,30 @@ def joins():
         case("empty " + name, INPUT, name)(lambda folder, n=name: (folder / n).write_bytes(b""))
         case("cut " + name, INPUT, name)(lambda folder, n=name: os.truncate(
             folder / n, (folder / n).stat().st_size * 2 // 3))
+
+
+def huge_weights():
+    """Each weight is finite; what the model makes of them is not."""
+    def scale(part, factor):
+        def change(folder):
+            path = folder / "model" / "weights.safetensors"
+            writer = test_run_model.model_case.bundle_writer
+            tensors = writer.read_safetensors(path)
+            writer.write_safetensors(path, {
+                name: value * np.float32(factor) if part in name else value
+                for name, value in tensors.items()})
+        return change
+
+    case("encode with huge weights", INPUT, "model: the vector of customer c0",
+         "is not finite", words=("encode", "job.json", "-o", "x.h5"))(scale("query", 1e38))
+    case("run with huge weights", INPUT, "customer", "does not fit float32")(scale("query", 1e38))
+
+    @case("vectors of 1e38", INPUT, "customer c0000 (row 0) and item", "does not fit float32",
+          words=("run", "job.json", "--set", "input.model="))
+    def _(folder):
+        for name, path, n in (("customers", "/vector", 300), ("catalogue", "/item/vector", 90)):
+            with h5py.File(folder / f"{name}.h5", "r+") as f:
+                f[path] = np.full((n, 4), 1e38, np.float32)
 
 
 def late_faults():
@@ -335,7 +360,7 @@ def problem_of(folder, base, case_):
 
 
 def main():
-    for table in (command_lines, config_files, joins, late_faults, run_directories,
+    for table in (command_lines, config_files, joins, huge_weights, late_faults, run_directories,
                   outputs):
         table()
     n_bad = 0
