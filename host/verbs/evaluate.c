@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/io/run_dir.h"
 #include "host/pipeline/look/evaluate.h"
 #include "host/verbs/config_args.h"
 #include "host/verbs/verbs.h"
@@ -78,6 +79,20 @@ done:
     return st;
 }
 
+/* Lists of a part of the customers would give figures of a part of the customers. */
+static br_status check_complete(const char *run)
+{
+    br_status    st    = BR_OK;
+    br_run_about about = {0};
+
+    BR_TRY(st, br_run_describe(run, &about));
+    if (!about.is_complete)
+        BR_FAIL(st, BR_E_INPUT, "%s: the run is not complete: run its command again first", run);
+done:
+    br_run_about_free(&about);
+    return st;
+}
+
 static br_status evaluate(const evaluate_args *a, br_evaluation *e)
 {
     br_status  st     = BR_OK;
@@ -87,6 +102,8 @@ static br_status evaluate(const evaluate_args *a, br_evaluation *e)
 
     BR_TRY(st, parse_cutoffs(a->at, e));
     BR_TRY(st, open_config(a, e, &config));
+    if (a->run != NULL)
+        BR_TRY(st, check_complete(a->run));
     BR_TRY(st, br_setup_open(config, &setup));
     BR_TRY(st, br_setup_plan_units(setup));
     BR_TRY(st, br_job_open(setup, &job));

@@ -267,6 +267,12 @@ def run_directories():
         with h5py.File(folder / "customers.h5", "r+") as f:
             f["/static/age"][0] = 1 - f["/static/age"][0] % 2
 
+    @case("evaluate a run that is not complete", INPUT, "run: the run is not complete",
+          words=("evaluate", "--run", "run", "--truth", "customers.h5", "--modality", "buy"))
+    def _(folder):
+        run("run", folder / "job.json", "--log-level", "error")
+        (folder / "run" / "manifest.json").unlink()
+
     @case("changed part", INPUT, "part-00000.h5", words=("verify", "run"))
     def _(folder):
         run("run", folder / "job.json", "--log-level", "error")
