@@ -44,6 +44,14 @@ static void print_help(void)
                  "lists.h5\n");
 }
 
+static const verb *find_verb(const char *name)
+{
+    for (int i = 0; i < N_VERBS; i++)
+        if (strcmp(name, verbs[i].name) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
 static br_status unknown_verb(const char *name)
 {
     const char *names[N_VERBS];
@@ -56,8 +64,24 @@ static br_status unknown_verb(const char *name)
                    nearest ? ", did you mean " : "", nearest ? nearest : "");
 }
 
+/* batchrank help [VERB] */
+static br_status help(int argc, char **argv)
+{
+    char       *word[] = {"--help"};
+    const verb *v      = argc > 0 ? find_verb(argv[0]) : NULL;
+
+    if (v != NULL)
+        return v->fn(1, word);
+    if (argc > 0)
+        return unknown_verb(argv[0]);
+    print_help();
+    return BR_OK;
+}
+
 static br_status dispatch(int argc, char **argv)
 {
+    const verb *v;
+
     if (argc < 2) {
         print_help();
         return br_fail(BR_E_USAGE, "a verb is missing");
@@ -66,14 +90,14 @@ static br_status dispatch(int argc, char **argv)
         print_help();
         return BR_OK;
     }
+    if (strcmp(argv[1], "help") == 0)
+        return help(argc - 2, argv + 2);
     if (strcmp(argv[1], "--version") == 0) {
         (void)printf("batchrank %s\n", BR_VERSION);
         return BR_OK;
     }
-    for (int i = 0; i < N_VERBS; i++)
-        if (strcmp(argv[1], verbs[i].name) == 0)
-            return verbs[i].fn(argc - 2, argv + 2);
-    return unknown_verb(argv[1]);
+    v = find_verb(argv[1]);
+    return v != NULL ? v->fn(argc - 2, argv + 2) : unknown_verb(argv[1]);
 }
 
 static void on_signal(int signal_number)
@@ -89,6 +113,7 @@ int main(int argc, char **argv)
 
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file that grows past its limit is an error to report */
     st = br_h5_setup();
     if (st == BR_OK)
         st = dispatch(argc, argv);

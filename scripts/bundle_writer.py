@@ -91,8 +91,11 @@ def main(arguments):
     if len(arguments) < 2 or not all("=" in a for a in arguments[1:]):
         sys.exit(__doc__)
     pairs = [a.split("=", 1) for a in arguments[1:]]
-    write_vocabulary(arguments[0],
-                     {name: Path(keys).read_bytes().splitlines() for name, keys in pairs})
+    try:
+        write_vocabulary(arguments[0],
+                         {name: Path(keys).read_bytes().splitlines() for name, keys in pairs})
+    except OSError as error:
+        sys.exit(f"bundle_writer: {error}")
 
 
 if __name__ == "__main__":

@@ -166,16 +166,27 @@ static bool set_path(br_config *config, const br_key *key, const char *value)
     return true;
 }
 
+/* What to type instead of a value that is no JSON, for the kinds that --set reads as JSON. */
+static void no_json(const br_key *key, const char *value, char problem[PROBLEM_BYTES])
+{
+    if (key->kind == BR_KIND_INT)
+        (void)snprintf(problem, PROBLEM_BYTES,
+                       "found \"%.200s\", expected a whole number in [%lld, %lld]", value,
+                       (long long)key->lo, (long long)key->hi);
+    else
+        (void)snprintf(problem, PROBLEM_BYTES, "found \"%.200s\", expected %s", value,
+                       key->kind == BR_KIND_BOOL ? "true or false" : "names: [\"one\", \"two\"]");
+}
+
 br_status br_config_set(br_config *config, const char *assignment)
 {
-    br_status     st     = BR_OK;
     const char   *equals = strchr(assignment, '=');
     br_json      *json   = NULL;
     const br_key *key;
     char          problem[PROBLEM_BYTES], name[256];
     bool          is_ok;
 
-    if (equals == NULL)
+    if (equals == NULL || equals == assignment)
         return br_fail(BR_E_USAGE, "--set %s: expected KEY=VALUE, e.g. list.k=50", assignment);
     (void)snprintf(name, sizeof name, "%.*s", (int)(equals - assignment), assignment);
     key = br_key_find(assignment, (size_t)(equals - assignment));
@@ -187,16 +198,17 @@ br_status br_config_set(br_config *config, const char *assignment)
         is_ok = set_path(config, key, equals + 1);
     } else if (br_key_is_string(key)) {
         is_ok = br_key_set_string(config, key, equals + 1, problem, sizeof problem);
-    } else {
-        BR_TRY(st, br_json_read_text(&br_json_config_limits, name, equals + 1, strlen(equals + 1),
-                                     &json));
+    } else if (br_json_read_text(&br_json_config_limits, name, equals + 1, strlen(equals + 1),
+                                 &json) == BR_OK) {
         is_ok = br_key_set(config, key, br_json_root(json), problem, sizeof problem);
+    } else {
+        no_json(key, equals + 1, problem);
+        is_ok = false;
     }
     if (!is_ok)
         add_problem(config, name, problem);
-done:
     br_json_close(&json);
-    return st;
+    return BR_OK;
 }
 
 /* True when `path` is `folder` or lies in it. */

@@ -259,6 +259,38 @@ done:
     return st;
 }
 
+static bool is_same_file(const struct stat *a, const char *path)
+{
+    struct stat b;
+
+    return stat(path, &b) == 0 && a->st_dev == b.st_dev && a->st_ino == b.st_ino;
+}
+
+br_status br_publish_check_target(const char *path, const char *const *inputs, int32_t n_inputs)
+{
+    struct stat info;
+    char        folder[PATH_MAX];
+
+    folder_of(path, folder);
+    if (stat(folder, &info) != 0)
+        return br_fail(BR_E_IO, "%s: its folder %s: %s", path, folder, strerror(errno));
+    if (!S_ISDIR(info.st_mode))
+        return br_fail(BR_E_IO, "%s: %s is no folder", path, folder);
+    if (access(folder, W_OK | X_OK) != 0)
+        return br_fail(BR_E_IO, "%s: cannot write to its folder %s: %s", path, folder,
+                       strerror(errno));
+    if (stat(path, &info) != 0)
+        return BR_OK;
+    if (!S_ISREG(info.st_mode))
+        return br_fail(BR_E_USAGE, "%s: is a %s, expected the name of a file to write", path,
+                       S_ISDIR(info.st_mode) ? "folder" : "pipe or device");
+    for (int32_t i = 0; i < n_inputs; i++)
+        if (inputs[i] != NULL && is_same_file(&info, inputs[i]))
+            return br_fail(BR_E_USAGE, "%s: is also the input %s; expected another name", path,
+                           inputs[i]);
+    return BR_OK;
+}
+
 br_status br_publish_check_space(const char *folder, int64_t wanted_bytes)
 {
     int64_t     n_free = free_bytes_at(folder);

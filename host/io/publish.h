@@ -27,6 +27,10 @@ bool      br_publish_is_temporary(const char *name);
  * no promise, as others may fill the disk meanwhile. */
 br_status br_publish_check_space(const char *folder, int64_t wanted_bytes);
 
+/* Asked before long work: BR_E_USAGE when `path` is a folder, a device or the same file as one of
+ * the inputs (NULL entries are passed over), BR_E_IO when its folder is missing or closed to us. */
+br_status br_publish_check_target(const char *path, const char *const *inputs, int32_t n_inputs);
+
 /* SHA-256 as 64 hexadecimal digits and NUL. */
 #define BR_DIGEST_TEXT_BYTES 65
 br_status br_digest_bytes(const void *data, size_t n_bytes, char out[BR_DIGEST_TEXT_BYTES]);

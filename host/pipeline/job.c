@@ -37,9 +37,14 @@ void br_job_interrupt(void)
     is_interrupted = 1;
 }
 
-bool br_job_is_interrupted(void)
+br_status br_job_check_interrupt(const char *what)
 {
-    return is_interrupted != 0;
+    if (!is_interrupted)
+        return BR_OK;
+    if (what == NULL)
+        return br_fail(BR_E_INTERRUPTED, "interrupted: run the same command again");
+    return br_fail(BR_E_INTERRUPTED, "interrupted: %s was not written; run the same command again",
+                   what);
 }
 
 /* Waits until *ahead is more than `behind`, or somebody failed: then false. */

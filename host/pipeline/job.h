@@ -65,7 +65,9 @@ br_status br_job_alloc_batch(br_job *job, br_batch *batch);
 br_status br_job_execute(br_job *job, br_run *run);
 
 /* Asks a running job to stop after the unit being written (from a signal handler). */
-void br_job_interrupt(void);
-bool br_job_is_interrupted(void);
+void      br_job_interrupt(void);
+/* BR_E_INTERRUPTED once that was asked, with what became of `what` (a path, or NULL: nothing is
+ * written). Called between the units of every long loop. */
+br_status br_job_check_interrupt(const char *what);
 
 #endif

@@ -77,9 +77,8 @@ static br_status unknown_argument(const br_usage *u, const char *text)
             names[n++] = u->args[i].name;
     names[n++] = "--help";
     nearest    = br_config_nearest(text, names, n);
-    return br_fail(BR_E_USAGE, "batchrank %s: unknown argument '%s'%s%s; see batchrank %s --help",
-                   u->verb, text, nearest ? ", did you mean " : "", nearest ? nearest : "",
-                   u->verb);
+    return br_fail(BR_E_USAGE, "%s: unknown argument '%s'%s%s; see batchrank %s --help", u->verb,
+                   text, nearest ? ", did you mean " : "", nearest ? nearest : "", u->verb);
 }
 
 static br_status set_number(const br_usage *u, const br_arg *a, const char *value)
@@ -100,10 +99,9 @@ static br_status set_number(const br_usage *u, const br_arg *a, const char *valu
             errno = ERANGE;
     }
     if (errno != 0 || end == value || *end != '\0')
-        return br_fail(BR_E_USAGE, "batchrank %s: %s: found '%s', expected %s in [%lld, %lld]",
-                       u->verb, a->name, value,
-                       a->kind == BR_ARG_REAL ? "a number" : "a whole number", (long long)a->lo,
-                       (long long)a->hi);
+        return br_fail(BR_E_USAGE, "%s: %s: found '%s', expected %s in [%lld, %lld]", u->verb,
+                       a->name, value, a->kind == BR_ARG_REAL ? "a number" : "a whole number",
+                       (long long)a->lo, (long long)a->hi);
     return BR_OK;
 }
 
@@ -114,13 +112,13 @@ static br_status set_value(const br_usage *u, const br_arg *a, const char *value
     if (a->kind == BR_ARG_INT || a->kind == BR_ARG_REAL)
         return set_number(u, a, value);
     if (value[0] == '\0')
-        return br_fail(BR_E_USAGE, "batchrank %s: %s is empty", u->verb, a->name);
+        return br_fail(BR_E_USAGE, "%s: %s is empty", u->verb, a->name);
     if (a->kind == BR_ARG_TEXT) {
         *(const char **)a->to = value;
         return BR_OK;
     }
     if (list->n == BR_MAX_REPEATS)
-        return br_fail(BR_E_USAGE, "batchrank %s: %s is given more than %d times", u->verb, a->name,
+        return br_fail(BR_E_USAGE, "%s: %s is given more than %d times", u->verb, a->name,
                        BR_MAX_REPEATS);
     list->item[list->n++] = value;
     return BR_OK;
@@ -137,19 +135,18 @@ static br_status take_named(const br_usage *u, int argc, char **argv, int *at, u
     if (a == NULL)
         return unknown_argument(u, text);
     if (a->kind != BR_ARG_MANY && (*seen >> (a - u->args)) & 1)
-        return br_fail(BR_E_USAGE, "batchrank %s: %s is given twice", u->verb, a->name);
+        return br_fail(BR_E_USAGE, "%s: %s is given twice", u->verb, a->name);
     *seen |= (uint64_t)1 << (a - u->args);
     if (a->kind == BR_ARG_FLAG) {
         if (equals != NULL)
-            return br_fail(BR_E_USAGE, "batchrank %s: %s takes no value", u->verb, a->name);
+            return br_fail(BR_E_USAGE, "%s: %s takes no value", u->verb, a->name);
         *(bool *)a->to = true;
         return BR_OK;
     }
     if (equals != NULL)
         return set_value(u, a, equals + 1);
     if (*at + 1 >= argc)
-        return br_fail(BR_E_USAGE, "batchrank %s: %s needs a value (%s)", u->verb, a->name,
-                       a->value);
+        return br_fail(BR_E_USAGE, "%s: %s needs a value (%s)", u->verb, a->name, a->value);
     return set_value(u, a, argv[++*at]);
 }
 
@@ -161,8 +158,8 @@ static br_status take_place(const br_usage *u, const char *text, uint64_t *seen)
         *seen |= (uint64_t)1 << i;
         return set_value(u, &u->args[i], text);
     }
-    return br_fail(BR_E_USAGE, "batchrank %s: unexpected argument '%s'; see batchrank %s --help",
-                   u->verb, text, u->verb);
+    return br_fail(BR_E_USAGE, "%s: unexpected argument '%s'; see batchrank %s --help", u->verb,
+                   text, u->verb);
 }
 
 br_status br_args_parse(const br_usage *u, int argc, char **argv, bool *is_help)
@@ -186,8 +183,8 @@ br_status br_args_parse(const br_usage *u, int argc, char **argv, bool *is_help)
     }
     for (int32_t i = 0; i < u->n_args; i++)
         if (u->args[i].is_required && !((seen >> i) & 1))
-            BR_FAIL(st, BR_E_USAGE, "batchrank %s: %s is missing: %s; see batchrank %s --help",
-                    u->verb, u->args[i].name, u->args[i].help, u->verb);
+            BR_FAIL(st, BR_E_USAGE, "%s: %s is missing: %s; see batchrank %s --help", u->verb,
+                    u->args[i].name, u->args[i].help, u->verb);
 done:
     return st;
 }

@@ -21,7 +21,7 @@ typedef enum {
 
 typedef struct br_arg_list {
     int32_t     n;
-    const char *item[BR_MAX_REPEATS];
+    const char *item[BR_MAX_REPEATS + 1]; /* one more, for what the verb itself adds */
 } br_arg_list;
 
 typedef struct br_arg {

@@ -11,7 +11,7 @@
 br_status br_verb_check(int argc, char **argv)
 {
     br_status      st      = BR_OK;
-    br_config_args common  = {0};
+    br_config_args common  = {.n_threads = -1};
     br_config     *config  = NULL;
     bool           is_fast = false, is_help;
     const br_arg   args[]  = {BR_CONFIG_ARGS(common),

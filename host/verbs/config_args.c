@@ -17,7 +17,7 @@ br_status br_config_from_args(const br_config_args *args, br_config **out)
     BR_TRY(st, br_config_read(args->path, &config));
     for (int32_t i = 0; i < args->set.n; i++)
         BR_TRY(st, br_config_set(config, args->set.item[i]));
-    if (args->n_threads > 0) {
+    if (args->n_threads >= 0) {
         (void)snprintf(threads, sizeof threads, "run.threads=%lld", (long long)args->n_threads);
         BR_TRY(st, br_config_set(config, threads));
     }

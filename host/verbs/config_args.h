@@ -10,7 +10,7 @@
 typedef struct br_config_args {
     const char *path;
     br_arg_list set;
-    int64_t     n_threads; /* 0: as the configuration says */
+    int64_t     n_threads; /* -1: as the configuration says */
     const char *log_level; /* NULL: as the configuration says */
 } br_config_args;
 

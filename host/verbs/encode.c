@@ -26,7 +26,7 @@ done:
 br_status br_verb_encode(int argc, char **argv)
 {
     br_status      st     = BR_OK;
-    br_config_args common = {0};
+    br_config_args common = {.n_threads = -1};
     br_config     *config = NULL;
     const char    *out    = NULL;
     bool           is_help;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/io/run_dir.h"
 #include "host/pipeline/look/evaluate.h"
 #include "host/verbs/config_args.h"
 #include "host/verbs/verbs.h"
@@ -26,7 +27,7 @@ static br_status parse_cutoffs(const char *text, br_evaluation *e)
         if (end == text || k < 1 || k > BR_MAX_K || (*end != '\0' && *end != ',') ||
             e->n_cutoffs == BR_MAX_CUTOFFS)
             return br_fail(BR_E_USAGE,
-                           "batchrank evaluate: --at: found '%s', expected up to %d "
+                           "evaluate: --at: found '%s', expected up to %d "
                            "whole numbers in [1, %d] separated by commas",
                            text, BR_MAX_CUTOFFS, BR_MAX_K);
         e->cutoff[e->n_cutoffs++] = (int32_t)k;
@@ -61,7 +62,10 @@ static br_status open_config(const evaluate_args *a, const br_evaluation *e, br_
     int32_t        k = 1;
 
     if (a->config == NULL && a->run == NULL)
-        return br_fail(BR_E_USAGE, "batchrank evaluate: --run or --config is required");
+        return br_fail(BR_E_USAGE, "evaluate: --run or --config is required");
+    if (a->config != NULL && a->run != NULL)
+        return br_fail(BR_E_USAGE, "evaluate: --run and --config are both given; a run has its own "
+                                   "configuration");
     if (a->config == NULL) {
         (void)snprintf(path, sizeof path, "%s/config.json", a->run);
         common.path = path;
@@ -75,6 +79,20 @@ done:
     return st;
 }
 
+/* Lists of a part of the customers would give figures of a part of the customers. */
+static br_status check_complete(const char *run)
+{
+    br_status    st    = BR_OK;
+    br_run_about about = {0};
+
+    BR_TRY(st, br_run_describe(run, &about));
+    if (!about.is_complete)
+        BR_FAIL(st, BR_E_INPUT, "%s: the run is not complete: run its command again first", run);
+done:
+    br_run_about_free(&about);
+    return st;
+}
+
 static br_status evaluate(const evaluate_args *a, br_evaluation *e)
 {
     br_status  st     = BR_OK;
@@ -84,6 +102,8 @@ static br_status evaluate(const evaluate_args *a, br_evaluation *e)
 
     BR_TRY(st, parse_cutoffs(a->at, e));
     BR_TRY(st, open_config(a, e, &config));
+    if (a->run != NULL)
+        BR_TRY(st, check_complete(a->run));
     BR_TRY(st, br_setup_open(config, &setup));
     BR_TRY(st, br_setup_plan_units(setup));
     BR_TRY(st, br_job_open(setup, &job));
@@ -127,7 +147,7 @@ static void list_args(evaluate_args *a, br_evaluation *e, br_arg out[N_ARGS])
 br_status br_verb_evaluate(int argc, char **argv)
 {
     br_status      st = BR_OK;
-    evaluate_args  a  = {.at = "10"};
+    evaluate_args  a  = {.at = "10", .n_threads = -1};
     br_evaluation  e  = {.modality = "purchase"};
     br_arg         args[N_ARGS];
     bool           is_help;
@@ -137,10 +157,11 @@ br_status br_verb_evaluate(int argc, char **argv)
         .text = "The target of a customer is the first held-out event. 'lists': its place in the\n"
                 "lists of a run, over the full catalogue. 'popularity': its place in the\n"
                 "popularity order under the same rules. 'negatives': among the given items.",
-        .examples = "  batchrank evaluate --run demo/eval-run --truth demo/truth.h5 --at 5,10 "
-                    "--popularity",
-        .args     = args,
-        .n_args   = N_ARGS};
+        .examples =
+            "  batchrank evaluate --run demo/run-split --truth demo/split/truth.h5 --at 5,10 "
+            "--popularity",
+        .args   = args,
+        .n_args = N_ARGS};
 
     list_args(&a, &e, args);
     BR_TRY(st, br_args_parse(&usage, argc, argv, &is_help));

@@ -60,7 +60,7 @@ br_status br_verb_generate(int argc, char **argv)
         goto done;
     if (o.dim % 2 != 0)
         BR_FAIL(st, BR_E_USAGE,
-                "batchrank generate: --dim: found %lld, expected an even number: the model has two "
+                "generate: --dim: found %lld, expected an even number: the model has two "
                 "attention heads",
                 (long long)o.dim);
     BR_TRY(st, br_job_generate(&o));

@@ -24,7 +24,7 @@ br_status br_verb_info(int argc, char **argv)
          .text =
              "Knows customers, catalogue, vocabulary and lists files, run directories, bundles,\n"
               ".npy and .safetensors by their content. Checks what it reads.",
-         .examples = "  batchrank info demo/customers.h5\n  batchrank info demo/run",
+         .examples = "  batchrank info demo/data/customers.h5\n  batchrank info demo/run",
          .args     = args,
          .n_args   = BR_N_ARGS(args)};
 

@@ -10,7 +10,7 @@
 br_status br_verb_plan(int argc, char **argv)
 {
     br_status      st     = BR_OK;
-    br_config_args common = {0};
+    br_config_args common = {.n_threads = -1};
     br_config     *config = NULL;
     bool           is_help, is_fast = false;
     const br_arg   args[] = {BR_CONFIG_ARGS(common),

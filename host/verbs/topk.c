@@ -19,7 +19,7 @@ static br_status choose_backend(const char *name, br_backend *out)
             return BR_OK;
         }
     return br_fail(BR_E_USAGE,
-                   "batchrank topk: --backend: found '%s', expected auto, ref, cpu or "
+                   "topk: --backend: found '%s', expected auto, ref, cpu or "
                    "cuda",
                    name);
 }
@@ -43,8 +43,8 @@ static void list_args(topk_args *a, br_arg out[N_ARGS])
         {"--bias", NULL, BR_ARG_TEXT, "B", "[N] float32, added to every score of an item",
          &a->o.bias, false, 0, 0},
         {"--item-keys", NULL, BR_ARG_TEXT, "KEYS",
-         "[N] S<n> or uint64: keys.npy or file.h5:/dataset (row numbers)", &a->o.item_keys, false,
-         0, 0},
+         "[N] keys.npy or file.h5:/dataset, S<n> or uint64, or text, a key a line (row numbers)",
+         &a->o.item_keys, false, 0, 0},
         {"--customer-keys", NULL, BR_ARG_TEXT, "KEYS", "[U] likewise", &a->o.customer_keys, false,
          0, 0},
         {"--exclude", NULL, BR_ARG_TEXT, "FILE.h5:/GROUP", "never-lists: offset u64[U+1], item i32",

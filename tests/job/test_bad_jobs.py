@@ -5,7 +5,9 @@ fit together, run directories. Each case says what is done to a job that runs, t
 what the message must say; nothing may be published."""
 import json
 import os
+import resource
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -14,7 +16,7 @@ import h5py
 import numpy as np
 
 import test_run_model
-from job_files import call, run
+from job_files import BATCHRANK, call, run
 
 USAGE, INPUT, SYSTEM = 2, 3, 4
 CASES = []
@@ -64,6 +66,15 @@ def command_lines():
     plain("topk no dataset", INPUT, "customers.h5", "/vectors",
           words=("topk", "--customers", "customers.h5:/vectors", "--items", "z.npy", "-o", "o.h5"))
     plain("evaluate without truth", USAGE, "--truth", words=("evaluate", "--run", "run"))
+    plain("evaluate run and config", USAGE, "--run and --config are both given",
+          words=("evaluate", "--run", "r", "--config", "job.json", "--truth", "customers.h5"))
+    sets = ("evaluate", "--config", "job.json", "--truth", "customers.h5", "--modality", "none")
+    plain("evaluate with 64 keys", INPUT, "/timeline/none is missing",
+          words=sets + ("--set", "list.k=3") * 64)
+    plain("evaluate with 65 keys", USAGE, "--set is given more than 64 times",
+          words=sets + ("--set", "list.k=3") * 65)
+    plain("help of no verb", USAGE, "unknown verb 'evaluat', did you mean evaluate",
+          words=("help", "evaluat"))
     plain("evaluate no run", SYSTEM, "nothing-here",
           words=("evaluate", "--run", "nothing-here", "--truth", "customers.h5"))
     plain("verify no run", SYSTEM, "nothing-here", words=("verify", "nothing-here"))
@@ -111,6 +122,7 @@ def config_files():
     set_key("set unknown key", USAGE, "list.kk", "3", "list.kk", "list.k")
     set_key("k of kernel limit", USAGE, "list.k", "1025", "list.k: found 1025", "[1, 1024]")
     set_key("k no whole number", USAGE, "list.k", "2.5", "list.k: found 2.5")
+    set_key("k beyond 2^53", USAGE, "list.k", "9007199254740993", "list.k: found 9.00719")
     set_key("as_of no date", USAGE, "run.as_of", "2017-02-30", "run.as_of")
     set_key("output inside input", USAGE, "output.path", "model/run", "one inside the other")
     set_key("output equals input", USAGE, "output.path", "customers.h5", "one inside the other")
@@ -191,6 +203,30 @@ def joins():
             folder / n, (folder / n).stat().st_size * 2 // 3))
 
 
+def huge_weights():
+    """Each weight is finite; what the model makes of them is not."""
+    def scale(part, factor):
+        def change(folder):
+            path = folder / "model" / "weights.safetensors"
+            writer = test_run_model.model_case.bundle_writer
+            tensors = writer.read_safetensors(path)
+            writer.write_safetensors(path, {
+                name: value * np.float32(factor) if part in name else value
+                for name, value in tensors.items()})
+        return change
+
+    case("encode with huge weights", INPUT, "model: the vector of customer c0",
+         "is not finite", words=("encode", "job.json", "-o", "x.h5"))(scale("query", 1e38))
+    case("run with huge weights", INPUT, "customer", "does not fit float32")(scale("query", 1e38))
+
+    @case("vectors of 1e38", INPUT, "customer c0000 (row 0) and item", "does not fit float32",
+          words=("run", "job.json", "--set", "input.model="))
+    def _(folder):
+        for name, path, n in (("customers", "/vector", 300), ("catalogue", "/item/vector", 90)):
+            with h5py.File(folder / f"{name}.h5", "r+") as f:
+                f[path] = np.full((n, 4), 1e38, np.float32)
+
+
 def late_faults():
     """Found only when the customers are read, in the second of five units."""
     unit = {"run": {"unit_customers": 64, "as_of": str(test_run_model.AS_OF)}}
@@ -231,6 +267,12 @@ def run_directories():
         with h5py.File(folder / "customers.h5", "r+") as f:
             f["/static/age"][0] = 1 - f["/static/age"][0] % 2
 
+    @case("evaluate a run that is not complete", INPUT, "run: the run is not complete",
+          words=("evaluate", "--run", "run", "--truth", "customers.h5", "--modality", "buy"))
+    def _(folder):
+        run("run", folder / "job.json", "--log-level", "error")
+        (folder / "run" / "manifest.json").unlink()
+
     @case("changed part", INPUT, "part-00000.h5", words=("verify", "run"))
     def _(folder):
         run("run", folder / "job.json", "--log-level", "error")
@@ -240,16 +282,68 @@ def run_directories():
         path.chmod(0o600)
         path.write_bytes(data)
 
+
+def outputs():
+    """Places that cannot take the output, or hold an input: said before the work."""
     @case("encode into a folder that is not there", SYSTEM, "absent",
           words=("encode", "job.json", "-o", "absent/x.h5"))
     def _(folder):
         pass
 
+    def topk(name, code, out, *says):
+        words = ("topk", "--customers", "x.npy", "--items", "z.h5:/z", "-o", out)
+
+        @case(name, code, *says, words=words)
+        def _(folder):
+            np.save(folder / "x.npy", np.ones((3, 4), np.float32))
+            with h5py.File(folder / "z.h5", "w") as f:
+                f["z"] = np.ones((5, 4), np.float32)
+            os.symlink("x.npy", folder / "link.npy")
+            os.mkfifo(folder / "pipe")
+
+    @case("topk with an item key twice", INPUT, "keys.txt: key 'b' is in rows 1 and 3",
+          words=("topk", "--customers", "x.npy", "--items", "x.npy", "--item-keys", "keys.txt",
+                 "-o", "o.h5"))
+    def _(folder):
+        np.save(folder / "x.npy", np.ones((4, 2), np.float32))
+        (folder / "keys.txt").write_text("a\nb\nc\nb\n")
+
+    topk("topk over its customers", USAGE, "./x.npy", "is also the input x.npy")
+    topk("topk over its items", USAGE, "z.h5", "is also the input z.h5")
+    topk("topk over a link to its customers", USAGE, "link.npy", "is also the input x.npy")
+    topk("topk over a pipe", USAGE, "pipe", "pipe: is a pipe or device")
+    topk("topk over a folder", USAGE, "model", "model: is a folder")
+    topk("topk into a file", SYSTEM, "x.npy/o.h5", "x.npy is no folder")
+    topk("topk into a folder that is not there", SYSTEM, "absent/o.h5", "its folder absent")
+    for name in ("customers.h5", "catalogue.h5", "model/vocabulary.h5"):
+        plain("encode over " + name, USAGE, "is also the input", name,
+              words=("encode", "job.json", "-o", name))
+
+
+def check_threads(base):
+    """--threads 0 is every core, whatever the configuration says."""
+    n_cores = len(os.sched_getaffinity(0))
+    found, out, err = call("plan", "job.json", "--fast", "--set", f"run.threads={n_cores + 1}",
+                           "--threads", 0, cwd=base)
+    assert found == 0 and f"{n_cores} of {n_cores} cores" in out, out + err
+
+
+def check_file_limit(folder, base):
+    """A file that may not grow is an I/O error, not the signal SIGXFSZ."""
+    shutil.copytree(base, folder)
+    for words in (("run", "job.json"), ("encode", "job.json", "-o", "x.h5")):
+        done = subprocess.run([BATCHRANK, *words], cwd=folder, capture_output=True, text=True,
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE,
+                                                                    (8192, 8192)))
+        assert done.returncode == SYSTEM and "File too large" in done.stderr, done
+        assert not [p for p in folder.rglob("*.tmp-*")] and not (folder / "x.h5").exists()
+
 
 def published(folder):
     """{file: bytes} of everything that counts as output."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*")
-            if p.is_file() and p.name in ("manifest.json", "lists.h5", "o.h5", "x.h5")}
+            if p.is_file() and p.name in ("manifest.json", "lists.h5", "o.h5", "x.h5", "x.npy",
+                                             "z.h5", "customers.h5", "catalogue.h5")}
 
 
 def problem_of(folder, base, case_):
@@ -272,7 +366,8 @@ def problem_of(folder, base, case_):
 
 
 def main():
-    for table in (command_lines, config_files, joins, late_faults, run_directories):
+    for table in (command_lines, config_files, joins, huge_weights, late_faults, run_directories,
+                  outputs):
         table()
     n_bad = 0
     assert len({c[0] for c in CASES}) == len(CASES), "two cases have one name"
@@ -281,6 +376,8 @@ def main():
         base.mkdir()
         test_run_model.make(base, np.random.default_rng(1))
         run("check", base / "job.json")
+        check_threads(base)
+        check_file_limit(Path(name) / "limit", base)
         for i, one in enumerate(CASES):
             problem = problem_of(Path(name) / str(i), base, one)
             if problem:

@@ -49,7 +49,8 @@ static void test_all_shapes(void **state)
 {
     (void)state;
     for (int i = 0; i < 7 * 3 * 5; i++)
-        check_kinds(sizes[i / 5 % 3], dims[i / 15], ks[i % 5], i + i / 15);
+        for (int more = 0; more <= is_full; more++) /* --full: with bias and without */
+            check_kinds(sizes[i / 5 % 3], dims[i / 15], ks[i % 5], i + i / 15 + more);
 }
 
 static void test_large_catalogue(void **state)
@@ -224,7 +225,7 @@ static void test_overflow(void **state)
     }
 }
 
-/* --full: also each k at 100,000 items, some minutes more. */
+/* --full: each shape with bias and without, and each k at 100,000 items; some minutes more. */
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {

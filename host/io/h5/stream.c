@@ -91,6 +91,18 @@ static br_status write_attr(br_h5_stream *s, const char *object, const char *nam
     return st;
 }
 
+/* 0600, which H5Fcreate keeps: the vectors are people's. */
+static br_status make_private(br_h5_stream *s)
+{
+    int fd = open(s->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return br_fail(BR_E_IO, "%s: cannot create the file: %s", s->path, strerror(errno));
+    s->has_temporary = true;
+    (void)close(fd);
+    return BR_OK;
+}
+
 static br_status create_file(br_h5_stream *s)
 {
     br_status st     = BR_OK;
@@ -100,8 +112,8 @@ static br_status create_file(br_h5_stream *s)
         H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V110) < 0 ||
         H5Pset_obj_track_times(create, 0) < 0)
         BR_FAIL(st, BR_E_IO, "%s: HDF5 cannot prepare a file", s->path);
-    s->has_temporary = true;
-    s->file          = H5Fcreate(s->temporary, H5F_ACC_TRUNC, create, access);
+    BR_TRY(st, make_private(s));
+    s->file = H5Fcreate(s->temporary, H5F_ACC_TRUNC, create, access);
     if (s->file < 0)
         st = refuse(s, "cannot create the file");
 done:

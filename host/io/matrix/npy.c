@@ -140,6 +140,9 @@ static br_status read_header(const char *path, int64_t file_bytes, br_npy *out)
         return br_fail(BR_E_INPUT, "%s: found %lld bytes, expected a .npy file", path,
                        (long long)file_bytes);
     BR_TRY(st, read_at(out->fd, path, 0, sizeof start, start));
+    if (memcmp(start, "\x89HDF\r\n\x1a\n", 8) == 0)
+        BR_FAIL(st, BR_E_INPUT, "%s: is an HDF5 file; expected the dataset too: %s:/dataset", path,
+                path);
     if (memcmp(start, "\x93NUMPY", 6) != 0 || start[6] < 1 || start[6] > 3)
         BR_FAIL(st, BR_E_INPUT, "%s: not a .npy file of format 1, 2 or 3", path);
     n_bytes = (size_t)start[8] | (size_t)start[9] << 8;

@@ -14,6 +14,7 @@
 #include "host/io/h5_stream.h"
 #include "host/pipeline/generate/generate_model.h"
 #include "host/pipeline/generate/random.h"
+#include "host/pipeline/job.h"
 
 #define BLOCK_ROWS 8192
 #define FIRST_TIME 1700000000 /* 2023-11-14 */
@@ -163,6 +164,7 @@ static br_status write_customers(const br_generate_options *o)
     for (int64_t first = 0; first < o->n_customers; first += BLOCK_ROWS) {
         int64_t n = o->n_customers - first < BLOCK_ROWS ? o->n_customers - first : BLOCK_ROWS;
 
+        BR_TRY(st, br_job_check_interrupt(path));
         for (int64_t i = 0; i < n; i++)
             key[i] = (uint64_t)(first + i + 1);
         BR_TRY(st, br_h5_stream_append(s, set_key, n, key));
@@ -239,8 +241,10 @@ static br_status write_catalogue(const br_generate_options *o)
     (void)snprintf(path, sizeof path, "%s/catalogue.h5", o->out_dir);
     BR_TRY(st, br_h5_stream_create(path, "batchrank-catalogue", o->n_items * 48, &s));
     BR_TRY(st, create_item_columns(s, o->n_items, &c));
-    for (int64_t i = 0; i < o->n_items; i++)
+    for (int64_t i = 0; i < o->n_items; i++) {
+        BR_TRY(st, br_job_check_interrupt(path));
         BR_TRY(st, write_item(s, o, &c, i));
+    }
     BR_TRY(st, br_h5_stream_commit(&s));
     br_log(BR_LOG_INFO, "generate", "%s: %lld items", path, (long long)o->n_items);
 done:

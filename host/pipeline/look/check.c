@@ -3,6 +3,7 @@
  * The `check` job: setup, weights, then one reading pass. */
 #include "host/pipeline/look/check.h"
 
+#include "host/pipeline/job.h"
 #include "host/pipeline/setup/setup.h"
 #include "models/model.h"
 
@@ -30,9 +31,11 @@ static br_status check_values(br_setup *s)
     br_status st   = BR_OK;
     br_unit   unit = {0};
 
-    for (int64_t u = 0; u < s->n_units; u++)
+    for (int64_t u = 0; u < s->n_units; u++) {
+        BR_TRY(st, br_job_check_interrupt(NULL));
         BR_TRY(st, br_customers_read(s->customers, &s->request, s->unit_start[u],
                                      s->unit_start[u + 1] - s->unit_start[u], &unit));
+    }
 done:
     br_unit_free(&unit);
     return st;
@@ -56,9 +59,9 @@ static void print_setup(const br_setup *s, FILE *out)
         for (int64_t i = 0; i < feed->n_tokens; i++)
             n_known += feed->row_of_token[i] >= 0;
         (void)fprintf(out, "timeline   %-16s %s%s%s%s", feed->name,
-                      feed->place < 0 ? "missing in the file" : "",
-                      f < s->n_encoders ? " encoded" : "", feed->is_excluded ? " excluded" : "",
-                      feed->is_popular ? " counted for popularity" : "");
+                      feed->place < 0 ? "missing in the file" : "read",
+                      f < s->n_encoders ? ", encoded" : "", feed->is_excluded ? ", excluded" : "",
+                      feed->is_popular ? ", counted for popularity" : "");
         if (feed->row_of_token != NULL)
             (void)fprintf(out, ", %lld of %lld tokens known to the model", (long long)n_known,
                           (long long)feed->n_tokens);

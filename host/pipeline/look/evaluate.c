@@ -78,6 +78,7 @@ static br_status read_truth(const br_job *job, const br_evaluation *e, truth *ou
     BR_ALLOC(st, out->item_U, info->n_customers, "held-out targets");
     BR_TRY(st, br_customers_plan(c, UNIT_CUSTOMERS, UNIT_EVENTS, &start, &n_units));
     for (int64_t u = 0; u < n_units; u++) {
+        BR_TRY(st, br_job_check_interrupt(NULL));
         BR_TRY(st, br_customers_read(c, &request, start[u], start[u + 1] - start[u], &unit));
         take_targets(&unit, out);
     }
@@ -124,7 +125,7 @@ static br_status judge_lists(const br_job *job, br_evaluation *e, const br_batch
                 job->config->input_customers);
     for (int32_t i = 0; i < e->n_cutoffs; i++)
         if (e->cutoff[i] > lists.k)
-            BR_FAIL(st, BR_E_USAGE, "batchrank evaluate: --at %d: the lists of %s have %d places",
+            BR_FAIL(st, BR_E_USAGE, "evaluate: --at %d: the lists of %s have %d places",
                     e->cutoff[i], e->run_path, lists.k);
     for (int64_t b = 0; b < batch->n_rows; b++)
         if (target_B[b] >= 0)
@@ -208,6 +209,7 @@ br_status br_evaluate(br_job *job, br_evaluation *e)
     if (negatives != NULL)
         BR_TRY(st, br_job_alloc_batch(job, &batch));
     for (int64_t u = 0; u < job->setup->n_units; u++) {
+        BR_TRY(st, br_job_check_interrupt(NULL));
         br_batch_take_unit(&batch, job->setup->unit_start, u);
         BR_TRY(st, br_stage_read(job, &batch));
         BR_TRY(st, find_targets(&t, &batch, row_of_B, target_B));

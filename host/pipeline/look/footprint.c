@@ -73,8 +73,8 @@ br_status br_footprint_check(const br_setup *s)
 
     if (limit > 0 && need > limit)
         return br_fail(BR_E_MEMORY,
-                       "the job needs about %.1f MiB, run.memory_limit_bytes allows %.1f MiB: "
+                       "the job needs about %.1f MiB, run.memory_limit_bytes is %.0f (%.1f MiB): "
                        "lower run.unit_customers, run.unit_events or list.k",
-                       need / MiB, limit / MiB);
+                       need / MiB, limit, limit / MiB);
     return BR_OK;
 }

@@ -134,6 +134,7 @@ static br_status rescore_part(const char *path, pair *p, int64_t unit, double sh
     for (int64_t b = 0; b < part.n_rows; b++) {
         if (!is_sampled(part.first_row + b, share))
             continue;
+        BR_TRY(st, br_job_check_interrupt(NULL));
         BR_TRY(st, score_again(p, part.first_row + b, report));
         BR_TRY(st, compare(&part, b, &p->batch[1].lists, report));
         report->n_customers++;

@@ -10,6 +10,7 @@
 
 #include "host/base/memory.h"
 #include "host/io/run_dir.h"
+#include "host/pipeline/job.h"
 
 #define FATES "customers"
 
@@ -94,8 +95,10 @@ static br_status verify_parts(verifier *v)
 
     BR_TRY(st, br_run_describe(v->path, &v->about));
     BR_TRY(st, count_items(v));
-    for (int64_t unit = 0; unit < v->about.n_units; unit++)
+    for (int64_t unit = 0; unit < v->about.n_units; unit++) {
+        BR_TRY(st, br_job_check_interrupt(NULL));
         BR_TRY(st, verify_part(v, unit));
+    }
     if (v->n_rows != v->about.n_rows)
         BR_FAIL(st, BR_E_INPUT, "%s: the parts hold %" PRId64 " customers, the receipts %" PRId64,
                 v->path, v->n_rows, v->about.n_rows);

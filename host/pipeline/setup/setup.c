@@ -49,6 +49,10 @@ static br_status list_items(br_setup *s, const int32_t *table_row)
                "%lld of %lld catalogue items have no vector in the model: "
                "they are never listed",
                (long long)s->n_unscorable, (long long)c->n_items);
+    if (s->config->list_k > s->n_listed)
+        br_log(BR_LOG_WARN, "setup",
+               "list.k is %lld, but %lld items can be listed: lists are short",
+               (long long)s->config->list_k, (long long)s->n_listed);
 done:
     return st;
 }

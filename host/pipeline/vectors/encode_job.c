@@ -3,12 +3,15 @@
  * Vectors and states of all customers, streamed to one file. Called once per process. */
 #include "host/pipeline/vectors/encode_job.h"
 
+#include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/io/h5_stream.h"
+#include "host/io/publish.h"
 #include "host/pipeline/stages.h"
 
 typedef struct columns {
@@ -47,6 +50,22 @@ done:
     return st;
 }
 
+/* Finite inputs and weights may still overflow on the way through a model. */
+static br_status check_finite(const br_job *job, const br_batch *b, const float *value,
+                              int64_t n_cols, const char *what)
+{
+    char key[BR_KEY_TEXT_BYTES];
+
+    for (int64_t i = 0; i < b->n_rows * n_cols; i++)
+        if (!isfinite(value[i]))
+            return br_fail(BR_E_INPUT,
+                           "%s: the %s of customer %s (row %lld) is not finite: weights of the "
+                           "model are too large",
+                           job->config->input_model, what, br_keys_text(&b->key, i / n_cols, key),
+                           (long long)(b->first_row + i / n_cols));
+    return BR_OK;
+}
+
 /* The last usable event's time of every customer of the unit. */
 static void find_last_times(const br_packed *p, int64_t n_rows, int64_t *time_B)
 {
@@ -61,10 +80,13 @@ static br_status write_states(br_job *job, const br_batch *b, br_h5_stream *s, c
 
     for (int32_t m = 0; m < job->setup->n_encoders; m++) {
         int64_t width = job->setup->spec->encoder[m].out_dim;
+        char    what[96];
 
+        (void)snprintf(what, sizeof what, "state of %s", job->setup->feed[m].name);
         BR_TRY(st, br_download(job->dev,
                                br_mat_cols(br_mat_rows(b->state_BS, 0, b->n_rows), col, width),
                                c->host));
+        BR_TRY(st, check_finite(job, b, c->host, width, what));
         BR_TRY(st, br_h5_stream_append(s, c->state[m], b->n_rows, c->host));
         find_last_times(&b->packed[m], b->n_rows, c->time_B);
         BR_TRY(st, br_h5_stream_append(s, c->last_time[m], b->n_rows, c->time_B));
@@ -84,10 +106,25 @@ static br_status encode_unit(br_job *job, br_batch *b, br_h5_stream *s, columns 
     BR_TRY(st, br_stage_fuse(job, b, &cpu_s));
     BR_TRY(st, br_h5_stream_append(s, c->key, b->n_rows, b->key.data));
     BR_TRY(st, br_download(job->dev, br_mat_rows(b->x_BD, 0, b->n_rows), c->host));
+    BR_TRY(st, check_finite(job, b, c->host, job->setup->dim, "vector"));
     BR_TRY(st, br_h5_stream_append(s, c->vector, b->n_rows, c->host));
     BR_TRY(st, write_states(job, b, s, c));
 done:
     return st;
+}
+
+/* Found before the work, not after: a place that cannot be written, or that holds an input. */
+static br_status check_out(const br_config *config, const char *out)
+{
+    static const char *const parts[]   = {"model.json", "weights.safetensors", "vocabulary.h5"};
+    const char              *inputs[5] = {config->input_customers, config->input_catalogue};
+    char                     path[3][PATH_MAX];
+
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(path[i], sizeof path[i], "%s/%s", config->input_model, parts[i]);
+        inputs[2 + i] = path[i];
+    }
+    return br_publish_check_target(out, inputs, 5);
 }
 
 static int64_t widest(const br_setup *s)
@@ -108,6 +145,7 @@ br_status br_job_encode(br_job *job, const char *out)
     columns       c     = {0};
     int64_t       U     = br_customers_info_of(setup->customers)->n_customers;
 
+    BR_TRY(st, check_out(setup->config, out));
     BR_TRY(st, br_h5_stream_create(out, "batchrank-customers",
                                    U * (widest(setup) * 4 * (1 + setup->n_encoders) + 64), &s));
     BR_TRY(st, create_columns(job, s, &c));
@@ -116,6 +154,7 @@ br_status br_job_encode(br_job *job, const char *out)
     BR_ALLOC(st, c.time_B, job->max_rows, "times of a unit");
     br_timing_start(&job->timing, U > 0 ? U : 1);
     for (int64_t u = 0; u < setup->n_units; u++) {
+        BR_TRY(st, br_job_check_interrupt(out));
         br_batch_take_unit(&batch, setup->unit_start, u);
         BR_TRY(st, encode_unit(job, &batch, s, &c));
         br_timing_progress(&job->timing, batch.n_rows);

@@ -4,6 +4,7 @@
  * lanes. Called once per process. */
 #include "host/pipeline/vectors/topk.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -45,6 +46,23 @@ typedef struct topk_job {
     int64_t                n_slow;
 } topk_job;
 
+/* Found before the work, not after: a place that cannot be written, or that holds an input. */
+static br_status check_out(const br_topk_options *o)
+{
+    const char *const where[] = {o->customers, o->items,     o->bias,
+                                 o->exclude,   o->item_keys, o->customer_keys};
+    char              path[6][PATH_MAX];
+    const char       *inputs[6];
+    const char       *dataset;
+
+    for (int i = 0; i < 6; i++)
+        inputs[i] =
+            where[i] != NULL && br_matrix_split_h5(where[i], path[i], sizeof path[i], &dataset)
+                ? path[i]
+                : where[i];
+    return br_publish_check_target(o->out, inputs, 6);
+}
+
 static br_status open_inputs(topk_job *j)
 {
     br_status st = BR_OK;
@@ -60,8 +78,10 @@ static br_status open_inputs(topk_job *j)
     if (j->N < 1 || j->N > INT32_MAX || j->D > 1024)
         BR_FAIL(st, BR_E_INPUT, "%s: found [%lld, %lld], expected 1..%d rows and 1..1024 columns",
                 j->o->items, (long long)j->N, (long long)j->D, INT32_MAX);
-    if (j->o->item_keys != NULL)
+    if (j->o->item_keys != NULL) {
         BR_TRY(st, br_matrix_read_keys(j->o->item_keys, j->N, &j->item_key));
+        BR_TRY(st, br_keys_check_unique(&j->item_key, j->o->item_keys, 0));
+    }
     if (j->o->exclude != NULL)
         BR_TRY(st, br_never_lists_read(j->o->exclude, j->U, j->N, &j->never));
 done:
@@ -91,6 +111,9 @@ static br_status alloc_lists(topk_job *j)
 
     br_log(BR_LOG_INFO, "topk", "%lld customers x %lld items, D %lld, k %lld: %.1f MiB for lists",
            (long long)j->U, (long long)j->N, (long long)j->D, (long long)j->o->k, need / 1048576.0);
+    if (j->o->k > j->N)
+        br_log(BR_LOG_WARN, "topk", "k is %lld, but there are %lld items: every list is short",
+               (long long)j->o->k, (long long)j->N);
     if (need > (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE))
         BR_FAIL(st, BR_E_MEMORY,
                 "%s: the lists need %.1f GiB of memory, %.1f GiB are free: split "
@@ -283,14 +306,13 @@ br_status br_job_topk(const br_topk_options *o)
     br_timing timing;
 
     BR_TRY(st, open_inputs(&j));
+    BR_TRY(st, check_out(o));
     BR_TRY(st, alloc_lists(&j));
     BR_TRY(st, open_device(&j));
     br_timing_start(&timing, j.U > 0 ? j.U : 1);
     wall_s = br_clock_wall_s();
     for (j.first_row = 0; j.first_row < j.U; j.first_row += j.block_rows) {
-        if (br_job_is_interrupted())
-            BR_FAIL(st, BR_E_INTERRUPTED,
-                    "interrupted: %s was not written; run the same command again", o->out);
+        BR_TRY(st, br_job_check_interrupt(o->out));
         j.n_rows = j.U - j.first_row < j.block_rows ? j.U - j.first_row : j.block_rows;
         BR_TRY(st, score_block(&j));
         br_timing_progress(&timing, j.n_rows);

@@ -56,6 +56,9 @@ static const bad_config bad[] = {
     {"{" GOOD ", \"run\": {\"as_of\": \"yesterday\"}}", "run.as_of: found \"yesterday\""},
     {"{" GOOD ", \"run\": {\"as_of\": \"2017-02-30\"}}", "run.as_of: found \"2017-02-30\""},
     {"{" GOOD ", \"run\": {\"as_of\": \"2017-13-01\"}}", "run.as_of: found"},
+    {"{" GOOD ", \"run\": {\"as_of\": -1}}", "run.as_of: found \"-1\""},
+    {"{" GOOD ", \"run\": {\"as_of\": 1512086400000}}", "seconds since 1970, before 2200"},
+    {"{" GOOD ", \"run\": {\"as_of\": \"2200-01-01\"}}", "run.as_of: found \"2200-01-01\""},
     {"{" GOOD ", \"run\": {\"as_of\": 1.5}}", "run.as_of: found a number, expected a string"},
     {"{" GOOD ", \"run\": {\"unit_customers\": 65537}}", "expected a whole number in [1, 65536]"},
     {"{" GOOD ", \"run\": {\"memory_limit_bytes\": \"4 GB\"}}", "expected bytes such as"},
@@ -153,9 +156,17 @@ static void test_set(void **state)
     assert_int_equal(config->run_as_of, 12);
     assert_string_equal(config->input_model, "/m");
     assert_int_equal(br_config_set(config, "list.k"), BR_E_USAGE);
-    assert_int_equal(br_config_set(config, "list.k=x"), BR_E_USAGE);
+    assert_int_equal(br_config_set(config, "=3"), BR_E_USAGE);
+    assert_int_equal(br_config_set(config, "list.k=x"), BR_OK);
     assert_int_equal(br_config_set(config, "list.kk=3"), BR_OK);
+    assert_int_equal(br_config_set(config, "list.heads=buy"), BR_OK);
+    assert_int_equal(br_config_set(config, "output.gates=yes"), BR_OK);
     assert_int_equal(br_config_check(config), BR_E_USAGE);
+    assert_non_null(
+        strstr(br_error_last()->text, "list.k: found \"x\", expected a whole number in"));
+    assert_non_null(strstr(br_error_last()->text,
+                           "list.heads: found \"buy\", expected names: [\"one\", \"two\"]"));
+    assert_non_null(strstr(br_error_last()->text, "found \"yes\", expected true or false"));
     assert_non_null(strstr(br_error_last()->text, "list.kk: unknown key, did you mean list.k"));
     br_config_close(&config);
 }

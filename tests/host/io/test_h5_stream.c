@@ -68,6 +68,7 @@ static void test_blocks_become_a_file(void **state)
 {
     uint64_t      number[3];
     float         matrix[4];
+    struct stat   info;
     int32_t       a, b;
     hid_t         file, set;
     br_h5_stream *s = open_stream(&a, &b);
@@ -78,6 +79,8 @@ static void test_blocks_become_a_file(void **state)
     assert_int_not_equal(access(path, F_OK), 0);
     assert_int_equal(br_h5_stream_commit(&s), BR_OK);
     assert_null(s);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
     file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     assert_true(file >= 0);
     set = H5Dopen2(file, "/a/number", H5P_DEFAULT);

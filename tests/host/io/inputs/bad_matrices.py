@@ -49,6 +49,8 @@ def npy_bytes(maker):
     npy(maker, "six-bytes", whole[:6], 3, "found 6 bytes")
     npy(maker, "empty-npy", b"", 3, "found 0 bytes")
     npy(maker, "text", b"1.0,2.0,3.0\n", 3, "not a .npy file")
+    npy(maker, "hdf5", b"\x89HDF\r\n\x1a\n" + bytes(40), 3, "is an HDF5 file",
+        "npy:/dataset")
     npy(maker, "pickle", b"\x80\x04\x95" + bytes(40), 3, "not a .npy file")
     npy(maker, "version-9", b"\x93NUMPY\x09\x00" + whole[8:], 3, "not a .npy file")
     npy(maker, "no-shape", with_header("{'descr': '<f4', 'fortran_order': False}"), 3, "shape")
