@@ -82,8 +82,9 @@ static double time_kernel(const br_screen_kernel *k, int64_t n_units)
             least_R[r].f = 1e30f;
         else
             least_R[r].i = INT32_MAX;
-    tile.n_units = n_units;
-    tile.least_R = least_R;
+    tile.n_units   = n_units;
+    tile.keep_sums = 0;
+    tile.least_R   = least_R;
     for (int round = 0; round < ROUNDS; round++) {
         double started = cpu_s(), s;
 

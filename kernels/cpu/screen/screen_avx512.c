@@ -12,16 +12,16 @@
 #if defined(__x86_64__)
 
 /* clang-format off */
-/* row, register of items 0-15, of items 16-31, a register for the customer's unit */
+/* row, register of items 0-15, of items 16-31, a register for the customer's unit, a mask */
 #define EACH_ROW(DO) \
-    DO(0, 0, 1, 26)   DO(1, 2, 3, 27)   DO(2, 4, 5, 28)   DO(3, 6, 7, 29) \
-    DO(4, 8, 9, 26)   DO(5, 10, 11, 27) DO(6, 12, 13, 28) DO(7, 14, 15, 29) \
-    DO(8, 16, 17, 26) DO(9, 18, 19, 27) DO(10, 20, 21, 28) DO(11, 22, 23, 29)
+    DO(0, 0, 1, 26, 1)   DO(1, 2, 3, 27, 2)   DO(2, 4, 5, 28, 3)   DO(3, 6, 7, 29, 4) \
+    DO(4, 8, 9, 26, 1)   DO(5, 10, 11, 27, 2) DO(6, 12, 13, 28, 3) DO(7, 14, 15, 29, 4) \
+    DO(8, 16, 17, 26, 1) DO(9, 18, 19, 27, 2) DO(10, 20, 21, 28, 3) DO(11, 22, 23, 29, 4)
 
-#define CLEAR(r, lo, hi, t) \
+#define CLEAR(r, lo, hi, t, k) \
     "vpxord %%zmm" #lo ", %%zmm" #lo ", %%zmm" #lo "\n\t" \
     "vpxord %%zmm" #hi ", %%zmm" #hi ", %%zmm" #hi "\n\t"
-#define MULTIPLY(DOT, r, lo, hi, t) \
+#define MULTIPLY(DOT, r, lo, hi, t, k) \
     "vpbroadcastd 4*" #r "(%[x]), %%zmm" #t "\n\t" DOT(t, 24, lo) DOT(t, 25, hi)
 
 /* sum += customer's unit . items' units */
@@ -44,30 +44,35 @@
     "dec %[n]\n\t" \
     "jnz 1b\n\t"
 
-#define STORE(r, lo, hi, t) \
+#define STORE(r, lo, hi, t, k) \
     "vmovdqu64 %%zmm" #lo ", 128*" #r "(%[sum])\n\t" \
     "vmovdqu64 %%zmm" #hi ", 128*" #r "+64(%[sum])\n\t"
 
-/* k1: the sums of all rows so far are below what they must reach */
-#define BELOW_INT(r, lo, hi, t) \
+/* k1 to k4: the sums of every fourth row so far are below what they must reach */
+#define BELOW_INT(r, lo, hi, t, k) \
     "vpmaxsd %%zmm" #lo ", %%zmm" #hi ", %%zmm" #t "\n\t" \
-    "vpcmpd $1, 4*" #r "(%[least])%{1to16%}, %%zmm" #t ", %%k1%{%%k1%}\n\t"
-#define BELOW_FP32(r, lo, hi, t) \
+    "vpcmpd $1, 4*" #r "(%[least])%{1to16%}, %%zmm" #t ", %%k" #k "%{%%k" #k "%}\n\t"
+#define BELOW_FP32(r, lo, hi, t, k) \
     "vmaxps %%zmm" #lo ", %%zmm" #hi ", %%zmm" #t "\n\t" \
-    "vcmpps $17, 4*" #r "(%[least])%{1to16%}, %%zmm" #t ", %%k1%{%%k1%}\n\t"
-#define HITS_INT(r, lo, hi, t) \
+    "vcmpps $17, 4*" #r "(%[least])%{1to16%}, %%zmm" #t ", %%k" #k "%{%%k" #k "%}\n\t"
+#define HITS_INT(r, lo, hi, t, k) \
     "vpcmpd $5, 4*" #r "(%[least])%{1to16%}, %%zmm" #lo ", %%k1\n\t" \
     "vpcmpd $5, 4*" #r "(%[least])%{1to16%}, %%zmm" #hi ", %%k2\n\t" \
     "kunpckwd %%k1, %%k2, %%k1\n\t" \
     "kmovd %%k1, 4*" #r "(%[hit])\n\t"
-#define HITS_FP32(r, lo, hi, t) \
+#define HITS_FP32(r, lo, hi, t, k) \
     "vcmpps $29, 4*" #r "(%[least])%{1to16%}, %%zmm" #lo ", %%k1\n\t" \
     "vcmpps $29, 4*" #r "(%[least])%{1to16%}, %%zmm" #hi ", %%k2\n\t" \
     "kunpckwd %%k1, %%k2, %%k1\n\t" \
     "kmovd %%k1, 4*" #r "(%[hit])\n\t"
 
+#define NO_HITS \
+    "vpxord %%zmm0, %%zmm0, %%zmm0\n\t" \
+    "vmovdqu %%ymm0, (%[hit])\n\t" \
+    "vmovdqu %%xmm0, 32(%[hit])\n\t"
+
 #define CLOBBERS \
-    "memory", "cc", "k1", "k2", \
+    "memory", "cc", "k1", "k2", "k3", "k4", \
     "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
     "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", \
     "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30"
@@ -82,11 +87,21 @@
             LOOP(MULTIPLY_ROW) \
             "xorl %[any], %[any]\n\t" \
             "kxnorw %%k1, %%k1, %%k1\n\t" \
+            "kxnorw %%k2, %%k2, %%k2\n\t" \
+            "kxnorw %%k3, %%k3, %%k3\n\t" \
+            "kxnorw %%k4, %%k4, %%k4\n\t" \
             EACH_ROW(BELOW) \
+            "kandw %%k1, %%k2, %%k1\n\t" \
+            "kandw %%k3, %%k4, %%k3\n\t" \
+            "kandw %%k1, %%k3, %%k1\n\t" \
             "kortestw %%k1, %%k1\n\t" \
             "jnc 3f\n\t" \
             "cmpl $0, %[keep]\n\t" \
-            "je 2f\n" \
+            "je 2f\n\t" \
+            EACH_ROW(STORE) \
+            NO_HITS \
+            "incl %[any]\n\t" \
+            "jmp 2f\n" \
             "3:\n\t" \
             EACH_ROW(HITS) \
             EACH_ROW(STORE) \
@@ -108,10 +123,10 @@
                          : CLOBBERS); \
     }
 
-#define MULTIPLY_FP32(r, lo, hi, t)   MULTIPLY(DOT_FP32, r, lo, hi, t)
-#define MULTIPLY_INT8(r, lo, hi, t)   MULTIPLY(DOT_INT8, r, lo, hi, t)
-#define MULTIPLY_INT16(r, lo, hi, t)  MULTIPLY(DOT_INT16, r, lo, hi, t)
-#define MULTIPLY_MADD16(r, lo, hi, t) MULTIPLY(DOT_MADD16, r, lo, hi, t)
+#define MULTIPLY_FP32(r, lo, hi, t, k)   MULTIPLY(DOT_FP32, r, lo, hi, t, k)
+#define MULTIPLY_INT8(r, lo, hi, t, k)   MULTIPLY(DOT_INT8, r, lo, hi, t, k)
+#define MULTIPLY_INT16(r, lo, hi, t, k)  MULTIPLY(DOT_INT16, r, lo, hi, t, k)
+#define MULTIPLY_MADD16(r, lo, hi, t, k) MULTIPLY(DOT_MADD16, r, lo, hi, t, k)
 
 KERNEL(fp32, "avx512f,avx512bw", MULTIPLY_FP32, BELOW_FP32, HITS_FP32)
 KERNEL(int8, "avx512f,avx512bw,avx512vnni", MULTIPLY_INT8, BELOW_INT, HITS_INT)

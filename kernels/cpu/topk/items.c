@@ -95,7 +95,8 @@ static void measure_panel(const making *m, int64_t at, int64_t n)
         norm = br_most(norm, m->norm_N[row]);
     }
     to->norm_most    = br_most(to->norm_most, norm);
-    panel->norm_rest = br_bound_up(norm);
+    panel->norm_most = br_bound_up(norm);
+    panel->norm_rest = panel->norm_most;
     panel->bias_rest = panel->bias_most;
     code_panel(m, at, n, norm);
 }

@@ -18,6 +18,7 @@ typedef struct br_panel {
     float    residual;  /* times |x|: the part of the error that comes from the items */
     float    code_norm; /* times the customer's residual: the rest of it */
     float    bias_most;
+    float    norm_most;   /* largest |z| of the panel */
     float    norm_rest;   /* largest |z| of this and all later panels */
     float    bias_rest;   /* largest bias of this and all later panels */
     uint64_t require_all; /* segment bits that every item of the panel requires */

@@ -10,6 +10,9 @@
 
 #include <math.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include "kernels/cpu/clones.h"
 #include "kernels/cpu/topk/bounds.h"
@@ -18,15 +21,20 @@
 #define COLS          BR_SCREEN_COLS
 #define LOG_2         0.69314718055994530942
 #define NEAR          4.0f    /* how far the largest exponent may be above the reference */
+#define NO_TERM       -1e30f  /* an exponent whose power is 0 */
 #define LEAST         -125.0f /* smaller exponents count as this: nothing */
 #define MOST          125.0f
 #define TO_WHOLE      12582912.0f /* 1.5 * 2^23: x + this - this is x rounded */
 #define MOST_EXCLUDED 0.9 /* share of the sum that may be subtracted without losing digits */
 
-void br_lse_start_row(br_lse_row *row)
+void br_lse_start_row(const br_lse *lse, br_lse_row *row, float scale, int32_t offset,
+                      const br_topk_rules *rules)
 {
     memset(row, 0, sizeof *row);
     row->reference = -INFINITY;
+    row->per_sum   = (float)((double)scale * lse->per_score);
+    row->offset    = offset;
+    row->rules     = rules;
 }
 
 void br_lse_enter_panel(br_lse *lse, int64_t panel)
@@ -35,7 +43,7 @@ void br_lse_enter_panel(br_lse *lse, int64_t panel)
         int64_t i = panel * COLS + c;
 
         lse->bias_C[c] =
-            i < lse->items->N ? (float)((double)lse->items->bias_N[i] * lse->per_score) : -INFINITY;
+            i < lse->items->N ? (float)((double)lse->items->bias_N[i] * lse->per_score) : NO_TERM;
     }
 }
 
@@ -52,82 +60,124 @@ void br_lse_raise(const br_lse *lse, br_lse_row *row, float approx)
     row->reference = exponent;
 }
 
-/* 2^x for LEAST <= x <= MOST; Taylor's coefficients but for the last two, which take the rest. */
+/* 2^f for |f| <= 1/2, relative error below 2e-7: the minimax polynomial of degree 5. */
+#define C0 1.00000012e+00f
+#define C1 6.93146944e-01f
+#define C2 2.40221202e-01f
+#define C3 5.55071309e-02f
+#define C4 9.67554096e-03f
+#define C5 1.32764725e-03f
+
+/* 2^x for LEAST <= x <= MOST */
 BR_INLINE float power_of_two(float x)
 {
-    float   whole = (x + TO_WHOLE) - TO_WHOLE, f = x - whole, p;
+    float   whole = (x + TO_WHOLE) - TO_WHOLE, f = x - whole, p = C5;
     int32_t bits;
 
-    p = 1.5403530e-4f;
-    p = BR_MULADD(p, f, 1.3333558e-3f);
-    p = BR_MULADD(p, f, 9.6181291e-3f);
-    p = BR_MULADD(p, f, 5.5504109e-2f);
-    p = BR_MULADD(p, f, 2.4022651e-1f);
-    p = BR_MULADD(p, f, 6.9314718e-1f);
-    p = BR_MULADD(p, f, 1.0f);
+    p = BR_MULADD(p, f, C4);
+    p = BR_MULADD(p, f, C3);
+    p = BR_MULADD(p, f, C2);
+    p = BR_MULADD(p, f, C1);
+    p = BR_MULADD(p, f, C0);
     memcpy(&bits, &p, 4);
     bits += (int32_t)whole * (1 << 23);
     memcpy(&p, &bits, 4);
     return p;
 }
 
-BR_INLINE void add_terms(const float *sum_C, float per_sum, const float *exponent_C, float *lane)
-{
-    for (int c = 0; c < COLS; c += BR_LSE_LANES)
-        for (int l = 0; l < BR_LSE_LANES; l++) {
-            float x = BR_MULADD(sum_C[c + l], per_sum, exponent_C[c + l]);
+/* What the sums of one customer with the panel add to its lanes. */
+typedef struct terms {
+    const br_screen_number *sum_C;
+    const float            *exponent_C;
+    float                   per_sum;
+    bool                    is_fp32;
+} terms;
 
-            x = x > LEAST ? x : LEAST; /* also where a sum of -inf and +inf is no number */
-            x = x < MOST ? x : MOST;
-            lane[l] += power_of_two(x);
-        }
-}
-
-BR_CLONES static void add_floats(const br_screen_number *sum_C, float per_sum,
-                                 const float *exponent_C, float *lane)
-{
-    add_terms(&sum_C->f, per_sum, exponent_C, lane);
-}
-
-BR_CLONES static void add_codes(const br_screen_number *sum_C, int32_t offset, float per_sum,
-                                const float *exponent_C, float *lane)
+BR_CLONES static void add_terms(const terms *t, br_lse_row *row)
 {
     float sum[COLS];
 
     for (int c = 0; c < COLS; c++)
-        sum[c] = (float)(sum_C[c].i - offset);
-    add_terms(sum, per_sum, exponent_C, lane);
+        sum[c] = t->is_fp32 ? t->sum_C[c].f : (float)(t->sum_C[c].i - row->offset);
+    for (int c = 0; c < COLS; c += BR_LSE_LANES)
+        for (int l = 0; l < BR_LSE_LANES; l++) {
+            float x = BR_MULADD(sum[c + l], t->per_sum, t->exponent_C[c + l] - row->reference);
+
+            x = x > LEAST ? x : LEAST;
+            x = x < MOST ? x : MOST;
+            row->lane[l] += power_of_two(x);
+        }
 }
+
+#if defined(__x86_64__)
+__attribute__((target("avx512f"))) static void add_terms_avx512(const terms *t, br_lse_row *row)
+{
+    __m512  lane = _mm512_loadu_ps(row->lane), scale = _mm512_set1_ps(t->per_sum);
+    __m512  reference = _mm512_set1_ps(row->reference);
+    __m512i offset    = _mm512_set1_epi32(row->offset);
+
+    for (int c = 0; c < COLS; c += 16) {
+        __m512i bits = _mm512_loadu_si512(t->sum_C + c);
+        __m512  x    = t->is_fp32 ? _mm512_castsi512_ps(bits)
+                                  : _mm512_cvtepi32_ps(_mm512_sub_epi32(bits, offset));
+        __m512  e    = _mm512_sub_ps(_mm512_loadu_ps(t->exponent_C + c), reference), whole, f, p;
+
+        x     = _mm512_fmadd_ps(x, scale, e);
+        whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        f     = _mm512_sub_ps(x, whole);
+        p     = _mm512_fmadd_ps(_mm512_set1_ps(C5), f, _mm512_set1_ps(C4));
+        p     = _mm512_fmadd_ps(p, f, _mm512_set1_ps(C3));
+        p     = _mm512_fmadd_ps(p, f, _mm512_set1_ps(C2));
+        p     = _mm512_fmadd_ps(p, f, _mm512_set1_ps(C1));
+        p     = _mm512_fmadd_ps(p, f, _mm512_set1_ps(C0));
+        lane  = _mm512_add_ps(lane, _mm512_scalef_ps(p, whole));
+    }
+    _mm512_storeu_ps(row->lane, lane);
+}
+#endif
 
 /* Items that the customer's segments exclude have no term. */
-static void mask_segments(const br_lse *lse, const br_lse_part *part, float *exponent_C)
+static const float *mask_segments(const br_lse *lse, int64_t at, const br_topk_rules *rules,
+                                  float *masked_C)
 {
-    const br_panel *panel = &lse->items->panel_P[part->panel];
+    if (lse->items->panel_P[at].require_any == 0 || rules->require_N == NULL)
+        return lse->bias_C;
+    for (int c = 0; c < COLS; c++) {
+        int64_t  i       = at * COLS + c;
+        uint64_t require = i < lse->items->N ? rules->require_N[lse->items->row_N[i]] : 0;
 
-    if (panel->require_any == 0 || part->rules->require_N == NULL)
-        return;
-    for (int c = 0; c < COLS && part->panel * COLS + c < lse->items->N; c++) {
-        uint64_t require = part->rules->require_N[lse->items->row_N[part->panel * COLS + c]];
-
-        if ((part->rules->have & require) != require)
-            exponent_C[c] = -INFINITY;
+        masked_C[c] = (rules->have & require) == require ? lse->bias_C[c] : NO_TERM;
     }
+    return masked_C;
 }
 
-void br_lse_add(const br_lse *lse, br_lse_row *row, const br_lse_part *part)
+void br_lse_add(const br_lse *lse, int64_t panel, br_lse_row *const *row_R, int n,
+                const br_screen_tile *tile)
 {
-    float exponent_C[COLS];
-    float per_sum = (float)((double)part->scale * lse->per_score);
+    float masked_C[COLS], scale = lse->items->panel_P[panel].scale;
+    bool  is_wide = false;
+    terms t       = {.is_fp32 = lse->items->kernel->kind == BR_SCREEN_FP32};
 
-    if (row->reference == -INFINITY)
-        return; /* nothing eligible yet, so none in this panel either */
-    for (int c = 0; c < COLS; c++)
-        exponent_C[c] = lse->bias_C[c] - row->reference;
-    mask_segments(lse, part, exponent_C);
-    if (lse->items->kernel->kind == BR_SCREEN_FP32)
-        add_floats(part->sum_C, per_sum, exponent_C, row->lane);
-    else
-        add_codes(part->sum_C, part->offset, per_sum, exponent_C, row->lane);
+#if defined(__x86_64__)
+    is_wide = __builtin_cpu_supports("avx512f");
+#endif
+    for (int r = 0; r < n; r++) {
+        br_lse_row *row = row_R[r];
+
+        if (row->reference == -INFINITY)
+            continue; /* nothing eligible yet, so none in this panel either */
+        t.sum_C      = tile->sum_RC[r];
+        t.per_sum    = row->per_sum * scale;
+        t.exponent_C = mask_segments(lse, panel, row->rules, masked_C);
+#if defined(__x86_64__)
+        if (is_wide) {
+            add_terms_avx512(&t, row);
+            continue;
+        }
+#endif
+        add_terms(&t, row);
+    }
+    (void)is_wide;
 }
 
 void br_lse_correct(const br_lse *lse, br_lse_row *row, float approx, float exact)

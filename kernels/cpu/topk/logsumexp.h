@@ -12,9 +12,12 @@
 
 /* One customer: 2^reference (total + lanes) is its sum so far. */
 typedef struct br_lse_row {
-    double total;
-    float  reference; /* within 4 of the largest exponent so far; -inf before the first item */
-    float  lane[BR_LSE_LANES];
+    double               total;
+    float                reference; /* within 4 of the largest exponent so far; -inf before it */
+    float                per_sum;   /* exponent of one unit of a sum, but for the panel's scale */
+    int32_t              offset;    /* what sums of codes are too large by */
+    const br_topk_rules *rules;
+    float                lane[BR_LSE_LANES];
 } br_lse_row;
 
 typedef struct br_lse {
@@ -22,10 +25,12 @@ typedef struct br_lse {
     double              per_score;              /* log2(e) / T */
     double              tolerance;              /* of the sum, that leaving early may lose */
     br_lse_row         *row;                    /* [BR_TILE_ROWS] */
-    float               bias_C[BR_SCREEN_COLS]; /* of the panel, as exponents; -inf: no item */
+    float               bias_C[BR_SCREEN_COLS]; /* of the panel, as exponents; NO_TERM: no item */
 } br_lse;
 
-void br_lse_start_row(br_lse_row *row);
+/* scale: of the customer's codes. */
+void br_lse_start_row(const br_lse *lse, br_lse_row *row, float scale, int32_t offset,
+                      const br_topk_rules *rules);
 
 /* Before its tiles: the panel's biases. */
 void br_lse_enter_panel(br_lse *lse, int64_t panel);
@@ -33,16 +38,9 @@ void br_lse_enter_panel(br_lse *lse, int64_t panel);
 /* An eligible item's approximate score: keeps the reference near the largest. */
 void br_lse_raise(const br_lse *lse, br_lse_row *row, float approx);
 
-/* The sums of one customer with the panel; scale is that of a sum, offset what codes are too large
- * by. */
-typedef struct br_lse_part {
-    const br_screen_number *sum_C;
-    int64_t                 panel;
-    float                   scale;
-    int32_t                 offset;
-    const br_topk_rules    *rules;
-} br_lse_part;
-void br_lse_add(const br_lse *lse, br_lse_row *row, const br_lse_part *part);
+/* The first n customers of a tile. */
+void br_lse_add(const br_lse *lse, int64_t panel, br_lse_row *const *row_R, int n,
+                const br_screen_tile *tile);
 
 /* A candidate was scored exactly: its term becomes exact too. */
 void br_lse_correct(const br_lse *lse, br_lse_row *row, float approx, float exact);

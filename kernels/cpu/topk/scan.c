@@ -29,11 +29,12 @@ BR_CLONES static void least_sums(const br_scan *s, const br_panel *panel)
         float error = norm[l] * panel->residual + residual[l] * panel->code_norm + BR_TINY;
         float gap   = threshold[l] - panel->bias_most - error;
         float least = gap * inverse[l] * panel->inverse;
+        bool  any   = norm[l] * panel->norm_most + BR_TINY >= threshold[l] - panel->bias_most;
 
         least -= fabsf(least) * BR_STEP + 2.0f;
         least      = least < 2.0e9f ? least : 2.0e9f;
         least      = least > -2.13e9f ? least : -2.13e9f; /* no sum is less */
-        least_L[l] = (int32_t)least + offset[l];
+        least_L[l] = any ? (int32_t)least + offset[l] : INT32_MAX;
     }
 }
 
@@ -45,8 +46,9 @@ BR_CLONES static void least_floats(const br_scan *s, const br_panel *panel)
     for (int64_t l = 0; l < s->n_live; l++) {
         float error = norm[l] * panel->residual + BR_TINY;
         float gap   = threshold[l] - panel->bias_most - error;
+        bool  any   = norm[l] * panel->norm_most + BR_TINY >= threshold[l] - panel->bias_most;
 
-        least_L[l] = gap - fabsf(gap) * BR_STEP;
+        least_L[l] = any ? gap - fabsf(gap) * BR_STEP : INFINITY;
     }
 }
 
@@ -128,17 +130,22 @@ static bool pass_segments(const br_scan *s, const br_panel *panel, int64_t place
 
 static void add_to_sums(br_scan *s, int64_t at, int64_t place, const br_screen_tile *tile)
 {
-    for (int64_t l = place; l < place + ROWS && l < s->n_live; l++) {
-        int32_t            b   = s->row_L[l];
-        const br_tile_row *row = &s->tile.row[b];
+    br_lse_row *row_R[ROWS];
+    int         n = 0;
 
-        br_lse_add(&s->lse, &s->lse.row[b],
-                   &(br_lse_part){.sum_C  = tile->sum_RC[l - place],
-                                  .panel  = at,
-                                  .scale  = row->scale * s->tile.items->panel_P[at].scale,
-                                  .offset = row->offset,
-                                  .rules  = &row->rules});
-    }
+    for (int64_t l = place; l < place + ROWS && l < s->n_live; l++)
+        row_R[n++] = &s->lse.row[s->row_L[l]];
+    br_lse_add(&s->lse, at, row_R, n, tile);
+}
+
+/* False: none of the tile's customers can be reached by the panel's largest norm and bias. */
+static bool any_can_pass(const br_scan *s, int64_t place)
+{
+    int32_t nothing = nothing_passes(s).i, any = 0;
+
+    for (int r = 0; r < ROWS; r++)
+        any |= s->least_L[place + r].i ^ nothing;
+    return any != 0;
 }
 
 static br_status scan_tile(br_scan *s, int64_t at, int64_t place)
@@ -149,6 +156,8 @@ static br_status scan_tile(br_scan *s, int64_t at, int64_t place)
     br_screen_tile      tile; /* set field by field: an initialiser would clear its sums */
 
     if (panel->require_all != 0 && !pass_segments(s, panel, place))
+        return BR_OK;
+    if (s->tile.lse == NULL && !any_can_pass(s, place))
         return BR_OK;
     tile.x         = s->unit_LU + place * items->n_units;
     tile.z         = items->unit_PUC + at * items->n_units * COLS;

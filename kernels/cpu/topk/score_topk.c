@@ -46,7 +46,8 @@ static br_status score_block(br_scan *s)
     t->lse    = t->args->logsumexp_B.buf != NULL ? &s->lse : NULL;
     for (int64_t b = 0; b < t->n_rows; b++) {
         br_tile_start_row(t, b);
-        br_lse_start_row(&s->lse.row[b]);
+        br_lse_start_row(&s->lse, &s->lse.row[b], t->row[b].scale, t->row[b].offset,
+                         &t->row[b].rules);
         if (!t->row[b].is_slow)
             s->row_L[s->n_live++] = (int32_t)b;
     }
