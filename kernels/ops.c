@@ -101,6 +101,8 @@ br_status br_op_linear(br_dev *dev, const br_linear_args *args)
     BR_TRY(st, br_check_range("linear", "activation", args->activation, BR_ACT_NONE, BR_ACT_SILU));
     if (args->out_RO.buf == args->x_RI.buf && args->out_RO.offset == args->x_RI.offset)
         BR_FAIL(st, BR_E_SELFCHECK, "linear: out_RO is x_RI, expected another view");
+    BR_TRY(st, br_check_prepared(dev, "linear", args->prepared,
+                                 &(br_weight_args){args->weight_OI, BR_PRECISION_FP32, 1, false}));
     BR_TRY(st, dev->table->linear(dev, args));
 done:
     return st;
@@ -176,6 +178,16 @@ br_status br_op_attention_last(br_dev *dev, const br_attention_last_args *args)
         BR_TRY(st, BR_CHECK_VIEWS(dev, op, wants));
     }
     BR_TRY(st, check_heads(op, args->n_heads, width));
+    {
+        const br_weight_args key   = {args->key_weight_DD, BR_PRECISION_FP32, args->n_heads, true};
+        const br_weight_args value = {args->value_weight_DD, BR_PRECISION_FP32, args->n_heads,
+                                      false};
+        BR_TRY(st, br_check_prepared(dev, op, args->key_prepared, &key));
+        BR_TRY(st, br_check_prepared(dev, op, args->value_prepared, &value));
+        if (br_prepared_precision(args->key_prepared) !=
+            br_prepared_precision(args->value_prepared))
+            BR_FAIL(st, BR_E_SELFCHECK, "%s: key and value are of different precision", op);
+    }
     BR_TRY(st, dev->table->attention_last(dev, args));
 done:
     return st;
@@ -212,9 +224,13 @@ br_status br_op_gru(br_dev *dev, const br_gru_args *args)
     BR_TRY(st, br_check_seqs(dev, "gru", seqs, INT32_MAX));
     {
         int64_t       hidden  = args->weight_hh_3HH.n_cols;
+        bool          by_item = args->gate_V3H.buf != NULL;
         const br_want wants[] = {
             {"weight_hh_3HH", args->weight_hh_3HH, BR_F32, 3 * hidden, BR_ANY, BR_MUST},
-            {"gate_E3H", args->gate_E3H, BR_F32, seqs->n_events, 3 * hidden, BR_MUST},
+            {"gate_E3H", args->gate_E3H, BR_F32, seqs->n_events, 3 * hidden,
+             by_item ? BR_MAY : BR_MUST},
+            {"gate_V3H", args->gate_V3H, BR_F32, BR_ANY, 3 * hidden, BR_MAY},
+            {"item_E", seqs->item_E, BR_I32, seqs->n_events, 1, by_item ? BR_MUST : BR_MAY},
             {"bias_hh_13H", args->bias_hh_13H, BR_F32, 1, 3 * hidden, BR_MAY},
             {"start_BH", args->start_BH, BR_F32, seqs->n_seqs, hidden, BR_MAY},
             {"state_EH", args->state_EH, BR_F32, seqs->n_events, hidden, BR_MAY},
@@ -223,6 +239,11 @@ br_status br_op_gru(br_dev *dev, const br_gru_args *args)
         BR_TRY(st, BR_CHECK_VIEWS(dev, "gru", wants));
         BR_TRY(st, br_check_range("gru", "H", hidden, 1, MAX_WIDTH));
     }
+    if (args->gate_V3H.buf != NULL && args->gate_E3H.buf != NULL)
+        BR_FAIL(st, BR_E_SELFCHECK, "gru: gate_E3H and gate_V3H are both given, expected one");
+    BR_TRY(st,
+           br_check_prepared(dev, "gru", args->prepared,
+                             &(br_weight_args){args->weight_hh_3HH, BR_PRECISION_FP32, 1, false}));
     BR_TRY(st, dev->table->gru(dev, args));
 done:
     return st;

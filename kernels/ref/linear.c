@@ -25,18 +25,20 @@ static double activate(br_activation activation, double x)
     return x;
 }
 
-static double dot(const float *a, const float *b, int64_t n)
+double br_ref_dot(const float *a, const float *b, int64_t n, br_precision precision)
 {
     double sum = 0.0;
+
     for (int64_t i = 0; i < n; i++)
-        sum += (double)a[i] * (double)b[i];
+        sum += br_ref_operand(a[i], precision) * br_ref_operand(b[i], precision);
     return sum;
 }
 
 br_status br_ref_linear(br_dev *dev, const br_linear_args *args)
 {
-    const float *bias_O = br_mat_f32(args->bias_1O);
-    const float *res_RO = br_mat_f32(args->residual_RO);
+    const float *bias_O    = br_mat_f32(args->bias_1O);
+    const float *res_RO    = br_mat_f32(args->residual_RO);
+    br_precision precision = br_prepared_precision(args->prepared);
 
     (void)dev;
     for (int64_t r = 0; r < args->out_RO.n_rows; r++) {
@@ -45,7 +47,7 @@ br_status br_ref_linear(br_dev *dev, const br_linear_args *args)
 
         for (int64_t o = 0; o < args->out_RO.n_cols; o++) {
             const float *weight_I = br_mat_f32(args->weight_OI) + o * args->weight_OI.ld;
-            double       y        = dot(x_I, weight_I, args->x_RI.n_cols);
+            double       y        = br_ref_dot(x_I, weight_I, args->x_RI.n_cols, precision);
 
             y        = activate(args->activation, y + (bias_O == NULL ? 0.0 : bias_O[o]));
             out_O[o] = (float)(y + (res_RO == NULL ? 0.0 : res_RO[r * args->residual_RO.ld + o]));

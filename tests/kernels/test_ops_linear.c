@@ -57,7 +57,8 @@ static int64_t run_linear(op_run *run, float *by_id)
         args.bias_1O = op_table(run, 3, 1, current.n_out, 1.0f);
     if (current.has_residual)
         args.residual_RO = op_event_mat(run, 4, current.n_out);
-    args.out_RO = current.is_in_place ? args.residual_RO : op_out(run, n_rows, current.n_out);
+    args.out_RO   = current.is_in_place ? args.residual_RO : op_out(run, n_rows, current.n_out);
+    args.prepared = op_prepare(run, args.weight_OI, 1, false);
     assert_int_equal(br_op_linear(run->dev, &args), BR_OK);
     return op_read_events(run, args.out_RO, by_id);
 }
@@ -71,12 +72,13 @@ static void test_linear(void **state)
         current = linear_shapes[i];
         snprintf(name, sizeof name, "linear %lld to %lld, activation %d", (long long)current.n_in,
                  (long long)current.n_out, (int)current.activation);
-        op_check_all(&(op_check){.name        = name,
-                                 .fn          = run_linear,
-                                 .shapes      = row_shapes,
-                                 .n_shapes    = sizeof row_shapes / sizeof *row_shapes,
-                                 .tolerance   = TOLERANCE,
-                                 .exact_small = current.activation <= BR_ACT_RELU});
+        op_check_all(&(op_check){.name           = name,
+                                 .fn             = run_linear,
+                                 .shapes         = row_shapes,
+                                 .n_shapes       = sizeof row_shapes / sizeof *row_shapes,
+                                 .tolerance      = TOLERANCE,
+                                 .bf16_tolerance = TOLERANCE, /* of the same operands */
+                                 .exact_small    = current.activation <= BR_ACT_RELU});
     }
 }
 
@@ -92,11 +94,12 @@ static void test_linear_place(void **state)
 
     (void)state;
     op_begin(&run, dev, &shape, &id, 1);
-    {
+    for (run.mode = OP_PLAIN; run.mode < OP_N_MODES; run.mode++) {
         br_linear_args args = {.x_RI      = op_event_mat(&run, 1, N_IN),
                                .weight_OI = op_table(&run, 2, N_OUT, N_IN, 0.2f),
                                .out_RO    = op_out(&run, N_ROWS, N_OUT)};
 
+        args.prepared = op_prepare(&run, args.weight_OI, 1, false);
         assert_int_equal(br_download(dev, br_mat_rows(args.x_RI, 0, 1), row), BR_OK);
         for (int place = 0; place < N_ROWS; place++) {
             assert_int_equal(br_upload(dev, br_mat_rows(args.x_RI, place, 1), row), BR_OK);

@@ -8,7 +8,7 @@
 
 #include "kernels/cpu/clones.h"
 #include "kernels/cpu/cpu.h"
-#include "kernels/cpu/gemm.h"
+#include "kernels/cpu/encoder/product.h"
 #include "kernels/cpu/softmax.h"
 
 #define BLOCK_SEQS ((int64_t)48)
@@ -18,10 +18,9 @@ typedef struct plan {
     const br_attention_last_args *args;
     int64_t                       n_cols; /* D */
     int64_t                       width;  /* D / H */
-    float                        *key;    /* packed per head: width inputs, D outputs */
-    float                        *value;  /* packed per head: D inputs, width outputs */
-    int64_t                       ld_key; /* floats of one head's */
-    int64_t                       ld_value;
+    const br_cpu_packed          *key;    /* per head: width inputs, D outputs */
+    const br_cpu_packed          *value;  /* per head: D inputs, width outputs */
+    float                        *side;
     float                        *u_BHD; /* W_k^T q, then sum p_t x_t */
     float                        *logit_T;
     float                        *bias_T;
@@ -108,67 +107,58 @@ static void attend_block(const plan *p, int64_t b, int64_t n_seqs)
     for (int64_t i = 0; i < args->n_heads; i++) {
         float *u_BD = p->u_BHD + i * p->n_cols;
 
-        br_cpu_gemm(&(br_cpu_gemm_args){.x = br_mat_f32(args->query_BD) + b * args->query_BD.ld +
-                                             i * p->width,
-                                        .ld_x     = args->query_BD.ld,
-                                        .n_rows   = n_seqs,
-                                        .packed   = p->key + i * p->ld_key,
-                                        .panel_in = p->width,
-                                        .n_in     = p->width,
-                                        .n_out    = p->n_cols,
-                                        .out      = u_BD,
-                                        .ld_out   = ld_u});
+        br_cpu_product(&(br_cpu_product_args){.x = br_mat_f32(args->query_BD) +
+                                                   b * args->query_BD.ld + i * p->width,
+                                              .ld_x   = args->query_BD.ld,
+                                              .n_rows = n_seqs,
+                                              .weight = p->key,
+                                              .block  = i,
+                                              .out    = u_BD,
+                                              .ld_out = ld_u,
+                                              .side   = p->side});
         for (int64_t s = 0; s < n_seqs; s++)
             if (offset[b + s] < offset[b + s + 1])
                 attend(p, b + s, i, u_BD + s * ld_u);
-        br_cpu_gemm(&(br_cpu_gemm_args){.x        = u_BD,
-                                        .ld_x     = ld_u,
-                                        .n_rows   = n_seqs,
-                                        .packed   = p->value + i * p->ld_value,
-                                        .panel_in = p->n_cols,
-                                        .n_in     = p->n_cols,
-                                        .n_out    = p->width,
-                                        .out      = br_mat_f32(args->out_BD) + b * args->out_BD.ld +
-                                               i * p->width,
-                                        .ld_out = args->out_BD.ld});
+        br_cpu_product(&(br_cpu_product_args){.x      = u_BD,
+                                              .ld_x   = ld_u,
+                                              .n_rows = n_seqs,
+                                              .weight = p->value,
+                                              .block  = i,
+                                              .out    = br_mat_f32(args->out_BD) +
+                                                     b * args->out_BD.ld + i * p->width,
+                                              .ld_out = args->out_BD.ld,
+                                              .side   = p->side});
     }
     for (int64_t s = 0; s < n_seqs; s++)
         finish(p, b + s);
 }
 
-static void pack(const plan *p)
-{
-    const br_mat *key   = &p->args->key_weight_DD;
-    const br_mat *value = &p->args->value_weight_DD;
-
-    for (int64_t i = 0; i < p->args->n_heads; i++) {
-        br_cpu_weight k = {br_mat_f32(*key) + i * p->width * key->ld, 1, key->ld, p->width,
-                           p->n_cols};
-        br_cpu_weight v = {br_mat_f32(*value) + i * p->width * value->ld, value->ld, 1, p->n_cols,
-                           p->width};
-        br_cpu_pack(&k, p->key + i * p->ld_key);
-        br_cpu_pack(&v, p->value + i * p->ld_value);
-    }
-}
-
 br_status br_cpu_attention_last(br_dev *dev, const br_attention_last_args *args)
 {
-    br_status st      = BR_OK;
-    int64_t   n_heads = args->n_heads;
-    int64_t   n_cols  = args->out_BD.n_cols;
-    int64_t   most    = round_up((int64_t)args->max_length + 1);
-    plan      p       = {.args = args, .n_cols = n_cols, .width = n_cols / n_heads};
+    br_status            st      = BR_OK;
+    int64_t              n_heads = args->n_heads;
+    int64_t              n_cols  = args->out_BD.n_cols;
+    int64_t              most    = round_up((int64_t)args->max_length + 1);
+    plan                 p       = {.args = args, .n_cols = n_cols, .width = n_cols / n_heads};
+    const br_weight_args key     = {args->key_weight_DD, BR_PRECISION_FP32, args->n_heads, true};
+    const br_weight_args value   = {args->value_weight_DD, BR_PRECISION_FP32, args->n_heads, false};
+    int64_t              n_floats = BLOCK_SEQS * n_heads * n_cols + 2 * most;
+    br_cpu_packed        own_key, own_value;
+    int64_t              n_side;
+    float               *memory;
 
-    p.ld_key   = br_cpu_packed_floats(p.width, n_cols);
-    p.ld_value = br_cpu_packed_floats(n_cols, p.width);
-    BR_TRY(st,
-           br_cpu_workspace(dev, n_heads * (p.ld_key + p.ld_value + BLOCK_SEQS * n_cols) + 2 * most,
-                            &p.key));
-    p.value   = p.key + n_heads * p.ld_key;
-    p.u_BHD   = p.value + n_heads * p.ld_value;
+    p.key   = br_cpu_weight_plan(dev, args->key_prepared, &key, &own_key, &n_floats);
+    p.value = br_cpu_weight_plan(dev, args->value_prepared, &value, &own_value, &n_floats);
+    n_side  = br_cpu_side_floats(p.key, BLOCK_SEQS);
+    if (n_side < br_cpu_side_floats(p.value, BLOCK_SEQS))
+        n_side = br_cpu_side_floats(p.value, BLOCK_SEQS);
+    BR_TRY(st, br_cpu_workspace(dev, n_floats + n_side, &memory));
+    br_cpu_weight_pack(p.key, &key, &own_key, &memory);
+    br_cpu_weight_pack(p.value, &value, &own_value, &memory);
+    p.side    = memory;
+    p.u_BHD   = p.side + n_side;
     p.logit_T = p.u_BHD + BLOCK_SEQS * n_heads * n_cols;
     p.bias_T  = p.logit_T + most;
-    pack(&p);
     for (int64_t b = 0; b < args->seqs->n_seqs; b += BLOCK_SEQS) {
         int64_t left = args->seqs->n_seqs - b;
         attend_block(&p, b, left < BLOCK_SEQS ? left : BLOCK_SEQS);

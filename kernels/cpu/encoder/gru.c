@@ -9,8 +9,9 @@
 
 #include "kernels/cpu/clones.h"
 #include "kernels/cpu/cpu.h"
-#include "kernels/cpu/gemm.h"
+#include "kernels/cpu/encoder/product.h"
 #include "kernels/cpu/vector_math.h"
+#include "kernels/ref/ref.h"
 
 #define BLOCK_SEQS   ((int64_t)96)
 #define PLANNED_SEQS ((int64_t)16384) /* up to these the workspace never grows again */
@@ -21,13 +22,13 @@ typedef struct place {
 } place;
 
 typedef struct plan {
-    const br_gru_args *args;
-    int64_t            n; /* H */
-    place             *place_B;
-    float             *packed;
-    float             *bias_3H;
-    float             *h_RH;
-    float             *hh_R3H; /* W_hh h */
+    const br_gru_args  *args;
+    int64_t             n; /* H */
+    place              *place_B;
+    float              *bias_3H;
+    float              *h_RH;
+    float              *hh_R3H; /* W_hh h */
+    br_cpu_product_args hh;
 } plan;
 
 static int by_length(const void *left, const void *right)
@@ -56,26 +57,28 @@ BR_CLONES static void step(const float *restrict gate_3H, const float *restrict 
     }
 }
 
+/* Event e's gates: its own row, or its item's. */
+static const float *gate_row(const br_gru_args *args, int64_t e)
+{
+    if (args->gate_V3H.buf == NULL)
+        return br_mat_f32(args->gate_E3H) + e * args->gate_E3H.ld;
+    return br_mat_f32(args->gate_V3H) + br_mat_i32(args->seqs->item_E)[e] * args->gate_V3H.ld;
+}
+
 static void run_step(const plan *p, const place *place_R, int64_t t, int64_t n_active)
 {
-    const br_gru_args *args   = p->args;
-    const int32_t     *offset = args->seqs->host_offset_B1;
-    const float       *w_E    = br_mat_f32(args->seqs->weight_E);
+    const br_gru_args  *args   = p->args;
+    const int32_t      *offset = args->seqs->host_offset_B1;
+    const float        *w_E    = br_mat_f32(args->seqs->weight_E);
+    br_cpu_product_args hh     = p->hh;
 
-    br_cpu_gemm(&(br_cpu_gemm_args){.x        = p->h_RH,
-                                    .ld_x     = p->n,
-                                    .n_rows   = n_active,
-                                    .packed   = p->packed,
-                                    .panel_in = p->n,
-                                    .n_in     = p->n,
-                                    .n_out    = 3 * p->n,
-                                    .out      = p->hh_R3H,
-                                    .ld_out   = 3 * p->n});
+    hh.n_rows = n_active;
+    br_cpu_product(&hh);
     for (int64_t r = 0; r < n_active; r++) {
         int64_t e = offset[place_R[r].b] + t;
 
-        step(br_mat_f32(args->gate_E3H) + e * args->gate_E3H.ld, p->hh_R3H + r * 3 * p->n,
-             p->bias_3H, w_E == NULL ? 1.0f : w_E[e], p->n, p->h_RH + r * p->n);
+        step(gate_row(args, e), p->hh_R3H + r * 3 * p->n, p->bias_3H, w_E == NULL ? 1.0f : w_E[e],
+             p->n, p->h_RH + r * p->n);
         if (args->state_EH.buf != NULL)
             memcpy(br_mat_f32(args->state_EH) + e * args->state_EH.ld, p->h_RH + r * p->n,
                    (size_t)p->n * sizeof(float));
@@ -107,31 +110,59 @@ static void run_block(const plan *p, const place *place_R, int64_t n_seqs)
                row_bytes);
 }
 
+static br_status check_items(const br_gru_args *args)
+{
+    br_status      st     = BR_OK;
+    const int32_t *item_E = br_mat_i32(args->seqs->item_E);
+
+    for (int64_t e = 0; e < args->seqs->n_events && args->gate_V3H.buf != NULL; e++)
+        BR_TRY(st, br_ref_check_row("gru: item_E", e, item_E[e], args->gate_V3H.n_rows));
+done:
+    return st;
+}
+
+static void sort_places(plan *p)
+{
+    const int32_t *offset = p->args->seqs->host_offset_B1;
+    int64_t        n_seqs = p->args->seqs->n_seqs;
+
+    for (int64_t b = 0; b < n_seqs; b++)
+        p->place_B[b] = (place){offset[b + 1] - offset[b], (int32_t)b};
+    qsort(p->place_B, (size_t)n_seqs, sizeof *p->place_B, by_length);
+}
+
 br_status br_cpu_gru(br_dev *dev, const br_gru_args *args)
 {
-    br_status      st        = BR_OK;
-    const int32_t *offset    = args->seqs->host_offset_B1;
-    int64_t        n_seqs    = args->seqs->n_seqs;
-    int64_t        n_planned = n_seqs > PLANNED_SEQS ? n_seqs : PLANNED_SEQS;
-    int64_t        n         = args->weight_hh_3HH.n_cols;
-    int64_t        n_packed  = br_cpu_packed_floats(n, 3 * n);
-    plan           p         = {.args = args, .n = n};
-    br_cpu_weight  weight = {br_mat_f32(args->weight_hh_3HH), args->weight_hh_3HH.ld, 1, n, 3 * n};
+    br_status            st        = BR_OK;
+    int64_t              n_seqs    = args->seqs->n_seqs;
+    int64_t              n_planned = n_seqs > PLANNED_SEQS ? n_seqs : PLANNED_SEQS;
+    int64_t              n         = args->weight_hh_3HH.n_cols;
+    int64_t              n_floats  = 3 * n + BLOCK_SEQS * 4 * n + 2 * n_planned;
+    const br_weight_args of        = {args->weight_hh_3HH, BR_PRECISION_FP32, 1, false};
+    plan                 p         = {.args = args, .n = n};
+    br_cpu_packed        own;
+    int64_t              n_side;
+    float               *memory;
 
-    BR_TRY(st,
-           br_cpu_workspace(dev, n_packed + 3 * n + BLOCK_SEQS * 4 * n + 2 * n_planned, &p.packed));
-    p.bias_3H = p.packed + n_packed;
-    p.h_RH    = p.bias_3H + 3 * n;
-    p.hh_R3H  = p.h_RH + BLOCK_SEQS * n;
-    p.place_B = (place *)(void *)(p.hh_R3H + BLOCK_SEQS * 3 * n);
-    br_cpu_pack(&weight, p.packed);
+    BR_TRY(st, check_items(args));
+    p.hh.weight = br_cpu_weight_plan(dev, args->prepared, &of, &own, &n_floats);
+    n_side      = br_cpu_side_floats(p.hh.weight, BLOCK_SEQS);
+    BR_TRY(st, br_cpu_workspace(dev, n_floats + n_side, &memory));
+    br_cpu_weight_pack(p.hh.weight, &of, &own, &memory);
+    p.hh.side   = memory;
+    p.h_RH      = memory + n_side;
+    p.hh_R3H    = p.h_RH + BLOCK_SEQS * n;
+    p.bias_3H   = p.hh_R3H + BLOCK_SEQS * 3 * n;
+    p.place_B   = (place *)(void *)(p.bias_3H + 3 * n);
+    p.hh.x      = p.h_RH;
+    p.hh.ld_x   = n;
+    p.hh.out    = p.hh_R3H;
+    p.hh.ld_out = 3 * n;
     if (args->bias_hh_13H.buf == NULL)
         memset(p.bias_3H, 0, (size_t)(3 * n) * sizeof(float));
     else
         memcpy(p.bias_3H, br_mat_f32(args->bias_hh_13H), (size_t)(3 * n) * sizeof(float));
-    for (int64_t b = 0; b < n_seqs; b++)
-        p.place_B[b] = (place){offset[b + 1] - offset[b], (int32_t)b};
-    qsort(p.place_B, (size_t)n_seqs, sizeof *p.place_B, by_length);
+    sort_places(&p);
     for (int64_t b = 0; b < n_seqs; b += BLOCK_SEQS)
         run_block(&p, p.place_B + b, n_seqs - b < BLOCK_SEQS ? n_seqs - b : BLOCK_SEQS);
 done:

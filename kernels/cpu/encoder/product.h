@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Products with prepared weights, whatever their precision and the processor: fp32 panels; bf16
+ * pairs where the processor multiplies them; else bf16 values kept as fp32, and inputs rounded
+ * before they are multiplied as such (the same operands, sums in another order). */
+#ifndef BR_KERNELS_CPU_ENCODER_PRODUCT_H
+#define BR_KERNELS_CPU_ENCODER_PRODUCT_H
+
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/gemm.h"
+
+typedef enum { BR_LAYOUT_F32, BR_LAYOUT_PAIRS, BR_LAYOUT_ROUNDED } br_cpu_layout;
+
+typedef struct br_cpu_packed {
+    br_cpu_layout layout;
+    int64_t       n_in; /* of a block */
+    int64_t       n_out;
+    int64_t       block_floats; /* 4-byte units */
+    float        *memory;       /* [n_blocks] */
+} br_cpu_packed;
+
+/* How the operands of a precision are kept by this device. */
+br_cpu_layout br_cpu_layout_of(const br_dev *dev, br_precision precision);
+
+/* What an op multiplies with: the prepared weight, or the view packed for this call. First plan:
+ * `own` gets the shape of what would be packed, n_floats (of the workspace) more by its size. Then,
+ * with the workspace at *memory, pack and move on. */
+const br_cpu_packed *br_cpu_weight_plan(const br_dev *dev, const br_prepared *prepared,
+                                        const br_weight_args *of, br_cpu_packed *own,
+                                        int64_t *n_floats);
+void br_cpu_weight_pack(const br_cpu_packed *plan, const br_weight_args *of, br_cpu_packed *own,
+                        float **memory);
+
+/* out_RO = x_RI W^T of one block, at most max_rows at a time: side has br_cpu_side_floats of them,
+ * used by bf16 only. */
+typedef struct br_cpu_product_args {
+    const float         *x;
+    int64_t              ld_x;
+    int64_t              n_rows;
+    const br_cpu_packed *weight;
+    int64_t              block;
+    float               *out;
+    int64_t              ld_out;
+    float               *side;
+} br_cpu_product_args;
+int64_t br_cpu_side_floats(const br_cpu_packed *weight, int64_t n_rows);
+void    br_cpu_product(const br_cpu_product_args *args);
+
+/* Rounds n_rows of n values to bf16 kept as fp32, dense rows of n. */
+void br_cpu_round_rows(const float *x, int64_t ld_x, int64_t n_rows, int64_t n, float *out);
+
+#endif
