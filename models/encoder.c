@@ -55,6 +55,15 @@ void br_encoder_declare_tables(br_encoder *encoder, br_weights *weights)
 void br_encoder_free(br_encoder *encoder)
 {
     br_dev_free(&encoder->pad);
+    br_dev_free(&encoder->gate_V3H);
+    br_prepared_free(&encoder->prepared_dense);
+    for (int32_t l = 0; encoder->attention != NULL && l < encoder->spec->n_layers; l++)
+        for (int i = 0; i < BR_N_PREPARED; i++)
+            br_prepared_free(&encoder->attention[l].prepared[i]);
+    for (int32_t l = 0; encoder->gru != NULL && l < encoder->spec->n_layers; l++) {
+        br_prepared_free(&encoder->gru[l].prepared_ih);
+        br_prepared_free(&encoder->gru[l].prepared_hh);
+    }
     br_free(&encoder->attention);
     br_free(&encoder->gru);
 }

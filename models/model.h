@@ -28,9 +28,9 @@ br_status br_model_check_spec(const br_model_spec *spec);
 
 /* Checks that the tensors are exactly those the spec asks for (a missing one, a wrong shape, an
  * extra one: BR_E_INPUT naming it, shapes found and expected) and uploads them. The spec is copied,
- * tensors are not needed afterwards. */
+ * tensors are not needed afterwards. `precision` is the encoders'; fusion and heads are fp32. */
 br_status br_model_create(br_dev *dev, const br_model_spec *spec, const br_tensor *tensors,
-                          int32_t n_tensors, br_model **out);
+                          int32_t n_tensors, br_precision precision, br_model **out);
 void      br_model_destroy(br_model **model);
 const br_model_spec *br_model_spec_of(const br_model *model);
 

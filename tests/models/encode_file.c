@@ -254,7 +254,7 @@ static br_status run(session *s, char **word)
     br_status        st = BR_OK;
     int32_t          n_tensors;
     const br_tensor *tensors;
-    bool             is_ref = strcmp(word[3], "ref") == 0;
+    bool             is_ref = strncmp(word[3], "ref", 3) == 0;
 
     s->chunk_rows = strtol(word[4], NULL, 10);
     s->in         = fopen(word[6], "rb");
@@ -264,7 +264,10 @@ static br_status run(session *s, char **word)
     BR_TRY(st, br_bundle_open(word[2], &s->bundle));
     BR_TRY(st, br_dev_open(is_ref ? BR_BACKEND_REF : BR_BACKEND_CPU, 0, &s->dev));
     tensors = br_bundle_tensors(s->bundle, &n_tensors);
-    BR_TRY(st, br_model_create(s->dev, br_bundle_spec(s->bundle), tensors, n_tensors, &s->model));
+    BR_TRY(st,
+           br_model_create(s->dev, br_bundle_spec(s->bundle), tensors, n_tensors,
+                           strstr(word[3], "bf16") != NULL ? BR_PRECISION_BF16 : BR_PRECISION_FP32,
+                           &s->model));
     BR_TRY(st, strcmp(word[1], "fuse") == 0 ? fuse(s) : encode(s, word[5]));
 done:
     return st;
