@@ -7,15 +7,11 @@
 #include "kernels/cpu/encoder/attention.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
 #include <math.h>
 #include <string.h>
 
-#include "kernels/cpu/clones.h"
 #include "kernels/cpu/encoder/gemm_bf16.h"
-
-#define DOT_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma")))
-#define LOG2_E     1.44269504f
+#include "kernels/cpu/encoder/powers.h"
 
 typedef struct head {
     const br_attention_args *args;
@@ -59,7 +55,7 @@ static void pack_keys(const head *h)
 }
 
 /* Two values above each other in one pair, 0 below an odd last one. */
-DOT_TARGET static void pack_values(const head *h)
+BR_DOT_TARGET static void pack_values(const head *h)
 {
     int64_t n_key_pairs = br_cpu_pairs(h->n_keys);
 
@@ -83,24 +79,9 @@ DOT_TARGET static void pack_values(const head *h)
     }
 }
 
-/* 2^x, x <= 0 or NaN, relative error 2e-7 */
-DOT_TARGET BR_INLINE __m512 power_of_two(__m512 x)
-{
-    __m512 n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    __m512 f = _mm512_sub_ps(x, n);
-    __m512 p = _mm512_set1_ps(1.3276470e-3f);
-
-    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(9.6755410e-3f));
-    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(5.5507135e-2f));
-    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(2.4022120e-1f));
-    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(6.9314694e-1f));
-    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.0000001f));
-    return _mm512_scalef_ps(p, n);
-}
-
 /* As br_cpu_softmax, but bf16 to weight_T, n_stored a multiple of 16. */
-DOT_TARGET static float softmax(float *row_T, const float *bias_T, float scale, int64_t n,
-                                int64_t n_stored, uint16_t *weight_T)
+BR_DOT_TARGET static float softmax(float *row_T, const float *bias_T, float scale, int64_t n,
+                                   int64_t n_stored, uint16_t *weight_T)
 {
     __m512    by   = _mm512_set1_ps(scale);
     __m512    most = _mm512_set1_ps(-INFINITY);
@@ -123,7 +104,7 @@ DOT_TARGET static float softmax(float *row_T, const float *bias_T, float scale, 
     }
     most = _mm512_set1_ps(_mm512_reduce_max_ps(most));
     for (s = 0; s < n; s += 16) {
-        __m512 p = power_of_two(_mm512_sub_ps(_mm512_loadu_ps(row_T + s), most));
+        __m512 p = br_power_of_two(_mm512_sub_ps(_mm512_loadu_ps(row_T + s), most));
 
         sum = _mm512_add_ps(sum, p);
         _mm256_storeu_si256((__m256i *)(void *)(weight_T + s), (__m256i)_mm512_cvtneps_pbh(p));
@@ -133,7 +114,7 @@ DOT_TARGET static float softmax(float *row_T, const float *bias_T, float scale, 
     return _mm512_reduce_add_ps(sum);
 }
 
-DOT_TARGET static void scale_row(float *row_D, float factor, int64_t n)
+BR_DOT_TARGET static void scale_row(float *row_D, float factor, int64_t n)
 {
     int64_t d = 0;
 
@@ -151,7 +132,7 @@ static void attend(const head *h, int64_t t, int64_t n_rows)
     int64_t                  n_seen = h->n_pads + t + n_rows; /* keys of the last of them */
     int64_t                  n_even = (n_seen + 15) / 16 * 16;
     float *out_RD = br_mat_f32(args->out_ED) + (h->first + t) * args->out_ED.ld + h->col;
-    float  scale  = (float)((double)LOG2_E / sqrt((double)h->width));
+    float  scale  = (float)((double)BR_LOG2_E / sqrt((double)h->width));
     float  sum_R[BR_DOT_ROWS];
 
     for (int64_t r = 0; r < n_rows; r++)

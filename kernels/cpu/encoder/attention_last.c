@@ -9,6 +9,7 @@
 #include "kernels/cpu/clones.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/encoder/product.h"
+#include "kernels/cpu/encoder/rows_bf16.h"
 #include "kernels/cpu/softmax.h"
 
 #define BLOCK_SEQS ((int64_t)48)
@@ -51,6 +52,30 @@ static int64_t round_up(int64_t n)
     return (n + BR_SOFTMAX_LANES - 1) / BR_SOFTMAX_LANES * BR_SOFTMAX_LANES;
 }
 
+/* logit_T = u . x + offset of every event; then out = sum of weights x factor x events. The bf16
+ * mode sums in 16 lanes where it can. */
+static void find_logits(const plan *p, const br_cpu_events *x, const float *u_D, float offset,
+                        float *logit_T)
+{
+    if (p->key->layout == BR_LAYOUT_PAIRS) {
+        br_cpu_row_logits(x, u_D, offset, logit_T);
+        return;
+    }
+    for (int64_t s = 0; s < x->n; s++)
+        logit_T[s] = dot(u_D, x->x_TD + s * x->ld_x, x->n_cols) + offset;
+}
+
+static void add_events(const plan *p, const br_cpu_events *x, const float *weight_T, float factor,
+                       float *out_D)
+{
+    if (p->key->layout == BR_LAYOUT_PAIRS) {
+        br_cpu_row_mean(x, weight_T, factor, out_D);
+        return;
+    }
+    for (int64_t s = 0; s < x->n; s++)
+        add_scaled(x->x_TD + s * x->ld_x, weight_T[s] * factor, x->n_cols, out_D);
+}
+
 /* Sequence b, head i: u becomes the weighted mean of the events. */
 static void attend(const plan *p, int64_t b, int64_t i, float *u_D)
 {
@@ -61,27 +86,24 @@ static void attend(const plan *p, int64_t b, int64_t i, float *u_D)
     int64_t                       n      = args->seqs->host_offset_B1[b + 1] - first;
     int64_t                       n_pads = args->max_length - n;
     int64_t                       pad    = args->pad_x_1D.buf != NULL && n_pads > 0 ? 1 : 0;
-    const float                  *pad_D  = br_mat_f32(args->pad_x_1D);
-    const float                  *x_ED   = br_mat_f32(args->x_ED) + first * args->x_ED.ld;
-    const float *q_D    = br_mat_f32(args->query_BD) + b * args->query_BD.ld + i * p->width;
-    float        q_bias = bk_D == NULL ? 0.0f : dot(q_D, bk_D + i * p->width, p->width);
-    float        factor;
+    const float  *q_D    = br_mat_f32(args->query_BD) + b * args->query_BD.ld + i * p->width;
+    float         q_bias = bk_D == NULL ? 0.0f : dot(q_D, bk_D + i * p->width, p->width);
+    br_cpu_events event  = {br_mat_f32(args->x_ED) + first * args->x_ED.ld, args->x_ED.ld, n,
+                            p->n_cols};
+    br_cpu_events pads   = {br_mat_f32(args->pad_x_1D), p->n_cols, pad, p->n_cols};
+    float         factor;
 
-    if (pad > 0) {
-        p->logit_T[0] = dot(u_D, pad_D, p->n_cols) + q_bias;
-        p->bias_T[0]  = (float)log((double)n_pads);
-    }
-    for (int64_t s = 0; s < n; s++) {
-        p->logit_T[pad + s] = dot(u_D, x_ED + s * args->x_ED.ld, p->n_cols) + q_bias;
-        p->bias_T[pad + s]  = w_E == NULL ? 0.0f : (float)log((double)w_E[first + s]);
-    }
-    factor = 1.0f / br_cpu_softmax(p->logit_T, p->bias_T, (float)(1.0 / sqrt((double)p->width)),
-                                   pad + n, (int32_t)round_up(pad + n));
-    memset(u_D, 0, (size_t)p->n_cols * sizeof(float));
+    find_logits(p, &pads, u_D, q_bias, p->logit_T);
+    find_logits(p, &event, u_D, q_bias, p->logit_T + pad);
     if (pad > 0)
-        add_scaled(pad_D, p->logit_T[0] * factor, p->n_cols, u_D);
+        p->bias_T[0] = (float)log((double)n_pads);
     for (int64_t s = 0; s < n; s++)
-        add_scaled(x_ED + s * args->x_ED.ld, p->logit_T[pad + s] * factor, p->n_cols, u_D);
+        p->bias_T[pad + s] = w_E == NULL ? 0.0f : (float)log((double)w_E[first + s]);
+    factor = 1.0f / br_cpu_softmax(p->logit_T, p->bias_T, (float)(1.0 / sqrt((double)p->width)),
+                                   (int32_t)(pad + n), (int32_t)round_up(pad + n));
+    memset(u_D, 0, (size_t)p->n_cols * sizeof(float));
+    add_events(p, &pads, p->logit_T, factor, u_D);
+    add_events(p, &event, p->logit_T + pad, factor, u_D);
 }
 
 /* out = W_v c + b_v, zeros where the sequence is empty */

@@ -2,8 +2,8 @@
  *
  * Blocks of 12 rows by 32 columns: 24 accumulators of the 32 registers, two weight vectors and one
  * broadcast pair of inputs. On a Zen 4 core a block reaches 96 % of the peak of vdpbf16ps at 128
- * inputs and 99 % at 512 (96 rows, 512 outputs, one thread). A block has exactly as many rows as
- * are left: one function per count. Called by every projection of the bf16 mode. */
+ * inputs and 99 % at 512 (96 rows, 512 outputs, one thread). Called by every projection of the bf16
+ * mode. */
 #include "kernels/cpu/encoder/gemm_bf16.h"
 
 #include <assert.h>
@@ -14,6 +14,8 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+
+#include "kernels/cpu/encoder/rows12.h"
 #endif
 
 int64_t br_cpu_packed_pairs(int64_t n_in, int64_t n_out)
@@ -41,7 +43,7 @@ void br_cpu_pack_pairs(const br_cpu_weight *from, uint32_t *packed)
 }
 
 #if defined(__x86_64__) && defined(__GNUC__)
-#define DOT_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
 
 bool br_cpu_has_dot(void)
 {
@@ -49,7 +51,7 @@ bool br_cpu_has_dot(void)
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bf16");
 }
 
-DOT_TARGET void br_cpu_to_bf16(const float *x, int64_t n, uint16_t *out)
+TARGET void br_cpu_to_bf16(const float *x, int64_t n, uint16_t *out)
 {
     int64_t i = 0;
 
@@ -75,9 +77,6 @@ typedef struct block {
     int64_t         ld_out;
 } block;
 
-/* Named accumulators: gcc keeps an array of them in memory. Rows beyond `rows` are compiled away.
- * Four pointers of three rows each leave registers for the loop. */
-#define DECLARE(r) __m512 lo##r = _mm512_setzero_ps(), hi##r = _mm512_setzero_ps()
 #define MULTIPLY(r)                                                                                \
     do {                                                                                           \
         int pair;                                                                                  \
@@ -88,45 +87,12 @@ typedef struct block {
         lo##r = _mm512_dpbf16_ps(lo##r, v, lo);                                                    \
         hi##r = _mm512_dpbf16_ps(hi##r, v, hi);                                                    \
     } while (0)
-#define STORE(r)                                                                                   \
-    do {                                                                                           \
-        if ((r) >= rows)                                                                           \
-            break;                                                                                 \
-        _mm512_storeu_ps(b->out + (r)*b->ld_out, lo##r);                                           \
-        _mm512_storeu_ps(b->out + (r)*b->ld_out + 16, hi##r);                                      \
-    } while (0)
-#define x0  (p0)
-#define x1  (p0 + ld)
-#define x2  (p0 + 2 * ld)
-#define x3  (p3)
-#define x4  (p3 + ld)
-#define x5  (p3 + 2 * ld)
-#define x6  (p6)
-#define x7  (p6 + ld)
-#define x8  (p6 + 2 * ld)
-#define x9  (p9)
-#define x10 (p9 + ld)
-#define x11 (p9 + 2 * ld)
-#define EACH_ROW(DO)                                                                               \
-    DO(0);                                                                                         \
-    DO(1);                                                                                         \
-    DO(2);                                                                                         \
-    DO(3);                                                                                         \
-    DO(4);                                                                                         \
-    DO(5);                                                                                         \
-    DO(6);                                                                                         \
-    DO(7);                                                                                         \
-    DO(8);                                                                                         \
-    DO(9);                                                                                         \
-    DO(10);                                                                                        \
-    DO(11)
 
-DOT_TARGET BR_INLINE void run_block(const int rows, const block *b)
+TARGET BR_INLINE void run_block(const int rows, const block *b)
 {
-    const uint32_t *w  = b->panel;
-    int64_t         ld = b->ld_x;
-    const uint16_t *p0 = b->x, *p3 = p0 + 3 * ld, *p6 = p0 + 6 * ld, *p9 = p0 + 9 * ld;
-    EACH_ROW(DECLARE);
+    const uint32_t *w = b->panel;
+    ROWS12_POINTERS(uint16_t, b);
+    EACH_ROW(ROW_DECLARE);
 
     for (int64_t i = 0; i < b->n_pairs; i++, w += BR_DOT_COLS) {
         __m512bh lo = (__m512bh)_mm512_loadu_si512(w);
@@ -134,36 +100,12 @@ DOT_TARGET BR_INLINE void run_block(const int rows, const block *b)
         __m512bh v;
 
         EACH_ROW(MULTIPLY);
-        p0 += 2;
-        p3 += 2;
-        p6 += 2;
-        p9 += 2;
+        ROWS12_ADVANCE(2);
     }
-    EACH_ROW(STORE);
+    EACH_ROW(ROW_STORE);
 }
 
-/* Not inlined: inside a larger function gcc spills accumulators. */
-#define BLOCK(rows)                                                                                \
-    DOT_TARGET __attribute__((noinline)) static void block_##rows(const block *b)                  \
-    {                                                                                              \
-        run_block(rows, b);                                                                        \
-    }
-BLOCK(1)
-BLOCK(2)
-BLOCK(3)
-BLOCK(4)
-BLOCK(5)
-BLOCK(6)
-BLOCK(7)
-BLOCK(8)
-BLOCK(9)
-BLOCK(10)
-BLOCK(11)
-BLOCK(12)
-
-static void (*const block_of[BR_DOT_ROWS + 1])(const block *b) = {
-    NULL,    block_1, block_2, block_3,  block_4,  block_5, block_6,
-    block_7, block_8, block_9, block_10, block_11, block_12};
+ROWS12_BLOCKS
 
 void br_cpu_gemm_dot(const br_cpu_dot_args *args)
 {

@@ -10,10 +10,11 @@
 #include "kernels/cpu/clones.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/encoder/product.h"
+#include "kernels/cpu/encoder/rows_bf16.h"
 #include "kernels/cpu/vector_math.h"
 #include "kernels/ref/ref.h"
 
-#define BLOCK_SEQS   ((int64_t)96)
+#define BLOCK_SEQS   ((int64_t)48)
 #define PLANNED_SEQS ((int64_t)16384) /* up to these the workspace never grows again */
 
 typedef struct place {
@@ -65,6 +66,13 @@ static const float *gate_row(const br_gru_args *args, int64_t e)
     return br_mat_f32(args->gate_V3H) + br_mat_i32(args->seqs->item_E)[e] * args->gate_V3H.ld;
 }
 
+/* Rows of a table of items lie anywhere: the next step's are under way during this one. */
+static void fetch(const float *row, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += 16)
+        __builtin_prefetch(row + i, 0, 2);
+}
+
 static void run_step(const plan *p, const place *place_R, int64_t t, int64_t n_active)
 {
     const br_gru_args  *args   = p->args;
@@ -75,12 +83,19 @@ static void run_step(const plan *p, const place *place_R, int64_t t, int64_t n_a
     hh.n_rows = n_active;
     br_cpu_product(&hh);
     for (int64_t r = 0; r < n_active; r++) {
-        int64_t e = offset[place_R[r].b] + t;
+        int64_t e     = offset[place_R[r].b] + t;
+        float   w     = w_E == NULL ? 1.0f : w_E[e];
+        float  *hh_3H = p->hh_R3H + r * 3 * p->n;
+        float  *h_H   = p->h_RH + r * p->n;
 
-        step(gate_row(args, e), p->hh_R3H + r * 3 * p->n, p->bias_3H, w_E == NULL ? 1.0f : w_E[e],
-             p->n, p->h_RH + r * p->n);
+        if (t + 1 < place_R[r].length)
+            fetch(gate_row(args, e + 1), 3 * p->n);
+        if (hh.weight->layout == BR_LAYOUT_PAIRS)
+            br_cpu_row_gates(gate_row(args, e), hh_3H, p->bias_3H, w, p->n, h_H);
+        else
+            step(gate_row(args, e), hh_3H, p->bias_3H, w, p->n, h_H);
         if (args->state_EH.buf != NULL)
-            memcpy(br_mat_f32(args->state_EH) + e * args->state_EH.ld, p->h_RH + r * p->n,
+            memcpy(br_mat_f32(args->state_EH) + e * args->state_EH.ld, h_H,
                    (size_t)p->n * sizeof(float));
     }
 }

@@ -6,6 +6,7 @@
 #include "kernels/cpu/clones.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/encoder/product.h"
+#include "kernels/cpu/encoder/rows_bf16.h"
 #include "kernels/cpu/vector_math.h"
 
 #define TILE_ROWS ((int64_t)96)
@@ -70,7 +71,10 @@ static void finish_tile(const br_linear_args *args, const br_cpu_product_args *t
     for (int64_t r = 0; r < tile->n_rows; r++) {
         float *y_O = tile->out + r * tile->ld_out;
 
-        activate(args->activation, y_O, bias_O, n_out);
+        if (args->activation == BR_ACT_GELU && tile->weight->layout == BR_LAYOUT_PAIRS)
+            br_cpu_row_gelu(y_O, bias_O, n_out);
+        else
+            activate(args->activation, y_O, bias_O, n_out);
         if (res_RO != NULL)
             add_residual(y_O, res_RO + (row + r) * args->residual_RO.ld,
                          out_RO + (row + r) * args->out_RO.ld, n_out);
