@@ -11,9 +11,8 @@
 #include "host/base/clock.h"
 #include "host/base/memory.h"
 
-#define N_LAYERS    2
-#define N_HEADS     2
-#define MAX_TENSORS 64
+#define N_LAYERS 2
+#define N_HEADS  2
 
 static uint64_t mix(uint64_t x)
 {
@@ -63,10 +62,7 @@ double br_case_mean_length(const br_case_events *events)
     return (double)events->offset_B1[events->n_seqs] / (double)events->n_seqs;
 }
 
-typedef struct tensors {
-    br_tensor of[MAX_TENSORS];
-    int32_t   n;
-} tensors;
+typedef br_case_weights tensors;
 
 typedef struct spread {
     double mean;
@@ -157,15 +153,13 @@ done:
     return st;
 }
 
-br_status br_case_model_create(br_dev *dev, br_encoder_kind kind, int32_t dim, int64_t n_items,
-                               br_precision precision, br_model **out)
+static br_model_spec spec_of(br_encoder_kind kind, int32_t dim)
 {
-    br_status        st   = BR_OK;
     br_model_spec    spec = {.name = "bench", .version = "1", .dim = dim, .n_encoders = 1};
     br_encoder_spec *e    = &spec.encoder[0];
-    tensors          t    = {0};
 
     *e = (br_encoder_spec){.name       = "events",
+                           .vocabulary = "catalogue",
                            .item_table = "item_embedding.weight",
                            .kind       = kind,
                            .variant    = BR_VARIANT_RECBOLE,
@@ -180,15 +174,43 @@ br_status br_case_model_create(br_dev *dev, br_encoder_kind kind, int32_t dim, i
                            .activation = BR_ACT_GELU,
                            .eps        = 1e-12};
     (void)snprintf(spec.item_vocabulary, sizeof spec.item_vocabulary, "catalogue");
-    (void)snprintf(e->vocabulary, sizeof e->vocabulary, "catalogue");
-    BR_TRY(st, add(&t, n_items, dim, (spread){0.0, 1.0}, "item_embedding.weight"));
-    BR_TRY(st, kind == BR_ENCODER_GRU ? add_gru(&t, e) : add_attention(&t, e));
-    BR_TRY(st, br_model_create(dev, &spec, t.of, t.n, precision, out));
+    return spec;
+}
+
+br_status br_case_weights_create(br_encoder_kind kind, int32_t dim, int64_t n_items,
+                                 br_case_weights *out)
+{
+    br_status     st   = BR_OK;
+    br_model_spec spec = spec_of(kind, dim);
+
+    out->n = 0;
+    BR_TRY(st, add(out, n_items, dim, (spread){0.0, 1.0}, "item_embedding.weight"));
+    BR_TRY(st, kind == BR_ENCODER_GRU ? add_gru(out, &spec.encoder[0])
+                                      : add_attention(out, &spec.encoder[0]));
 done:
-    for (int32_t i = 0; i < t.n; i++) {
-        void *data = (void *)(uintptr_t)t.of[i].data;
+    return st;
+}
+
+void br_case_weights_free(br_case_weights *weights)
+{
+    for (int32_t i = 0; i < weights->n; i++) {
+        void *data = (void *)(uintptr_t)weights->of[i].data;
         br_free(&data);
     }
+    weights->n = 0;
+}
+
+br_status br_case_model_create(br_dev *dev, br_encoder_kind kind, int32_t dim, int64_t n_items,
+                               br_precision precision, br_model **out)
+{
+    br_status       st   = BR_OK;
+    br_model_spec   spec = spec_of(kind, dim);
+    br_case_weights weights;
+
+    BR_TRY(st, br_case_weights_create(kind, dim, n_items, &weights));
+    BR_TRY(st, br_model_create(dev, &spec, weights.of, weights.n, precision, out));
+done:
+    br_case_weights_free(&weights);
     return st;
 }
 

@@ -22,6 +22,16 @@ br_status br_case_events_create(int64_t n_seqs, double median, double sigma, int
 void      br_case_events_free(br_case_events *events);
 double    br_case_mean_length(const br_case_events *events);
 
+/* Made-up weights: item_embedding.weight first, then the encoder's in PyTorch's order. */
+#define BR_CASE_MAX_TENSORS 64
+typedef struct br_case_weights {
+    br_tensor of[BR_CASE_MAX_TENSORS];
+    int32_t   n;
+} br_case_weights;
+br_status br_case_weights_create(br_encoder_kind kind, int32_t dim, int64_t n_items,
+                                 br_case_weights *out);
+void      br_case_weights_free(br_case_weights *weights);
+
 /* RecBole's SASRec (D, 2 layers, 2 heads, inner 4D, erf-GELU) or GRU4Rec (H = D, no dense). */
 br_status br_case_model_create(br_dev *dev, br_encoder_kind kind, int32_t dim, int64_t n_items,
                                br_precision precision, br_model **out);
