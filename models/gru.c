@@ -5,7 +5,6 @@
 #include "host/base/memory.h"
 #include "models/encoder.h"
 
-/* The first layer's gates of every item are kept when they take no more than this. */
 #define GATE_TABLE_BYTES ((int64_t)1 << 30)
 #define GATE_TABLE_ROWS  ((int64_t)4096) /* made at a time */
 
@@ -145,14 +144,12 @@ done:
     return st;
 }
 
-/* An event's first gates depend on nothing but its item: no gaps, no types. The same bits as
- * embedding and multiplying each event, since a row's bits do not depend on its company. */
-static bool is_by_item(const br_encoder *encoder)
+int64_t br_gate_table_bytes(const br_encoder_spec *spec, int64_t n_rows)
 {
-    const br_encoder_spec *s     = encoder->spec;
-    int64_t                bytes = encoder->item_VD.n_rows * 3 * s->hidden * (int64_t)sizeof(float);
+    int64_t bytes      = n_rows * 3 * spec->hidden * (int64_t)sizeof(float);
+    bool    is_by_item = spec->kind == BR_ENCODER_GRU && spec->n_gaps == 0 && spec->n_types == 0;
 
-    return s->n_gaps == 0 && s->n_types == 0 && bytes <= GATE_TABLE_BYTES;
+    return is_by_item && bytes <= GATE_TABLE_BYTES ? bytes : 0;
 }
 
 /* Items [first, first + n) as n sequences of one event. */
@@ -193,6 +190,7 @@ done:
     return st;
 }
 
+/* The same bits as embedding and multiplying each event: a row's do not depend on its company. */
 static br_status make_gate_table(br_encoder *encoder, br_dev *dev)
 {
     br_status              st      = BR_OK;
@@ -225,7 +223,7 @@ static br_status prepare(br_encoder *encoder, br_dev *dev)
     }
     if (encoder->spec->has_dense)
         BR_TRY(st, br_weight_prepare(dev, &dense, &encoder->prepared_dense));
-    if (is_by_item(encoder))
+    if (br_gate_table_bytes(encoder->spec, encoder->item_VD.n_rows) > 0)
         BR_TRY(st, make_gate_table(encoder, dev));
 done:
     return st;

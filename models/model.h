@@ -40,6 +40,11 @@ br_mat  br_model_item_table(const br_model *model); /* [V, D], absent when item_
 br_mat  br_model_item_bias(const br_model *model);  /* [V, 1] or absent */
 br_mat  br_model_head_item_bias(const br_model *model, int32_t head); /* [V, 1] or absent */
 
+/* Bytes that a GRU encoder keeps beside its weights: the first layer's gates of every row of its
+ * item table, where an event's depend on its item alone (no gaps, no types) and this is no more
+ * than 1 GiB; else 0. */
+int64_t br_gate_table_bytes(const br_encoder_spec *spec, int64_t n_rows);
+
 /* Scratch that one lane needs for a chunk of at most n_rows customers and n_events events. */
 size_t br_model_scratch_bytes(const br_model *model, int64_t n_rows, int64_t n_events);
 
