@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bench/models/dot_peak.h"
+#include "bench/kernels/dot_peak.h"
 #include "bench/models/encode_case.h"
 #include "host/base/memory.h"
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/models/dot_peak.h"
+#include "bench/kernels/dot_peak.h"
 #include "bench/models/encode_case.h"
 #include "host/base/clock.h"
 #include "host/base/memory.h"

@@ -23,7 +23,8 @@ static float value(int64_t i)
     return (float)((uint32_t)(i * 2654435761u) >> 8) * 0x1p-23f - 1.0f;
 }
 
-static float x_RI[MOST * MOST], weight_OI[MOST * MOST], first[MOST * MOST], second[MOST * MOST];
+static float x_RI[MOST * MOST + 8], weight_OI[MOST * MOST + 8], first[MOST * MOST],
+    second[MOST * MOST];
 
 static void check_fp32(int64_t n_rows, int64_t n_in, int64_t n_out)
 {
@@ -45,7 +46,18 @@ static void check_bf16(int64_t n_rows, int64_t n_in, int64_t n_out)
     int64_t         n_pairs = br_cpu_pairs(n_in);
     uint32_t       *packed  = calloc((size_t)br_cpu_packed_pairs(n_in, n_out), sizeof *packed);
     uint16_t       *x       = calloc((size_t)(n_rows * 2 * n_pairs), sizeof *x);
-    br_cpu_dot_args args = {x, 2 * n_pairs, n_rows, packed, n_pairs, n_pairs, n_out, first, n_out};
+    br_cpu_dot_args args    = {.x           = x,
+                               .ld_x        = 2 * n_pairs,
+                               .n_rows      = n_rows,
+                               .packed      = packed,
+                               .panel_pairs = n_pairs,
+                               .n_pairs     = n_pairs,
+                               .n_out       = n_out,
+                               .out         = first,
+                               .ld_out      = n_out,
+                               .bias        = n_in % 3 == 0 ? NULL : weight_OI + 7,
+                               .residual    = n_in % 2 == 0 ? NULL : x_RI + 5,
+                               .ld_residual = n_out};
 
     br_cpu_pack_pairs(&from, packed);
     for (int64_t r = 0; r < n_rows; r++)
@@ -55,9 +67,12 @@ static void check_bf16(int64_t n_rows, int64_t n_in, int64_t n_out)
         args.x      = x + r * 2 * n_pairs;
         args.n_rows = 1;
         args.out    = second + r * n_out;
+        if (args.residual != NULL)
+            args.residual = x_RI + 5 + r * n_out;
         br_cpu_gemm_dot(&args);
         for (int64_t o = 0; o < n_out; o++) {
-            double sum = 0.0;
+            double sum = args.bias == NULL ? 0.0 : args.bias[o];
+            sum += args.residual == NULL ? 0.0 : args.residual[o];
             for (int64_t i = 0; i < n_in; i++)
                 sum += (double)br_bf16(x_RI[r * n_in + i]) * br_bf16(weight_OI[o * n_in + i]);
             assert_true(fabs(first[r * n_out + o] - sum) <=
@@ -73,7 +88,7 @@ static void each_size(void (*check)(int64_t n_rows, int64_t n_in, int64_t n_out)
 {
     const int64_t sizes[] = {1, 2, 11, 12, 13, 16, 17, 31, 32, 33, 49, 70};
 
-    for (int64_t i = 0; i < MOST * MOST; i++) {
+    for (int64_t i = 0; i < MOST * MOST + 8; i++) {
         x_RI[i]      = value(i);
         weight_OI[i] = value(i + 12345);
     }

@@ -75,7 +75,20 @@ typedef struct block {
     int64_t         n_pairs;
     float          *out;
     int64_t         ld_out;
+    const float    *bias;     /* 32 values */
+    const float    *residual; /* or NULL */
+    int64_t         ld_residual;
 } block;
+
+#define ROW_BEGIN(r) __m512 lo##r = _mm512_loadu_ps(b->bias), hi##r = _mm512_loadu_ps(b->bias + 16)
+#define ROW_ADD(r)                                                                                 \
+    do {                                                                                           \
+        const float *at = b->residual + (r)*b->ld_residual;                                        \
+        if ((r) >= rows)                                                                           \
+            break;                                                                                 \
+        lo##r = _mm512_add_ps(lo##r, _mm512_loadu_ps(at));                                         \
+        hi##r = _mm512_add_ps(hi##r, _mm512_loadu_ps(at + 16));                                    \
+    } while (0)
 
 #define MULTIPLY(r)                                                                                \
     do {                                                                                           \
@@ -92,8 +105,11 @@ TARGET BR_INLINE void run_block(const int rows, const block *b)
 {
     const uint32_t *w = b->panel;
     ROWS12_POINTERS(uint16_t, b);
-    EACH_ROW(ROW_DECLARE);
+    EACH_ROW(ROW_BEGIN);
 
+    if (b->residual != NULL) {
+        EACH_ROW(ROW_ADD);
+    }
     for (int64_t i = 0; i < b->n_pairs; i++, w += BR_DOT_COLS) {
         __m512bh lo = (__m512bh)_mm512_loadu_si512(w);
         __m512bh hi = (__m512bh)_mm512_loadu_si512(w + 16);
@@ -107,27 +123,51 @@ TARGET BR_INLINE void run_block(const int rows, const block *b)
 
 ROWS12_BLOCKS
 
+/* Fewer than 32 columns: through whole blocks on the side. */
+static void run_edge(block *b, int64_t n_rows, int64_t n_cols)
+{
+    float   bias_C[BR_DOT_COLS] = {0}, side_RC[BR_DOT_ROWS * BR_DOT_COLS] = {0};
+    size_t  row_bytes = (size_t)n_cols * sizeof(float);
+    float  *out       = b->out;
+    int64_t ld_out    = b->ld_out;
+
+    memcpy(bias_C, b->bias, row_bytes);
+    for (int64_t r = 0; r < n_rows && b->residual != NULL; r++)
+        memcpy(side_RC + r * BR_DOT_COLS, b->residual + r * b->ld_residual, row_bytes);
+    b->bias        = bias_C;
+    b->residual    = b->residual == NULL ? NULL : side_RC;
+    b->ld_residual = BR_DOT_COLS;
+    b->out         = side_RC;
+    b->ld_out      = BR_DOT_COLS;
+    block_of[n_rows](b);
+    for (int64_t r = 0; r < n_rows; r++)
+        memcpy(out + r * ld_out, side_RC + r * BR_DOT_COLS, row_bytes);
+}
+
 void br_cpu_gemm_dot(const br_cpu_dot_args *args)
 {
-    float side_RC[BR_DOT_ROWS * BR_DOT_COLS];
+    static const float zero_C[BR_DOT_COLS] = {0};
 
     for (int64_t o = 0; o < args->n_out; o += BR_DOT_COLS) {
         int64_t n_cols = args->n_out - o < BR_DOT_COLS ? args->n_out - o : BR_DOT_COLS;
-        block   b      = {.ld_x    = args->ld_x,
-                          .panel   = args->packed + o * args->panel_pairs,
-                          .n_pairs = args->n_pairs};
 
         for (int64_t r = 0; r < args->n_rows; r += BR_DOT_ROWS) {
             int64_t n_rows = args->n_rows - r < BR_DOT_ROWS ? args->n_rows - r : BR_DOT_ROWS;
-            float  *out    = args->out + r * args->ld_out + o;
+            block   b      = {.x           = args->x + r * args->ld_x,
+                              .ld_x        = args->ld_x,
+                              .panel       = args->packed + o * args->panel_pairs,
+                              .n_pairs     = args->n_pairs,
+                              .out         = args->out + r * args->ld_out + o,
+                              .ld_out      = args->ld_out,
+                              .bias        = args->bias == NULL ? zero_C : args->bias + o,
+                              .ld_residual = args->ld_residual};
 
-            b.x      = args->x + r * args->ld_x;
-            b.out    = n_cols == BR_DOT_COLS ? out : side_RC;
-            b.ld_out = n_cols == BR_DOT_COLS ? args->ld_out : BR_DOT_COLS;
-            block_of[n_rows](&b);
-            for (int64_t i = 0; i < n_rows && n_cols < BR_DOT_COLS; i++)
-                memcpy(out + i * args->ld_out, side_RC + i * BR_DOT_COLS,
-                       (size_t)n_cols * sizeof(float));
+            if (args->residual != NULL)
+                b.residual = args->residual + r * args->ld_residual + o;
+            if (n_cols == BR_DOT_COLS)
+                block_of[n_rows](&b);
+            else
+                run_edge(&b, n_rows, n_cols);
         }
     }
 }

@@ -30,7 +30,9 @@ void    br_cpu_pack_pairs(const br_cpu_weight *from, uint32_t *packed);
 /* Rounds n values to bf16; a zero behind an odd n. */
 void br_cpu_to_bf16(const float *x, int64_t n, uint16_t *out);
 
-/* out[r][o] = sum over the first n_pairs of x[r] and the panels (of panel_pairs); ld_x is even. */
+/* out[r][o] = bias[o] + residual[r][o] + sum over the first n_pairs of x[r] and the panels (of
+ * panel_pairs): a chain begins with what is there of the first two. ld_x is even; out may be
+ * residual. */
 typedef struct br_cpu_dot_args {
     const uint16_t *x;
     int64_t         ld_x;
@@ -41,6 +43,9 @@ typedef struct br_cpu_dot_args {
     int64_t         n_out;
     float          *out;
     int64_t         ld_out;
+    const float    *bias;     /* or NULL */
+    const float    *residual; /* or NULL */
+    int64_t         ld_residual;
 } br_cpu_dot_args;
 void br_cpu_gemm_dot(const br_cpu_dot_args *args);
 

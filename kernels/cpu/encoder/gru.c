@@ -91,7 +91,7 @@ static void run_step(const plan *p, const place *place_R, int64_t t, int64_t n_a
         if (t + 1 < place_R[r].length)
             fetch(gate_row(args, e + 1), 3 * p->n);
         if (hh.weight->layout == BR_LAYOUT_PAIRS)
-            br_cpu_row_gates(gate_row(args, e), hh_3H, p->bias_3H, w, p->n, h_H);
+            br_cpu_row_gates(gate_row(args, e), hh_3H, w, p->n, h_H);
         else
             step(gate_row(args, e), hh_3H, p->bias_3H, w, p->n, h_H);
         if (args->state_EH.buf != NULL)
@@ -177,6 +177,8 @@ br_status br_cpu_gru(br_dev *dev, const br_gru_args *args)
         memset(p.bias_3H, 0, (size_t)(3 * n) * sizeof(float));
     else
         memcpy(p.bias_3H, br_mat_f32(args->bias_hh_13H), (size_t)(3 * n) * sizeof(float));
+    if (p.hh.weight->layout == BR_LAYOUT_PAIRS)
+        p.hh.bias = p.bias_3H; /* the sums begin with it */
     sort_places(&p);
     for (int64_t b = 0; b < n_seqs; b += BLOCK_SEQS)
         run_block(&p, p.place_B + b, n_seqs - b < BLOCK_SEQS ? n_seqs - b : BLOCK_SEQS);

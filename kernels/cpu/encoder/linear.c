@@ -3,6 +3,8 @@
  * linear: tile after tile of rows is multiplied and, while it is still in cache, given bias,
  * activation and residual. Called for every projection of every layer. Agrees with ref within 2e-6
  * x max(1, |x|) for sums of that size. */
+#include <string.h>
+
 #include "kernels/cpu/clones.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/encoder/product.h"
@@ -60,62 +62,91 @@ static void activate(br_activation activation, float *y_O, const float *bias_O, 
     }
 }
 
-/* With a residual the product goes to the side first, since out may be the residual. */
-static void finish_tile(const br_linear_args *args, const br_cpu_product_args *tile, int64_t row,
-                        const float *bias_O)
+typedef struct plan {
+    const br_linear_args *args;
+    br_cpu_product_args   tile;
+    const float          *bias_O;   /* zeros where the sums began with it */
+    bool                  is_done;  /* the product is the result */
+    bool                  is_aside; /* the product goes to the side, since out may be residual */
+} plan;
+
+static void finish_tile(const plan *p, int64_t row)
 {
-    float  *out_RO = br_mat_f32(args->out_RO);
-    float  *res_RO = br_mat_f32(args->residual_RO);
-    int64_t n_out  = args->out_RO.n_cols;
+    const br_linear_args *args   = p->args;
+    float                *out_RO = br_mat_f32(args->out_RO);
+    float                *res_RO = br_mat_f32(args->residual_RO);
+    int64_t               n_out  = args->out_RO.n_cols;
 
-    for (int64_t r = 0; r < tile->n_rows; r++) {
-        float *y_O = tile->out + r * tile->ld_out;
+    for (int64_t r = 0; r < p->tile.n_rows; r++) {
+        float *y_O = p->tile.out + r * p->tile.ld_out;
 
-        if (args->activation == BR_ACT_GELU && tile->weight->layout == BR_LAYOUT_PAIRS)
-            br_cpu_row_gelu(y_O, bias_O, n_out);
+        if (args->activation == BR_ACT_GELU && p->tile.weight->layout == BR_LAYOUT_PAIRS)
+            br_cpu_row_gelu(y_O, n_out);
         else
-            activate(args->activation, y_O, bias_O, n_out);
+            activate(args->activation, y_O, p->bias_O, n_out);
         if (res_RO != NULL)
             add_residual(y_O, res_RO + (row + r) * args->residual_RO.ld,
                          out_RO + (row + r) * args->out_RO.ld, n_out);
     }
 }
 
+/* What the sums of pairs can begin with. */
+static void plan_pairs(plan *p, const float *zero_O)
+{
+    const br_linear_args *args = p->args;
+
+    p->tile.bias = p->bias_O;
+    p->bias_O    = zero_O;
+    if (args->activation != BR_ACT_NONE)
+        return;
+    p->is_done          = true;
+    p->is_aside         = false;
+    p->tile.ld_out      = args->out_RO.ld;
+    p->tile.ld_residual = args->residual_RO.ld;
+}
+
+static void run_tile(plan *p, int64_t row)
+{
+    const br_linear_args *args = p->args;
+    int64_t               left = args->out_RO.n_rows - row;
+
+    p->tile.x      = br_mat_f32(args->x_RI) + row * args->x_RI.ld;
+    p->tile.n_rows = left < TILE_ROWS ? left : TILE_ROWS;
+    if (!p->is_aside)
+        p->tile.out = br_mat_f32(args->out_RO) + row * args->out_RO.ld;
+    if (p->is_done && args->residual_RO.buf != NULL)
+        p->tile.residual = br_mat_f32(args->residual_RO) + row * args->residual_RO.ld;
+    br_cpu_product(&p->tile);
+    if (!p->is_done)
+        finish_tile(p, row);
+}
+
 br_status br_cpu_linear(br_dev *dev, const br_linear_args *args)
 {
     br_status            st       = BR_OK;
     int64_t              n_out    = args->out_RO.n_cols;
-    const float         *bias_O   = br_mat_f32(args->bias_1O);
     const br_weight_args of       = {args->weight_OI, BR_PRECISION_FP32, 1, false};
-    bool                 is_aside = args->residual_RO.buf != NULL;
     int64_t              n_floats = n_out + TILE_ROWS * n_out;
+    plan                 p        = {.args = args, .is_aside = args->residual_RO.buf != NULL};
+    int64_t              n_side;
     br_cpu_packed        own;
-    br_cpu_product_args  tile;
-    float               *zero_O;
     float               *memory;
 
-    tile = (br_cpu_product_args){.ld_x = args->x_RI.ld,
-                                 .weight =
-                                     br_cpu_weight_plan(dev, args->prepared, &of, &own, &n_floats),
-                                 .ld_out = is_aside ? n_out : args->out_RO.ld};
-    BR_TRY(st,
-           br_cpu_workspace(dev, n_floats + br_cpu_side_floats(tile.weight, TILE_ROWS), &memory));
-    br_cpu_weight_pack(tile.weight, &of, &own, &memory);
-    tile.side = memory;
-    tile.out  = tile.side + br_cpu_side_floats(tile.weight, TILE_ROWS);
-    zero_O    = tile.out + TILE_ROWS * n_out;
-    for (int64_t o = 0; o < n_out; o++)
-        zero_O[o] = 0.0f;
-    for (int64_t row = 0; row < args->out_RO.n_rows; row += TILE_ROWS) {
-        int64_t left = args->out_RO.n_rows - row;
-
-        tile.x      = br_mat_f32(args->x_RI) + row * args->x_RI.ld;
-        tile.n_rows = left < TILE_ROWS ? left : TILE_ROWS;
-        if (!is_aside)
-            tile.out = br_mat_f32(args->out_RO) + row * args->out_RO.ld;
-        br_cpu_product(&tile);
-        finish_tile(args, &tile, row, bias_O == NULL ? zero_O : bias_O);
-    }
+    p.tile.weight = br_cpu_weight_plan(dev, args->prepared, &of, &own, &n_floats);
+    n_side        = br_cpu_side_floats(p.tile.weight, TILE_ROWS);
+    BR_TRY(st, br_cpu_workspace(dev, n_floats + n_side, &memory));
+    br_cpu_weight_pack(p.tile.weight, &of, &own, &memory);
+    p.tile.side   = memory;
+    p.tile.out    = memory + n_side;
+    p.tile.ld_x   = args->x_RI.ld;
+    p.tile.ld_out = p.is_aside ? n_out : args->out_RO.ld;
+    memory        = p.tile.out + TILE_ROWS * n_out;
+    memset(memory, 0, (size_t)n_out * sizeof *memory);
+    p.bias_O = args->bias_1O.buf == NULL ? memory : br_mat_f32(args->bias_1O);
+    if (p.tile.weight->layout == BR_LAYOUT_PAIRS)
+        plan_pairs(&p, memory);
+    for (int64_t row = 0; row < args->out_RO.n_rows; row += TILE_ROWS)
+        run_tile(&p, row);
 done:
     return st;
 }

@@ -4,6 +4,8 @@
  * product with a tile of rows. */
 #include "kernels/cpu/encoder/product.h"
 
+#include <assert.h>
+
 #include "kernels/bf16.h"
 #include "kernels/cpu/clones.h"
 #include "kernels/cpu/encoder/gemm_bf16.h"
@@ -134,7 +136,10 @@ static void product_pairs(const br_cpu_product_args *args, const float *packed)
                                        .n_pairs     = n_pairs,
                                        .n_out       = args->weight->n_out,
                                        .out         = args->out,
-                                       .ld_out      = args->ld_out});
+                                       .ld_out      = args->ld_out,
+                                       .bias        = args->bias,
+                                       .residual    = args->residual,
+                                       .ld_residual = args->ld_residual});
 }
 
 void br_cpu_product(const br_cpu_product_args *args)
@@ -155,6 +160,7 @@ void br_cpu_product(const br_cpu_product_args *args)
         product_pairs(args, packed);
         return;
     }
+    assert(args->bias == NULL && args->residual == NULL);
     if (w->layout == BR_LAYOUT_ROUNDED) {
         br_cpu_round_rows(args->x, args->ld_x, args->n_rows, w->n_in, args->side);
         gemm.x    = args->side;

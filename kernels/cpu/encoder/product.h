@@ -31,8 +31,9 @@ const br_cpu_packed *br_cpu_weight_plan(const br_dev *dev, const br_prepared *pr
 void br_cpu_weight_pack(const br_cpu_packed *plan, const br_weight_args *of, br_cpu_packed *own,
                         float **memory);
 
-/* out_RO = x_RI W^T of one block, at most max_rows at a time: side has br_cpu_side_floats of them,
- * used by bf16 only. */
+/* out_RO = x_RI W^T of one block; side has br_cpu_side_floats of the rows, used by bf16 only. Of
+ * pairs the sums may begin with a bias and a residual (either NULL); elsewhere both must be NULL.
+ */
 typedef struct br_cpu_product_args {
     const float         *x;
     int64_t              ld_x;
@@ -42,6 +43,9 @@ typedef struct br_cpu_product_args {
     float               *out;
     int64_t              ld_out;
     float               *side;
+    const float         *bias;
+    const float         *residual;
+    int64_t              ld_residual;
 } br_cpu_product_args;
 int64_t br_cpu_side_floats(const br_cpu_packed *weight, int64_t n_rows);
 void    br_cpu_product(const br_cpu_product_args *args);

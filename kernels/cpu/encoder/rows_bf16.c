@@ -42,40 +42,33 @@ BR_DOT_TARGET BR_INLINE __m512 gelu(__m512 x)
                               half);
 }
 
-BR_DOT_TARGET void br_cpu_row_gelu(float *y_O, const float *bias_O, int64_t n)
+BR_DOT_TARGET void br_cpu_row_gelu(float *y_O, int64_t n)
 {
     for (int64_t i = 0; i < n; i += 16) {
         __mmask16 in = lanes_of(n, i);
-        __m512    y  = _mm512_add_ps(_mm512_maskz_loadu_ps(in, y_O + i),
-                                     _mm512_maskz_loadu_ps(in, bias_O + i));
 
-        put(y_O + i, in, gelu(y));
+        put(y_O + i, in, gelu(_mm512_maskz_loadu_ps(in, y_O + i)));
     }
 }
 
-BR_DOT_TARGET BR_INLINE __m512 sum_of(__mmask16 in, const float *gate, const float *hh,
-                                      const float *bias)
+BR_DOT_TARGET BR_INLINE __m512 sum_of(__mmask16 in, const float *gate, const float *hh)
 {
-    return _mm512_add_ps(
-        _mm512_maskz_loadu_ps(in, gate),
-        _mm512_add_ps(_mm512_maskz_loadu_ps(in, hh), _mm512_maskz_loadu_ps(in, bias)));
+    return _mm512_add_ps(_mm512_maskz_loadu_ps(in, gate), _mm512_maskz_loadu_ps(in, hh));
 }
 
-BR_DOT_TARGET void br_cpu_row_gates(const float *gate_3H, const float *hh_3H, const float *bias_3H,
-                                    float w, int64_t n, float *h_H)
+BR_DOT_TARGET void br_cpu_row_gates(const float *gate_3H, const float *hh_3H, float w, int64_t n,
+                                    float *h_H)
 {
     const float *gate_z = gate_3H + n, *gate_n = gate_3H + 2 * n;
     const float *hh_z = hh_3H + n, *hh_n = hh_3H + 2 * n;
-    const float *bias_z = bias_3H + n, *bias_n = bias_3H + 2 * n;
     __m512       to_power = _mm512_set1_ps(-BR_LOG2_E);
 
     for (int64_t i = 0; i < n; i += 16) {
         __mmask16 in = lanes_of(n, i);
         __m512    h  = _mm512_maskz_loadu_ps(in, h_H + i);
-        __m512    r  = _mm512_mul_ps(sum_of(in, gate_3H + i, hh_3H + i, bias_3H + i), to_power);
-        __m512    z  = _mm512_mul_ps(sum_of(in, gate_z + i, hh_z + i, bias_z + i), to_power);
-        __m512    g  = _mm512_add_ps(_mm512_maskz_loadu_ps(in, hh_n + i),
-                                     _mm512_maskz_loadu_ps(in, bias_n + i));
+        __m512    r  = _mm512_mul_ps(sum_of(in, gate_3H + i, hh_3H + i), to_power);
+        __m512    z  = _mm512_mul_ps(sum_of(in, gate_z + i, hh_z + i), to_power);
+        __m512    g  = _mm512_maskz_loadu_ps(in, hh_n + i);
 
         r = br_share_of_one(r);
         z = br_share_of_one(z);
@@ -152,16 +145,16 @@ BR_DOT_TARGET void br_cpu_row_mean(const br_cpu_events *x, const float *weight_T
 #else
 #include <assert.h>
 
-void br_cpu_row_gelu(float *y_O, const float *bias_O, int64_t n)
+void br_cpu_row_gelu(float *y_O, int64_t n)
 {
-    (void)y_O, (void)bias_O, (void)n;
+    (void)y_O, (void)n;
     assert(!"no AVX-512 BF16 on this processor");
 }
 
 void br_cpu_row_gates(const float *gate_3H, const float *hh_3H, const float *bias_3H, float w,
                       int64_t n, float *h_H)
 {
-    (void)gate_3H, (void)hh_3H, (void)bias_3H, (void)w, (void)n, (void)h_H;
+    (void)gate_3H, (void)hh_3H, (void)w, (void)n, (void)h_H;
     assert(!"no AVX-512 BF16 on this processor");
 }
 

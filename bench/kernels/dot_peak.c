@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Register-only loops. Called before and after every timed pass. */
-#include "bench/models/dot_peak.h"
+#include "bench/kernels/dot_peak.h"
 
 #include "host/base/clock.h"
 
