@@ -96,6 +96,11 @@ static inline float *br_mat_f32(br_mat mat)
     return (float *)br_mat_at(mat);
 }
 
+static inline uint16_t *br_mat_bf16(br_mat mat)
+{
+    return (uint16_t *)br_mat_at(mat);
+}
+
 static inline int32_t *br_mat_i32(br_mat mat)
 {
     return (int32_t *)br_mat_at(mat);

@@ -27,4 +27,13 @@ static inline float br_bf16(float x)
     return rounded;
 }
 
+static inline float br_bf16_value(uint16_t half)
+{
+    uint32_t bits = (uint32_t)half << 16;
+    float    value;
+
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
 #endif

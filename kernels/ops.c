@@ -87,12 +87,16 @@ br_status br_op_linear(br_dev *dev, const br_linear_args *args)
         int64_t       n_rows  = args->x_RI.n_rows;
         int64_t       n_in    = args->x_RI.n_cols;
         int64_t       n_out   = args->weight_OI.n_rows;
+        bool          is_half = br_prepared_precision(args->prepared) == BR_PRECISION_BF16;
+        br_dtype      x_dtype = is_half && args->x_RI.dtype == BR_BF16 ? BR_BF16 : BR_F32;
+        bool          may_out = is_half && args->residual_RO.buf == NULL;
+        br_dtype      y_dtype = may_out && args->out_RO.dtype == BR_BF16 ? BR_BF16 : BR_F32;
         const br_want wants[] = {
-            {"x_RI", args->x_RI, BR_F32, BR_ANY, BR_ANY, BR_MUST},
+            {"x_RI", args->x_RI, x_dtype, BR_ANY, BR_ANY, BR_MUST},
             {"weight_OI", args->weight_OI, BR_F32, BR_ANY, n_in, BR_MUST},
             {"bias_1O", args->bias_1O, BR_F32, 1, n_out, BR_MAY},
             {"residual_RO", args->residual_RO, BR_F32, n_rows, n_out, BR_MAY},
-            {"out_RO", args->out_RO, BR_F32, n_rows, n_out, BR_MUST},
+            {"out_RO", args->out_RO, y_dtype, n_rows, n_out, BR_MUST},
         };
         BR_TRY(st, BR_CHECK_VIEWS(dev, "linear", wants));
         BR_TRY(st, br_check_range("linear", "columns of x_RI", n_in, 1, MAX_WIDTH));

@@ -27,7 +27,7 @@ extern "C" {
 /* ---- devices, buffers, views ---------------------------------------------------------------- */
 
 typedef enum { BR_BACKEND_AUTO, BR_BACKEND_REF, BR_BACKEND_CPU, BR_BACKEND_CUDA } br_backend;
-typedef enum { BR_F32, BR_I32, BR_I64, BR_U64, BR_U8 } br_dtype;
+typedef enum { BR_F32, BR_I32, BR_I64, BR_U64, BR_U8, BR_BF16 } br_dtype;
 
 typedef struct br_dev      br_dev;      /* a backend with one stream and one scratch stack */
 typedef struct br_buf      br_buf;      /* opaque device memory */
@@ -148,7 +148,8 @@ typedef struct br_layer_norm_args {
 br_status br_op_layer_norm(br_dev *dev, const br_layer_norm_args *args);
 
 /* linear: out_RO = activation(x_RI weight_OI^T + bias_1O) + residual_RO (absent: 0).
- * out may be residual, never x. Cost 2*R*I*O flop. */
+ * out may be residual, never x. Cost 2*R*I*O flop. With weights prepared in bf16, x and (without a
+ * residual) out may be bf16 views: the values that the next product would round to. */
 typedef struct br_linear_args {
     br_mat             x_RI;
     br_mat             weight_OI;

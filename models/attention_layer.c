@@ -120,18 +120,18 @@ done:
 
 br_status br_attention_block(const br_attention_call *call, br_attention_work *work)
 {
-    br_status              st    = BR_OK;
-    const br_encoder_spec *s     = call->encoder->spec;
-    int64_t                dim   = s->dim;
-    br_block_form          form  = br_attention_form(s);
-    br_mat                 qkv   = br_mat_reshape(work->work_EW, 3 * dim);
-    br_mat                 inner = br_mat_reshape(work->work_EW, s->inner);
-    br_attention_args      args  = {.seqs       = call->seqs,
-                                    .qkv_E3D    = qkv,
-                                    .n_heads    = s->n_heads,
-                                    .max_length = call->max_length,
-                                    .out_ED     = form == BR_FORM_QUERY ? work->x_ED : work->y_ED,
-                                    .precision  = call->encoder->precision};
+    br_status              st   = BR_OK;
+    const br_encoder_spec *s    = call->encoder->spec;
+    int64_t                dim  = s->dim;
+    br_block_form          form = br_attention_form(s);
+    br_mat                 qkv  = br_mat_reshape(work->work_EW, 3 * dim);
+    br_mat            inner     = br_mat_operand(work->work_EW, s->inner, call->encoder->precision);
+    br_attention_args args      = {.seqs       = call->seqs,
+                                   .qkv_E3D    = qkv,
+                                   .n_heads    = s->n_heads,
+                                   .max_length = call->max_length,
+                                   .out_ED     = form == BR_FORM_QUERY ? work->x_ED : work->y_ED,
+                                   .precision  = call->encoder->precision};
 
     if (call->has_pad) {
         args.pad_key_1D   = br_mat_rows(call->layer->pad_kv_2D, 0, 1);
@@ -197,7 +197,8 @@ br_status br_attention_block_last(const br_attention_call *call, const br_attent
     }
     BR_TRY(st, br_op_attention_last(call->lane, &args));
     BR_TRY(st, project_out(call, work->mixed_BD, work->last_BD));
-    BR_TRY(st, finish_block(call, work->last_BD, work->query_BD, work->inner_BI));
+    BR_TRY(st, finish_block(call, work->last_BD, work->query_BD,
+                            br_mat_operand(work->inner_BI, s->inner, call->encoder->precision)));
     if (br_is_left_padded(s)) {
         BR_TRY(st, norm(call, &call->encoder->last_norm, work->last_BD, out_BD));
     } else {

@@ -36,6 +36,15 @@ br_mat br_mat_reshape(br_mat mat, int64_t n_cols)
     return mat;
 }
 
+br_mat br_mat_operand(br_mat mat, int64_t n_cols, br_precision precision)
+{
+    if (precision == BR_PRECISION_BF16) {
+        mat.dtype = BR_BF16;
+        mat.offset *= 2; /* in elements, which are half as large */
+    }
+    return br_mat_reshape(mat, n_cols);
+}
+
 void br_encoder_declare_tables(br_encoder *encoder, br_weights *weights)
 {
     const br_encoder_spec *s = encoder->spec;

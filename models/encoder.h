@@ -77,6 +77,8 @@ typedef struct br_taker {
 } br_taker;
 br_status br_take(br_taker *taker, br_dtype dtype, int64_t n_rows, int64_t n_cols, br_mat *out);
 br_mat    br_mat_reshape(br_mat mat, int64_t n_cols); /* the same rows, dense, of fewer columns */
+/* The same, for values that only enter products: bf16 where these round to it. */
+br_mat    br_mat_operand(br_mat mat, int64_t n_cols, br_precision precision);
 
 /* One architecture. */
 typedef struct br_architecture {

@@ -237,7 +237,7 @@ br_status br_case_run_open(br_backend backend, br_encoder_kind kind, int32_t dim
     br_status st = BR_OK;
 
     *run =
-        (br_case_run){.n_chunk_events = kind == BR_ENCODER_GRU ? 16384 : 512, .n_chunk_rows = 1024};
+        (br_case_run){.n_chunk_events = kind == BR_ENCODER_GRU ? 16384 : 256, .n_chunk_rows = 1024};
     BR_TRY(st, br_dev_open(backend, 0, &run->dev));
     BR_TRY(st, br_case_model_create(run->dev, kind, dim, n_items, precision, &run->model));
 done:

@@ -10,9 +10,9 @@
 #include "host/pipeline/job.h"
 #include "host/pipeline/popularity.h"
 
-/* Events of a chunk: attention activations of 512 events stay in a core's caches; a recurrent
+/* Events of a chunk: attention activations of 256 events stay in a core's caches; a recurrent
  * step wants many customers at once. */
-#define ATTENTION_CHUNK_EVENTS 512
+#define ATTENTION_CHUNK_EVENTS 256
 #define OTHER_CHUNK_EVENTS     16384
 
 static int64_t upload_bytes(int64_t n_rows, int64_t n_events)

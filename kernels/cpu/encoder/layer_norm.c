@@ -14,7 +14,8 @@
 #endif
 
 #define LANES     8
-#define WIDE_MOST 2048 /* columns that the AVX-512 form has room for */
+#define WIDE_ROWS 4   /* the AVX-512 form takes these at a time */
+#define WIDE_MOST 512 /* columns that it has room for */
 
 typedef struct row {
     const float *x_D;
@@ -90,22 +91,19 @@ TARGET BR_INLINE double tree_of(__m512d sum)
     return tree(lane);
 }
 
-/* 8 columns of a row, fewer at its end: the rest are zeros, and not stored. */
-TARGET BR_INLINE __m512d load(const row *r, int64_t d, __mmask8 in, double *y_D)
+/* 8 columns of a row from d in fp64; those beyond its end are 0. */
+TARGET BR_INLINE __m512d load(const row *r, int64_t d, __mmask8 in)
 {
-    __m256  x = _mm256_maskz_loadu_ps(in, r->x_D + d);
-    __m512d y;
+    __m256 x = _mm256_maskz_loadu_ps(in, r->x_D + d);
 
     if (r->residual_D != NULL)
         x = _mm256_add_ps(x, _mm256_maskz_loadu_ps(in, r->residual_D + d));
-    y = _mm512_cvtps_pd(x);
-    _mm512_storeu_pd(y_D + d, y);
-    return y;
+    return _mm512_cvtps_pd(x);
 }
 
-TARGET BR_INLINE __m512d centre(int64_t d, __mmask8 in, __m512d mean, double *y_D)
+TARGET BR_INLINE __m512d centre(const row *r, int64_t d, __mmask8 in, __m512d mean, double *y_D)
 {
-    __m512d y = _mm512_maskz_sub_pd(in, _mm512_loadu_pd(y_D + d), mean);
+    __m512d y = _mm512_maskz_sub_pd(in, load(r, d, in), mean);
 
     _mm512_storeu_pd(y_D + d, y);
     return _mm512_mul_pd(y, y);
@@ -124,7 +122,7 @@ TARGET BR_INLINE void put(const row *r, int64_t d, __mmask8 in, __m512d scale, c
 }
 
 /* DO(d, in) for every 8 columns, the last ones apart: the others need no mask. */
-#define EACH_LANES(DO)                                                                             \
+#define EACH_BLOCK(DO)                                                                             \
     do {                                                                                           \
         int64_t d = 0;                                                                             \
         for (; d + LANES <= n; d += LANES)                                                         \
@@ -133,30 +131,50 @@ TARGET BR_INLINE void put(const row *r, int64_t d, __mmask8 in, __m512d scale, c
             DO(d, tail);                                                                           \
     } while (0)
 #define SUM(d, in)                                                                                 \
-    sum_a = _mm512_add_pd(sum_a, load(a, (d), (in), a_D)),                                         \
-    sum_b = _mm512_add_pd(sum_b, load(b, (d), (in), b_D))
+    s0 = _mm512_add_pd(s0, load(&r[0], (d), (in))),                                                \
+    s1 = _mm512_add_pd(s1, load(&r[1], (d), (in))),                                                \
+    s2 = _mm512_add_pd(s2, load(&r[2], (d), (in))), s3 = _mm512_add_pd(s3, load(&r[3], (d), (in)))
 #define SQUARES(d, in)                                                                             \
-    sum_a = _mm512_add_pd(sum_a, centre((d), (in), mean_a, a_D)),                                  \
-    sum_b = _mm512_add_pd(sum_b, centre((d), (in), mean_b, b_D))
-#define PUT(d, in) put(a, (d), (in), scale_a, a_D), put(b, (d), (in), scale_b, b_D)
+    s0 = _mm512_add_pd(s0, centre(&r[0], (d), (in), m0, y_RD[0])),                                 \
+    s1 = _mm512_add_pd(s1, centre(&r[1], (d), (in), m1, y_RD[1])),                                 \
+    s2 = _mm512_add_pd(s2, centre(&r[2], (d), (in), m2, y_RD[2])),                                 \
+    s3 = _mm512_add_pd(s3, centre(&r[3], (d), (in), m3, y_RD[3]))
+#define PUT(d, in)                                                                                 \
+    put(&r[0], (d), (in), m0, y_RD[0]), put(&r[1], (d), (in), m1, y_RD[1]),                        \
+        put(&r[2], (d), (in), m2, y_RD[2]), put(&r[3], (d), (in), m3, y_RD[3])
 
-/* Two rows at a time: each alone waits for its chains of sums. b may be a again. */
-TARGET static void norm_rows(const row *a, const row *b)
+TARGET BR_INLINE __m512d mean_of(__m512d sum, int64_t n)
 {
-    double   a_D[WIDE_MOST + LANES], b_D[WIDE_MOST + LANES];
-    int64_t  n     = a->n;
-    __mmask8 tail  = (__mmask8)((1u << (n % LANES)) - 1u);
-    __m512d  sum_a = _mm512_setzero_pd(), sum_b = _mm512_setzero_pd();
-    __m512d  mean_a, mean_b, scale_a, scale_b;
+    return _mm512_set1_pd(tree_of(sum) / (double)n);
+}
 
-    EACH_LANES(SUM);
-    mean_a = _mm512_set1_pd(tree_of(sum_a) / (double)n);
-    mean_b = _mm512_set1_pd(tree_of(sum_b) / (double)n);
-    sum_a = sum_b = _mm512_setzero_pd();
-    EACH_LANES(SQUARES);
-    scale_a = _mm512_set1_pd(1.0 / sqrt(tree_of(sum_a) / (double)n + a->eps));
-    scale_b = _mm512_set1_pd(1.0 / sqrt(tree_of(sum_b) / (double)n + b->eps));
-    EACH_LANES(PUT);
+TARGET BR_INLINE __m512d scale_of(__m512d squares, int64_t n, double eps)
+{
+    return _mm512_set1_pd(1.0 / sqrt(tree_of(squares) / (double)n + eps));
+}
+
+/* Four rows side by side: each alone waits for its chains of sums. The last may be repeated. */
+TARGET static void norm_rows(const row *of)
+{
+    double         y_RD[WIDE_ROWS][WIDE_MOST];
+    const row      r[WIDE_ROWS] = {of[0], of[1], of[2], of[3]}; /* no store can change them */
+    const int64_t  n            = r[0].n;
+    const __mmask8 tail         = (__mmask8)((1u << (n % LANES)) - 1u);
+    __m512d        s0 = _mm512_setzero_pd(), s1 = s0, s2 = s0, s3 = s0;
+    __m512d        m0, m1, m2, m3;
+
+    EACH_BLOCK(SUM);
+    m0 = mean_of(s0, n);
+    m1 = mean_of(s1, n);
+    m2 = mean_of(s2, n);
+    m3 = mean_of(s3, n);
+    s0 = s1 = s2 = s3 = _mm512_setzero_pd();
+    EACH_BLOCK(SQUARES);
+    m0 = scale_of(s0, n, r[0].eps);
+    m1 = scale_of(s1, n, r[0].eps);
+    m2 = scale_of(s2, n, r[0].eps);
+    m3 = scale_of(s3, n, r[0].eps);
+    EACH_BLOCK(PUT);
 }
 #else
 static bool has_wide(void)
@@ -164,9 +182,9 @@ static bool has_wide(void)
     return false;
 }
 
-static void norm_rows(const row *a, const row *b)
+static void norm_rows(const row *of)
 {
-    (void)a, (void)b;
+    (void)of;
 }
 #endif
 
@@ -191,15 +209,15 @@ br_status br_cpu_layer_norm(br_dev *dev, const br_layer_norm_args *args)
     bool    is_wide = has_wide() && args->x_RD.n_cols <= WIDE_MOST;
 
     (void)dev;
-    for (int64_t i = 0; i < n_rows; i += is_wide ? 2 : 1) {
-        row a = row_of(args, i);
+    for (int64_t i = 0; i < n_rows; i += is_wide ? WIDE_ROWS : 1) {
+        row r[WIDE_ROWS];
 
-        if (is_wide) {
-            row b = row_of(args, i + 1 < n_rows ? i + 1 : i);
-            norm_rows(&a, &b);
-        } else {
-            norm_row(&a);
-        }
+        for (int64_t k = 0; k < WIDE_ROWS; k++)
+            r[k] = row_of(args, i + k < n_rows ? i + k : i);
+        if (is_wide)
+            norm_rows(r);
+        else
+            norm_row(&r[0]);
     }
     return BR_OK;
 }

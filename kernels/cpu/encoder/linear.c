@@ -67,26 +67,31 @@ typedef struct plan {
     br_cpu_product_args   tile;
     const float          *bias_O;   /* zeros where the sums began with it */
     bool                  is_done;  /* the product is the result */
-    bool                  is_aside; /* the product goes to the side, since out may be residual */
+    bool                  is_aside; /* the product goes to the side: out may be residual, or bf16 */
 } plan;
 
 static void finish_tile(const plan *p, int64_t row)
 {
     const br_linear_args *args   = p->args;
-    float                *out_RO = br_mat_f32(args->out_RO);
     float                *res_RO = br_mat_f32(args->residual_RO);
     int64_t               n_out  = args->out_RO.n_cols;
 
     for (int64_t r = 0; r < p->tile.n_rows; r++) {
-        float *y_O = p->tile.out + r * p->tile.ld_out;
+        float    *y_O    = p->tile.out + r * p->tile.ld_out;
+        uint16_t *half_O = NULL;
 
-        if (args->activation == BR_ACT_GELU && p->tile.weight->layout == BR_LAYOUT_PAIRS)
-            br_cpu_row_gelu(y_O, n_out);
-        else
+        if (args->out_RO.dtype == BR_BF16)
+            half_O = br_mat_bf16(args->out_RO) + (row + r) * args->out_RO.ld;
+        if (args->activation == BR_ACT_GELU && p->tile.weight->layout == BR_LAYOUT_PAIRS) {
+            br_cpu_row_gelu(y_O, n_out, half_O);
+        } else {
             activate(args->activation, y_O, p->bias_O, n_out);
+            if (half_O != NULL)
+                br_cpu_to_half(y_O, n_out, half_O);
+        }
         if (res_RO != NULL)
             add_residual(y_O, res_RO + (row + r) * args->residual_RO.ld,
-                         out_RO + (row + r) * args->out_RO.ld, n_out);
+                         br_mat_f32(args->out_RO) + (row + r) * args->out_RO.ld, n_out);
     }
 }
 
@@ -97,7 +102,7 @@ static void plan_pairs(plan *p, const float *zero_O)
 
     p->tile.bias = p->bias_O;
     p->bias_O    = zero_O;
-    if (args->activation != BR_ACT_NONE)
+    if (args->activation != BR_ACT_NONE || args->out_RO.dtype == BR_BF16)
         return;
     p->is_done          = true;
     p->is_aside         = false;
@@ -110,7 +115,10 @@ static void run_tile(plan *p, int64_t row)
     const br_linear_args *args = p->args;
     int64_t               left = args->out_RO.n_rows - row;
 
-    p->tile.x      = br_mat_f32(args->x_RI) + row * args->x_RI.ld;
+    if (args->x_RI.dtype == BR_BF16)
+        p->tile.half = br_mat_bf16(args->x_RI) + row * args->x_RI.ld;
+    else
+        p->tile.x = br_mat_f32(args->x_RI) + row * args->x_RI.ld;
     p->tile.n_rows = left < TILE_ROWS ? left : TILE_ROWS;
     if (!p->is_aside)
         p->tile.out = br_mat_f32(args->out_RO) + row * args->out_RO.ld;
@@ -127,7 +135,8 @@ br_status br_cpu_linear(br_dev *dev, const br_linear_args *args)
     int64_t              n_out    = args->out_RO.n_cols;
     const br_weight_args of       = {args->weight_OI, BR_PRECISION_FP32, 1, false};
     int64_t              n_floats = n_out + TILE_ROWS * n_out;
-    plan                 p        = {.args = args, .is_aside = args->residual_RO.buf != NULL};
+    bool                 is_half  = args->out_RO.dtype == BR_BF16;
+    plan                 p = {.args = args, .is_aside = is_half || args->residual_RO.buf != NULL};
     int64_t              n_side;
     br_cpu_packed        own;
     float               *memory;

@@ -5,6 +5,7 @@
 #include "kernels/cpu/encoder/product.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "kernels/bf16.h"
 #include "kernels/cpu/clones.h"
@@ -34,6 +35,18 @@ BR_CLONES static void round_row(const float *x, int64_t n, float *out)
 {
     for (int64_t i = 0; i < n; i++)
         out[i] = br_bf16(x[i]);
+}
+
+BR_CLONES void br_cpu_from_half(const uint16_t *half, int64_t n, float *out)
+{
+    for (int64_t i = 0; i < n; i++)
+        out[i] = br_bf16_value(half[i]);
+}
+
+BR_CLONES void br_cpu_to_half(const float *x, int64_t n, uint16_t *out)
+{
+    for (int64_t i = 0; i < n; i++)
+        out[i] = (uint16_t)(br_bf16_bits(x[i]) >> 16);
 }
 
 void br_cpu_round_rows(const float *x, int64_t ld_x, int64_t n_rows, int64_t n, float *out)
@@ -121,15 +134,38 @@ int64_t br_cpu_side_floats(const br_cpu_packed *weight, int64_t n_rows)
     return (units + align - 1) / align * align;
 }
 
+/* Rows of bf16 that pairs can be read from: as they are, or on the side. */
+static const uint16_t *rows_of_pairs(const br_cpu_product_args *args, int64_t *ld)
+{
+    int64_t   n_in    = args->weight->n_in;
+    uint16_t *side_RI = (uint16_t *)(void *)args->side;
+
+    if (args->half != NULL && n_in % 2 == 0 && args->ld_x % 2 == 0) {
+        *ld = args->ld_x;
+        return args->half;
+    }
+    *ld = 2 * br_cpu_pairs(n_in);
+    for (int64_t r = 0; r < args->n_rows; r++) {
+        uint16_t *row = side_RI + r * *ld;
+
+        if (args->half == NULL) {
+            br_cpu_to_bf16(args->x + r * args->ld_x, n_in, row);
+            continue;
+        }
+        row[*ld - 1] = 0;
+        memcpy(row, args->half + r * args->ld_x, (size_t)n_in * sizeof *row);
+    }
+    return side_RI;
+}
+
 static void product_pairs(const br_cpu_product_args *args, const float *packed)
 {
-    int64_t   n_pairs = br_cpu_pairs(args->weight->n_in);
-    uint16_t *x_RI    = (uint16_t *)(void *)args->side;
+    int64_t         n_pairs = br_cpu_pairs(args->weight->n_in);
+    int64_t         ld;
+    const uint16_t *x_RI = rows_of_pairs(args, &ld);
 
-    for (int64_t r = 0; r < args->n_rows; r++)
-        br_cpu_to_bf16(args->x + r * args->ld_x, args->weight->n_in, x_RI + r * 2 * n_pairs);
     br_cpu_gemm_dot(&(br_cpu_dot_args){.x           = x_RI,
-                                       .ld_x        = 2 * n_pairs,
+                                       .ld_x        = ld,
                                        .n_rows      = args->n_rows,
                                        .packed      = (const uint32_t *)(const void *)packed,
                                        .panel_pairs = n_pairs,
@@ -162,7 +198,10 @@ void br_cpu_product(const br_cpu_product_args *args)
     }
     assert(args->bias == NULL && args->residual == NULL);
     if (w->layout == BR_LAYOUT_ROUNDED) {
-        br_cpu_round_rows(args->x, args->ld_x, args->n_rows, w->n_in, args->side);
+        for (int64_t r = 0; r < args->n_rows && args->half != NULL; r++)
+            br_cpu_from_half(args->half + r * args->ld_x, w->n_in, args->side + r * w->n_in);
+        if (args->half == NULL)
+            br_cpu_round_rows(args->x, args->ld_x, args->n_rows, w->n_in, args->side);
         gemm.x    = args->side;
         gemm.ld_x = w->n_in;
     }

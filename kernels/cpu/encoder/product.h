@@ -31,11 +31,12 @@ const br_cpu_packed *br_cpu_weight_plan(const br_dev *dev, const br_prepared *pr
 void br_cpu_weight_pack(const br_cpu_packed *plan, const br_weight_args *of, br_cpu_packed *own,
                         float **memory);
 
-/* out_RO = x_RI W^T of one block; side has br_cpu_side_floats of the rows, used by bf16 only. Of
- * pairs the sums may begin with a bias and a residual (either NULL); elsewhere both must be NULL.
- */
+/* out_RO = x_RI W^T of one block; side has br_cpu_side_floats of the rows, used by bf16 only. x or
+ * half is given: bf16 values may come as such. Of pairs the sums may begin with a bias and a
+ * residual (either NULL); elsewhere both must be NULL. */
 typedef struct br_cpu_product_args {
     const float         *x;
+    const uint16_t      *half;
     int64_t              ld_x;
     int64_t              n_rows;
     const br_cpu_packed *weight;
@@ -49,6 +50,10 @@ typedef struct br_cpu_product_args {
 } br_cpu_product_args;
 int64_t br_cpu_side_floats(const br_cpu_packed *weight, int64_t n_rows);
 void    br_cpu_product(const br_cpu_product_args *args);
+
+/* n values of bf16 as fp32, or rounded from it */
+void br_cpu_from_half(const uint16_t *half, int64_t n, float *out);
+void br_cpu_to_half(const float *x, int64_t n, uint16_t *out);
 
 /* Rounds n_rows of n values to bf16 kept as fp32, dense rows of n. */
 void br_cpu_round_rows(const float *x, int64_t ld_x, int64_t n_rows, int64_t n, float *out);

@@ -42,12 +42,21 @@ BR_DOT_TARGET BR_INLINE __m512 gelu(__m512 x)
                               half);
 }
 
-BR_DOT_TARGET void br_cpu_row_gelu(float *y_O, int64_t n)
+BR_DOT_TARGET void br_cpu_row_gelu(float *y_O, int64_t n, uint16_t *half_O)
 {
-    for (int64_t i = 0; i < n; i += 16) {
-        __mmask16 in = lanes_of(n, i);
+    int64_t i = 0;
 
-        put(y_O + i, in, gelu(_mm512_maskz_loadu_ps(in, y_O + i)));
+    for (; half_O != NULL && i + 16 <= n; i += 16)
+        _mm256_storeu_si256((__m256i *)(void *)(half_O + i),
+                            (__m256i)_mm512_cvtneps_pbh(gelu(_mm512_loadu_ps(y_O + i))));
+    for (; i < n; i += 16) {
+        __mmask16 in = lanes_of(n, i);
+        __m512    y  = gelu(_mm512_maskz_loadu_ps(in, y_O + i));
+
+        if (half_O == NULL)
+            put(y_O + i, in, y);
+        else
+            _mm256_mask_storeu_epi16(half_O + i, in, (__m256i)_mm512_cvtneps_pbh(y));
     }
 }
 
@@ -145,9 +154,9 @@ BR_DOT_TARGET void br_cpu_row_mean(const br_cpu_events *x, const float *weight_T
 #else
 #include <assert.h>
 
-void br_cpu_row_gelu(float *y_O, int64_t n)
+void br_cpu_row_gelu(float *y_O, int64_t n, uint16_t *half_O)
 {
-    (void)y_O, (void)n;
+    (void)y_O, (void)n, (void)half_O;
     assert(!"no AVX-512 BF16 on this processor");
 }
 

@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
-/* y = gelu(y), as vector_math.h's */
-void br_cpu_row_gelu(float *y_O, int64_t n);
+/* y = gelu(y), as vector_math.h's: in place, or rounded to bf16 in half_O (or NULL) */
+void br_cpu_row_gelu(float *y_O, int64_t n, uint16_t *half_O);
 
 /* The gates of a GRU's event: h <- h + w (F(h, e) - h), hh = W_hh h + b_hh. 0.14 us for 128 units
  * on a Zen 4 core, without a division; gru.c's loop takes 0.36. */
