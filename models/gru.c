@@ -50,15 +50,19 @@ done:
     return st;
 }
 
-static br_status take_work(const br_encoder_spec *s, int64_t n_rows, int64_t n_events,
+/* One layer whose gates are kept by item needs neither vectors nor gates of events. */
+static br_status take_work(const br_encoder *encoder, int64_t n_rows, int64_t n_events,
                            br_taker *taker, gru_work *work)
 {
-    br_status st     = BR_OK;
-    int64_t   widest = s->n_layers > 1 && s->hidden > s->dim ? s->hidden : s->dim;
+    br_status              st     = BR_OK;
+    const br_encoder_spec *s      = encoder->spec;
+    int64_t                widest = s->n_layers > 1 && s->hidden > s->dim ? s->hidden : s->dim;
 
     *work = (gru_work){0};
-    BR_TRY(st, br_take(taker, BR_F32, n_events, widest, &work->x_EX));
-    BR_TRY(st, br_take(taker, BR_F32, n_events, 3 * (int64_t)s->hidden, &work->gate_E3H));
+    if (s->n_layers > 1 || encoder->gate_V3H.buf == NULL) {
+        BR_TRY(st, br_take(taker, BR_F32, n_events, widest, &work->x_EX));
+        BR_TRY(st, br_take(taker, BR_F32, n_events, 3 * (int64_t)s->hidden, &work->gate_E3H));
+    }
     if (s->has_dense)
         BR_TRY(st, br_take(taker, BR_F32, n_rows, s->hidden, &work->last_BH));
 done:
@@ -69,7 +73,7 @@ static size_t scratch_bytes(const br_encoder *encoder, int64_t n_rows, int64_t n
 {
     br_taker  taker = {0};
     gru_work  work;
-    br_status st = take_work(encoder->spec, n_rows, n_events, &taker, &work);
+    br_status st = take_work(encoder, n_rows, n_events, &taker, &work);
 
     (void)st; /* adding up cannot fail */
     return taker.n_bytes;
@@ -126,7 +130,7 @@ static br_status encode(const br_encoder *encoder, br_dev *lane, const br_seqs *
                                     .type_AD     = encoder->type_AD,
                                     .constant_1D = encoder->constant_1D};
 
-    BR_TRY(st, take_work(s, seqs->n_seqs, seqs->n_events, &taker, &work));
+    BR_TRY(st, take_work(encoder, seqs->n_seqs, seqs->n_events, &taker, &work));
     embed.out_ED = layer_input(s, &work, 0);
     if (encoder->gate_V3H.buf == NULL)
         BR_TRY(st, br_op_embed(lane, &embed));

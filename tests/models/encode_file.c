@@ -3,8 +3,9 @@
  * Runs a bundle's forward passes over raw little-endian files, for tests written in Python:
  *   encode_file encode BUNDLE BACKEND CHUNK_ROWS MODALITY IN OUT
  *   encode_file fuse   BUNDLE BACKEND CHUNK_ROWS -        IN OUT
- * Each chunk runs on a lane with exactly the scratch that br_model_scratch_bytes states. Exit code
- * as the command's; the sentence on stderr.
+ * BACKEND is ref or cpu, with -bf16 behind it for encoders in bf16. Each chunk runs on a lane with
+ * exactly the scratch that br_model_scratch_bytes states. Exit code as the command's; the sentence
+ * on stderr.
  * encode IN: i64 n_seqs, n_events, has_type, has_weight; i32 offset[B+1], item[E]; i64 time[E];
  *   u8 type[E]; f32 weight[E].  OUT: f32 states [B, S]
  * fuse IN: i64 n_rows, n_logits; f32 state [B, S]; u8 present [B, M]; f32 confidence [B, M];
