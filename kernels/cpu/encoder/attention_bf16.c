@@ -203,7 +203,6 @@ br_status br_cpu_attention_dot(br_dev *dev, const br_attention_args *args)
     h.weight_RT = (uint16_t *)(void *)(h.logit_RT + BR_DOT_ROWS * most);
     h.query_RD  = h.weight_RT + BR_DOT_ROWS * most;
     h.row_D     = h.query_RD + BR_DOT_ROWS * wide;
-    memset(h.key, 0, (size_t)(most * wide / 2) * sizeof *h.key);
     for (int64_t b = 0; b < args->seqs->n_seqs; b++) {
         h.first = offset[b];
         h.n     = offset[b + 1] - offset[b];

@@ -160,8 +160,7 @@ void br_cpu_row_gelu(float *y_O, int64_t n, uint16_t *half_O)
     assert(!"no AVX-512 BF16 on this processor");
 }
 
-void br_cpu_row_gates(const float *gate_3H, const float *hh_3H, const float *bias_3H, float w,
-                      int64_t n, float *h_H)
+void br_cpu_row_gates(const float *gate_3H, const float *hh_3H, float w, int64_t n, float *h_H)
 {
     (void)gate_3H, (void)hh_3H, (void)w, (void)n, (void)h_H;
     assert(!"no AVX-512 BF16 on this processor");
