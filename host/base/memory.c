@@ -9,7 +9,8 @@
 #include <sys/mman.h>
 
 #define ALIGN_BYTES ((size_t)64)
-#define HUGE_BYTES  ((size_t)2 << 20) /* a huge page */
+#define HUGE_PAGE   ((size_t)2 << 20)
+#define LARGE_BYTES (8 * HUGE_PAGE) /* from here on, huge pages: random rows cost half */
 
 struct br_arena {
     unsigned char *base;
@@ -18,25 +19,14 @@ struct br_arena {
     size_t         capacity;
 };
 
-static size_t round_up(size_t bytes)
+static size_t round_to(size_t bytes, size_t unit)
 {
-    return (bytes + ALIGN_BYTES - 1) & ~(ALIGN_BYTES - 1);
+    return (bytes + unit - 1) & ~(unit - 1);
 }
 
-/* Large arrays on huge pages where the kernel gives them: tables read row by row at random spend
- * much of their time on the addresses of small ones. */
-static void *take(size_t bytes)
+static size_t round_up(size_t bytes)
 {
-    void *memory;
-
-    if (bytes < 2 * HUGE_BYTES)
-        return aligned_alloc(ALIGN_BYTES, bytes);
-    memory = aligned_alloc(HUGE_BYTES, (bytes + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1));
-#ifdef MADV_HUGEPAGE
-    if (memory != NULL)
-        (void)madvise(memory, bytes, MADV_HUGEPAGE); /* a wish: without it all works as well */
-#endif
-    return memory;
+    return round_to(bytes, ALIGN_BYTES);
 }
 
 br_status br_alloc(int64_t n_items, size_t item_bytes, const char *what, void **out)
@@ -50,9 +40,12 @@ br_status br_alloc(int64_t n_items, size_t item_bytes, const char *what, void **
         return br_fail(BR_E_MEMORY, "%s: %lld items of %zu bytes cannot be addressed", what,
                        (long long)n_items, item_bytes);
     bytes = round_up((size_t)n_items * item_bytes);
-    *out  = take(bytes);
+    *out  = bytes < LARGE_BYTES ? aligned_alloc(ALIGN_BYTES, bytes)
+                                : aligned_alloc(HUGE_PAGE, round_to(bytes, HUGE_PAGE));
     if (*out == NULL)
         return br_fail(BR_E_MEMORY, "%s: cannot allocate %zu bytes", what, bytes);
+    if (bytes >= LARGE_BYTES)
+        (void)madvise(*out, bytes, MADV_HUGEPAGE); /* a wish: small pages will do */
     memset(*out, 0, bytes);
     return BR_OK;
 }
