@@ -97,17 +97,16 @@ typedef enum {
 
 /* ---- encoders ------------------------------------------------------------------------------- */
 
-/* What enters a matrix product: fp32 as it is, or rounded to bfloat16 (nearest, ties to even). Sums
- * are fp32 in both, and so is all else: norms, softmax, gates, states. */
+/* What enters a matrix product: fp32, or values rounded to bfloat16 (ties to even). All else (sums,
+ * norms, softmax, gates, states) is fp32 in both. docs/MODELS.md says what each op rounds. */
 typedef enum { BR_PRECISION_FP32, BR_PRECISION_BF16 } br_precision;
 
 /* weight_prepare: a matrix rounded and packed once per model; ops take it beside its view, and an
- * op without one packs per call, in fp32. The view must outlive *out.
- *   in   weight_OI in n_blocks equal groups of rows (heads), each transposed if asked for */
+ * op without one packs per call, in fp32. The view must outlive *out. */
 typedef struct br_weight_args {
     br_mat       weight_OI;
     br_precision precision;
-    int32_t      n_blocks;
+    int32_t      n_blocks; /* equal groups of rows (heads), each on its own */
     bool         is_transposed;
 } br_weight_args;
 br_status br_weight_prepare(br_dev *dev, const br_weight_args *args, br_prepared **out);
@@ -166,7 +165,6 @@ br_status br_op_linear(br_dev *dev, const br_linear_args *args);
  *        pad_key_1D, pad_value_1D (or absent): one virtual key before the sequence with logit bias
  *        ln(max_length - n), none when n == max_length: exact stand-in for left padding
  *   out  out_ED, heads concatenated (before the output projection)
- *   bf16 rounds q, k, v and e^(logit - largest); the weights' sum stays fp32
  *   cost 2*n*n*D flop per sequence */
 typedef struct br_attention_args {
     const br_seqs *seqs;
@@ -186,8 +184,7 @@ br_status br_op_attention(br_dev *dev, const br_attention_args *args);
  *   in   query_BD projected query of the last event; x_ED what keys and values are made from;
  *        key_weight_DD, value_weight_DD (rows = outputs), biases [1, D]
  *        pad_x_1D (or absent) the x of the virtual pad event, bias ln(max_length - n)
- *   out  out_BD; zeros for an empty sequence
- *   bf16 rounds q, c and the weights; logits and the mean of x stay fp32 */
+ *   out  out_BD; zeros for an empty sequence */
 typedef struct br_attention_last_args {
     const br_seqs     *seqs;
     br_mat             query_BD;
@@ -218,8 +215,7 @@ br_status br_op_last_rows(br_dev *dev, const br_last_rows_args *args);
  *        weight_hh_3HH, bias_hh_1x3H (absent: 0; b_hn stays inside r*()), start_BH (absent: 0);
  *        weight w: h <- h + w (F(h, e) - h)
  *   out  state_EH every state (or absent), last_BH the last one (or absent); an empty sequence
- *        keeps start_BH
- *   bf16 rounds W_hh and the h that it is multiplied with; the state stays fp32 */
+ *        keeps start_BH */
 typedef struct br_gru_args {
     const br_seqs     *seqs;
     br_mat             gate_E3H;
