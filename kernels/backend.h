@@ -24,6 +24,9 @@ typedef struct br_backend_table {
     br_status (*upload)(br_dev *dev, br_mat to, const void *from);
     br_status (*download)(br_dev *dev, br_mat from, void *to);
     br_status (*sync)(br_dev *dev);
+    /* both NULL: nothing to prepare */
+    br_status (*weight_prepare)(br_dev *dev, br_prepared *weight); /* fills weight->prepared */
+    void (*weight_release)(br_prepared *weight);
     /* ops, in the order of ops.h */
     br_status (*embed)(br_dev *dev, const br_embed_args *args);
     br_status (*layer_norm)(br_dev *dev, const br_layer_norm_args *args);
@@ -65,6 +68,17 @@ struct br_items {
     void                   *prepared; /* the backend's own */
 };
 
+struct br_prepared {
+    const br_backend_table *table;
+    br_weight_args          of;
+    void                   *prepared; /* the backend's own */
+};
+
+static inline br_precision br_prepared_precision(const br_prepared *weight)
+{
+    return weight == NULL ? BR_PRECISION_FP32 : weight->of.precision;
+}
+
 extern const br_backend_table br_backend_ref;
 extern const br_backend_table br_backend_cpu;
 #ifdef BR_WITH_CUDA
@@ -82,6 +96,11 @@ static inline void *br_mat_at(br_mat mat)
 static inline float *br_mat_f32(br_mat mat)
 {
     return (float *)br_mat_at(mat);
+}
+
+static inline uint16_t *br_mat_bf16(br_mat mat)
+{
+    return (uint16_t *)br_mat_at(mat);
 }
 
 static inline int32_t *br_mat_i32(br_mat mat)

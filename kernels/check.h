@@ -27,6 +27,10 @@ br_status br_check_views(const br_dev *dev, const char *op, const br_want *wants
 /* Offsets ascend within [0, n_events]; no sequence is longer than max_length; the views agree. */
 br_status br_check_seqs(const br_dev *dev, const char *op, const br_seqs *seqs, int32_t max_length);
 
+/* A prepared weight (or NULL) is of this very view, in as many blocks, transposed alike. */
+br_status br_check_prepared(const br_dev *dev, const char *op, const br_prepared *weight,
+                            const br_weight_args *want);
+
 /* lo <= value <= hi */
 br_status br_check_range(const char *op, const char *name, int64_t value, int64_t lo, int64_t hi);
 

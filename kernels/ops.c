@@ -87,12 +87,16 @@ br_status br_op_linear(br_dev *dev, const br_linear_args *args)
         int64_t       n_rows  = args->x_RI.n_rows;
         int64_t       n_in    = args->x_RI.n_cols;
         int64_t       n_out   = args->weight_OI.n_rows;
+        bool          is_half = br_prepared_precision(args->prepared) == BR_PRECISION_BF16;
+        br_dtype      x_dtype = is_half && args->x_RI.dtype == BR_BF16 ? BR_BF16 : BR_F32;
+        bool          may_out = is_half && args->residual_RO.buf == NULL;
+        br_dtype      y_dtype = may_out && args->out_RO.dtype == BR_BF16 ? BR_BF16 : BR_F32;
         const br_want wants[] = {
-            {"x_RI", args->x_RI, BR_F32, BR_ANY, BR_ANY, BR_MUST},
+            {"x_RI", args->x_RI, x_dtype, BR_ANY, BR_ANY, BR_MUST},
             {"weight_OI", args->weight_OI, BR_F32, BR_ANY, n_in, BR_MUST},
             {"bias_1O", args->bias_1O, BR_F32, 1, n_out, BR_MAY},
             {"residual_RO", args->residual_RO, BR_F32, n_rows, n_out, BR_MAY},
-            {"out_RO", args->out_RO, BR_F32, n_rows, n_out, BR_MUST},
+            {"out_RO", args->out_RO, y_dtype, n_rows, n_out, BR_MUST},
         };
         BR_TRY(st, BR_CHECK_VIEWS(dev, "linear", wants));
         BR_TRY(st, br_check_range("linear", "columns of x_RI", n_in, 1, MAX_WIDTH));
@@ -101,6 +105,8 @@ br_status br_op_linear(br_dev *dev, const br_linear_args *args)
     BR_TRY(st, br_check_range("linear", "activation", args->activation, BR_ACT_NONE, BR_ACT_SILU));
     if (args->out_RO.buf == args->x_RI.buf && args->out_RO.offset == args->x_RI.offset)
         BR_FAIL(st, BR_E_SELFCHECK, "linear: out_RO is x_RI, expected another view");
+    BR_TRY(st, br_check_prepared(dev, "linear", args->prepared,
+                                 &(br_weight_args){args->weight_OI, BR_PRECISION_FP32, 1, false}));
     BR_TRY(st, dev->table->linear(dev, args));
 done:
     return st;
@@ -176,6 +182,16 @@ br_status br_op_attention_last(br_dev *dev, const br_attention_last_args *args)
         BR_TRY(st, BR_CHECK_VIEWS(dev, op, wants));
     }
     BR_TRY(st, check_heads(op, args->n_heads, width));
+    {
+        const br_weight_args key   = {args->key_weight_DD, BR_PRECISION_FP32, args->n_heads, true};
+        const br_weight_args value = {args->value_weight_DD, BR_PRECISION_FP32, args->n_heads,
+                                      false};
+        BR_TRY(st, br_check_prepared(dev, op, args->key_prepared, &key));
+        BR_TRY(st, br_check_prepared(dev, op, args->value_prepared, &value));
+        if (br_prepared_precision(args->key_prepared) !=
+            br_prepared_precision(args->value_prepared))
+            BR_FAIL(st, BR_E_SELFCHECK, "%s: key and value are of different precision", op);
+    }
     BR_TRY(st, dev->table->attention_last(dev, args));
 done:
     return st;
@@ -212,9 +228,13 @@ br_status br_op_gru(br_dev *dev, const br_gru_args *args)
     BR_TRY(st, br_check_seqs(dev, "gru", seqs, INT32_MAX));
     {
         int64_t       hidden  = args->weight_hh_3HH.n_cols;
+        bool          by_item = args->gate_V3H.buf != NULL;
         const br_want wants[] = {
             {"weight_hh_3HH", args->weight_hh_3HH, BR_F32, 3 * hidden, BR_ANY, BR_MUST},
-            {"gate_E3H", args->gate_E3H, BR_F32, seqs->n_events, 3 * hidden, BR_MUST},
+            {"gate_E3H", args->gate_E3H, BR_F32, seqs->n_events, 3 * hidden,
+             by_item ? BR_MAY : BR_MUST},
+            {"gate_V3H", args->gate_V3H, BR_F32, BR_ANY, 3 * hidden, BR_MAY},
+            {"item_E", seqs->item_E, BR_I32, seqs->n_events, 1, by_item ? BR_MUST : BR_MAY},
             {"bias_hh_13H", args->bias_hh_13H, BR_F32, 1, 3 * hidden, BR_MAY},
             {"start_BH", args->start_BH, BR_F32, seqs->n_seqs, hidden, BR_MAY},
             {"state_EH", args->state_EH, BR_F32, seqs->n_events, hidden, BR_MAY},
@@ -223,6 +243,11 @@ br_status br_op_gru(br_dev *dev, const br_gru_args *args)
         BR_TRY(st, BR_CHECK_VIEWS(dev, "gru", wants));
         BR_TRY(st, br_check_range("gru", "H", hidden, 1, MAX_WIDTH));
     }
+    if (args->gate_V3H.buf != NULL && args->gate_E3H.buf != NULL)
+        BR_FAIL(st, BR_E_SELFCHECK, "gru: gate_E3H and gate_V3H are both given, expected one");
+    BR_TRY(st,
+           br_check_prepared(dev, "gru", args->prepared,
+                             &(br_weight_args){args->weight_hh_3HH, BR_PRECISION_FP32, 1, false}));
     BR_TRY(st, dev->table->gru(dev, args));
 done:
     return st;

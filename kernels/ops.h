@@ -27,11 +27,12 @@ extern "C" {
 /* ---- devices, buffers, views ---------------------------------------------------------------- */
 
 typedef enum { BR_BACKEND_AUTO, BR_BACKEND_REF, BR_BACKEND_CPU, BR_BACKEND_CUDA } br_backend;
-typedef enum { BR_F32, BR_I32, BR_I64, BR_U64, BR_U8 } br_dtype;
+typedef enum { BR_F32, BR_I32, BR_I64, BR_U64, BR_U8, BR_BF16 } br_dtype;
 
-typedef struct br_dev   br_dev;   /* a backend with one stream and one scratch stack */
-typedef struct br_buf   br_buf;   /* opaque device memory */
-typedef struct br_items br_items; /* a catalogue prepared for score_topk by one backend */
+typedef struct br_dev      br_dev;      /* a backend with one stream and one scratch stack */
+typedef struct br_buf      br_buf;      /* opaque device memory */
+typedef struct br_items    br_items;    /* a catalogue prepared for score_topk by one backend */
+typedef struct br_prepared br_prepared; /* a weight matrix prepared for products by one backend */
 
 /* A row-major view; `offset` and `ld` (>= n_cols) in elements. buf == NULL: absent. */
 typedef struct br_mat {
@@ -96,6 +97,21 @@ typedef enum {
 
 /* ---- encoders ------------------------------------------------------------------------------- */
 
+/* What enters a matrix product: fp32, or values rounded to bfloat16 (ties to even). All else (sums,
+ * norms, softmax, gates, states) is fp32 in both. docs/MODELS.md says what each op rounds. */
+typedef enum { BR_PRECISION_FP32, BR_PRECISION_BF16 } br_precision;
+
+/* weight_prepare: a matrix rounded and packed once per model; ops take it beside its view, and an
+ * op without one packs per call, in fp32. The view must outlive *out. */
+typedef struct br_weight_args {
+    br_mat       weight_OI;
+    br_precision precision;
+    int32_t      n_blocks; /* equal groups of rows (heads), each on its own */
+    bool         is_transposed;
+} br_weight_args;
+br_status br_weight_prepare(br_dev *dev, const br_weight_args *args, br_prepared **out);
+void      br_prepared_free(br_prepared **weight);
+
 /* embed: the input vector of each event, encoders.md 4.3.
  *   out_ED[e] = scale * item_VD[item] + position_PD[pos] + gap_GD[min(G-1, floor(log2(1+gap)))]
  *             + type_AD[type] + constant_1D ; absent tables add nothing
@@ -131,14 +147,16 @@ typedef struct br_layer_norm_args {
 br_status br_op_layer_norm(br_dev *dev, const br_layer_norm_args *args);
 
 /* linear: out_RO = activation(x_RI weight_OI^T + bias_1O) + residual_RO (absent: 0).
- * out may be residual, never x. Cost 2*R*I*O flop. */
+ * out may be residual, never x. Cost 2*R*I*O flop. With weights prepared in bf16, x and (without a
+ * residual) out may be bf16 views: the values that the next product would round to. */
 typedef struct br_linear_args {
-    br_mat        x_RI;
-    br_mat        weight_OI;
-    br_mat        bias_1O;
-    br_activation activation;
-    br_mat        residual_RO;
-    br_mat        out_RO;
+    br_mat             x_RI;
+    br_mat             weight_OI;
+    br_mat             bias_1O;
+    br_activation      activation;
+    br_mat             residual_RO;
+    br_mat             out_RO;
+    const br_prepared *prepared; /* weight_OI, 1 block; or NULL */
 } br_linear_args;
 br_status br_op_linear(br_dev *dev, const br_linear_args *args);
 
@@ -156,6 +174,7 @@ typedef struct br_attention_args {
     int32_t        n_heads;
     int32_t        max_length;
     br_mat         out_ED;
+    br_precision   precision;
 } br_attention_args;
 br_status br_op_attention(br_dev *dev, const br_attention_args *args);
 
@@ -167,17 +186,19 @@ br_status br_op_attention(br_dev *dev, const br_attention_args *args);
  *        pad_x_1D (or absent) the x of the virtual pad event, bias ln(max_length - n)
  *   out  out_BD; zeros for an empty sequence */
 typedef struct br_attention_last_args {
-    const br_seqs *seqs;
-    br_mat         query_BD;
-    br_mat         x_ED;
-    br_mat         key_weight_DD;
-    br_mat         key_bias_1D;
-    br_mat         value_weight_DD;
-    br_mat         value_bias_1D;
-    br_mat         pad_x_1D;
-    int32_t        n_heads;
-    int32_t        max_length;
-    br_mat         out_BD;
+    const br_seqs     *seqs;
+    br_mat             query_BD;
+    br_mat             x_ED;
+    br_mat             key_weight_DD;
+    br_mat             key_bias_1D;
+    br_mat             value_weight_DD;
+    br_mat             value_bias_1D;
+    br_mat             pad_x_1D;
+    int32_t            n_heads;
+    int32_t            max_length;
+    br_mat             out_BD;
+    const br_prepared *key_prepared;   /* key_weight_DD in H blocks, transposed; or NULL */
+    const br_prepared *value_prepared; /* value_weight_DD in H blocks; or NULL, as the key's */
 } br_attention_last_args;
 br_status br_op_attention_last(br_dev *dev, const br_attention_last_args *args);
 
@@ -190,18 +211,21 @@ typedef struct br_last_rows_args {
 br_status br_op_last_rows(br_dev *dev, const br_last_rows_args *args);
 
 /* gru: one GRU layer over packed sequences, PyTorch gate order r, z, n (encoders.md 4.2).
- *   in   gate_E3H = W_ih x + b_ih; weight_hh_3HH, bias_hh_1x3H (absent: 0; b_hn stays inside r*()),
- *        start_BH (absent: 0); weight w: h <- h + w (F(h, e) - h)
+ *   in   gate_E3H = W_ih x + b_ih, or gate_V3H: that of every item, read by seqs->item_E;
+ *        weight_hh_3HH, bias_hh_1x3H (absent: 0; b_hn stays inside r*()), start_BH (absent: 0);
+ *        weight w: h <- h + w (F(h, e) - h)
  *   out  state_EH every state (or absent), last_BH the last one (or absent); an empty sequence
  *        keeps start_BH */
 typedef struct br_gru_args {
-    const br_seqs *seqs;
-    br_mat         gate_E3H;
-    br_mat         weight_hh_3HH;
-    br_mat         bias_hh_13H;
-    br_mat         start_BH;
-    br_mat         state_EH;
-    br_mat         last_BH;
+    const br_seqs     *seqs;
+    br_mat             gate_E3H;
+    br_mat             gate_V3H;
+    br_mat             weight_hh_3HH;
+    br_mat             bias_hh_13H;
+    br_mat             start_BH;
+    br_mat             state_EH;
+    br_mat             last_BH;
+    const br_prepared *prepared; /* weight_hh_3HH, 1 block; or NULL */
 } br_gru_args;
 br_status br_op_gru(br_dev *dev, const br_gru_args *args);
 

@@ -62,7 +62,7 @@ done:
 const br_architecture br_attention_architecture = {
     .n_weights     = br_attention_n_weights,
     .declare       = br_attention_declare,
-    .prepare       = br_attention_prepare_pads,
+    .prepare       = br_attention_prepare,
     .scratch_bytes = scratch_bytes,
     .encode        = encode,
 };

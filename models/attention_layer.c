@@ -7,23 +7,6 @@
 
 #include "models/encoder.h"
 
-typedef enum { FORM_POST, FORM_PRE, FORM_QUERY } block_form;
-
-static block_form form_of(const br_encoder_spec *spec)
-{
-    switch (spec->variant) {
-    case BR_VARIANT_PMIXER_A:
-    case BR_VARIANT_PMIXER_B:
-        return FORM_QUERY;
-    case BR_VARIANT_PMIXER_C_PRE:
-        return FORM_PRE;
-    case BR_VARIANT_PMIXER_C_POST:
-    case BR_VARIANT_RECBOLE:
-        break;
-    }
-    return FORM_POST;
-}
-
 static br_status norm(const br_attention_call *c, const br_norm *norm, br_mat x, br_mat out)
 {
     const br_layer_norm_args args = {.x_RD     = x,
@@ -34,16 +17,19 @@ static br_status norm(const br_attention_call *c, const br_norm *norm, br_mat x,
     return br_op_layer_norm(c->lane, &args);
 }
 
-/* Rows [part, part + n_parts) of the thirds of the input projection: 0 query, 1 key, 2 value. */
-static br_status project(const br_attention_call *c, int32_t part, int32_t n_parts, br_mat x,
+/* The input projection, or the part of it that `which` names. */
+static br_status project(const br_attention_call *c, br_attention_prepared which, br_mat x,
                          br_mat out)
 {
-    int64_t              dim  = c->encoder->spec->dim;
-    const br_linear_args args = {
-        .x_RI      = x,
-        .weight_OI = br_mat_rows(c->layer->qkv_weight_3DD, part * dim, n_parts * dim),
-        .bias_1O   = br_mat_cols(c->layer->qkv_bias_13D, part * dim, n_parts * dim),
-        .out_RO    = out};
+    int64_t              dim     = c->encoder->spec->dim;
+    int64_t              part    = which == BR_PREPARED_KEY_VALUE ? 1 : 0;
+    int64_t              n_parts = out.n_cols / dim;
+    const br_linear_args args    = {
+           .x_RI      = x,
+           .weight_OI = br_mat_rows(c->layer->qkv_weight_3DD, part * dim, n_parts * dim),
+           .bias_1O   = br_mat_cols(c->layer->qkv_bias_13D, part * dim, n_parts * dim),
+           .out_RO    = out,
+           .prepared  = c->layer->prepared[which]};
     return br_op_linear(c->lane, &args);
 }
 
@@ -54,7 +40,8 @@ static br_status project_out(const br_attention_call *c, br_mat mixed, br_mat st
                                  .weight_OI   = c->layer->out_weight_DD,
                                  .bias_1O     = c->layer->out_bias_1D,
                                  .residual_RO = state,
-                                 .out_RO      = state};
+                                 .out_RO      = state,
+                                 .prepared    = c->layer->prepared[BR_PREPARED_OUT]};
     return br_op_linear(c->lane, &args);
 }
 
@@ -66,12 +53,14 @@ static br_status feed_forward(const br_attention_call *c, br_mat x, br_mat inner
                                   .weight_OI  = c->layer->inner_weight_ID,
                                   .bias_1O    = c->layer->inner_bias_1I,
                                   .activation = c->encoder->spec->activation,
-                                  .out_RO     = inner};
+                                  .out_RO     = inner,
+                                  .prepared   = c->layer->prepared[BR_PREPARED_INNER]};
     const br_linear_args last  = {.x_RI        = inner,
                                   .weight_OI   = c->layer->outer_weight_DI,
                                   .bias_1O     = c->layer->outer_bias_1D,
                                   .residual_RO = out,
-                                  .out_RO      = out};
+                                  .out_RO      = out,
+                                  .prepared    = c->layer->prepared[BR_PREPARED_OUTER]};
 
     BR_TRY(st, br_op_linear(c->lane, &first));
     BR_TRY(st, br_op_linear(c->lane, &last));
@@ -82,17 +71,17 @@ done:
 /* What follows attention, in place: `x` holds residual + attention; `spare` is as wide. */
 static br_status finish_block(const br_attention_call *c, br_mat x, br_mat spare, br_mat inner)
 {
-    br_status  st   = BR_OK;
-    block_form form = form_of(c->encoder->spec);
+    br_status     st   = BR_OK;
+    br_block_form form = br_attention_form(c->encoder->spec);
 
-    if (form == FORM_PRE) {
+    if (form == BR_FORM_PRE) {
         BR_TRY(st, norm(c, &c->layer->ffn_norm, x, spare));
         BR_TRY(st, feed_forward(c, spare, inner, x));
         goto done;
     }
-    BR_TRY(st, norm(c, form == FORM_POST ? &c->layer->att_norm : &c->layer->ffn_norm, x, x));
+    BR_TRY(st, norm(c, form == BR_FORM_POST ? &c->layer->att_norm : &c->layer->ffn_norm, x, x));
     BR_TRY(st, feed_forward(c, x, inner, x));
-    if (form == FORM_POST)
+    if (form == BR_FORM_POST)
         BR_TRY(st, norm(c, &c->layer->ffn_norm, x, x));
 done:
     return st;
@@ -131,32 +120,35 @@ done:
 
 br_status br_attention_block(const br_attention_call *call, br_attention_work *work)
 {
-    br_status              st    = BR_OK;
-    const br_encoder_spec *s     = call->encoder->spec;
-    int64_t                dim   = s->dim;
-    block_form             form  = form_of(s);
-    br_mat                 qkv   = br_mat_reshape(work->work_EW, 3 * dim);
-    br_mat                 inner = br_mat_reshape(work->work_EW, s->inner);
-    br_attention_args      args  = {.seqs       = call->seqs,
-                                    .qkv_E3D    = qkv,
-                                    .n_heads    = s->n_heads,
-                                    .max_length = call->max_length,
-                                    .out_ED     = form == FORM_QUERY ? work->x_ED : work->y_ED};
+    br_status              st   = BR_OK;
+    const br_encoder_spec *s    = call->encoder->spec;
+    int64_t                dim  = s->dim;
+    br_block_form          form = br_attention_form(s);
+    br_mat                 qkv  = br_mat_reshape(work->work_EW, 3 * dim);
+    br_mat            inner     = br_mat_operand(work->work_EW, s->inner, call->encoder->precision);
+    br_attention_args args      = {.seqs       = call->seqs,
+                                   .qkv_E3D    = qkv,
+                                   .n_heads    = s->n_heads,
+                                   .max_length = call->max_length,
+                                   .out_ED     = form == BR_FORM_QUERY ? work->x_ED : work->y_ED,
+                                   .precision  = call->encoder->precision};
 
     if (call->has_pad) {
         args.pad_key_1D   = br_mat_rows(call->layer->pad_kv_2D, 0, 1);
         args.pad_value_1D = br_mat_rows(call->layer->pad_kv_2D, 1, 1);
     }
-    if (form != FORM_POST)
+    if (form != BR_FORM_POST)
         BR_TRY(st, norm(call, &call->layer->att_norm, work->x_ED, work->y_ED));
-    if (form == FORM_QUERY) {
-        BR_TRY(st, project(call, 0, 1, work->y_ED, br_mat_cols(qkv, 0, dim)));
-        BR_TRY(st, project(call, 1, 2, work->x_ED, br_mat_cols(qkv, dim, 2 * dim)));
+    if (form == BR_FORM_QUERY) {
+        BR_TRY(st, project(call, BR_PREPARED_QUERY, work->y_ED, br_mat_cols(qkv, 0, dim)));
+        BR_TRY(st,
+               project(call, BR_PREPARED_KEY_VALUE, work->x_ED, br_mat_cols(qkv, dim, 2 * dim)));
     } else {
-        BR_TRY(st, project(call, 0, 3, form == FORM_PRE ? work->y_ED : work->x_ED, qkv));
+        BR_TRY(st,
+               project(call, BR_PREPARED_QKV, form == BR_FORM_PRE ? work->y_ED : work->x_ED, qkv));
     }
     BR_TRY(st, br_op_attention(call->lane, &args));
-    if (form == FORM_QUERY) { /* the normed query carries on */
+    if (form == BR_FORM_QUERY) { /* the normed query carries on */
         br_mat swap = work->x_ED;
         work->x_ED  = work->y_ED;
         work->y_ED  = swap;
@@ -173,9 +165,9 @@ br_status br_attention_block_last(const br_attention_call *call, const br_attent
     br_status               st   = BR_OK;
     const br_encoder_spec  *s    = call->encoder->spec;
     int64_t                 dim  = s->dim;
-    block_form              form = form_of(s);
+    br_block_form           form = br_attention_form(s);
     br_mat                  key  = br_mat_rows(call->layer->qkv_weight_3DD, dim, dim);
-    br_mat                  x_ED = form == FORM_PRE ? work->y_ED : work->x_ED;
+    br_mat                  x_ED = form == BR_FORM_PRE ? work->y_ED : work->x_ED;
     const br_last_rows_args last = {call->seqs, work->x_ED, work->last_BD};
     br_attention_last_args  args = {
          .seqs            = call->seqs,
@@ -187,23 +179,26 @@ br_status br_attention_block_last(const br_attention_call *call, const br_attent
          .value_bias_1D   = br_mat_cols(call->layer->qkv_bias_13D, 2 * dim, dim),
          .n_heads         = s->n_heads,
          .max_length      = call->max_length,
-         .out_BD          = work->mixed_BD};
+         .out_BD          = work->mixed_BD,
+         .key_prepared    = call->layer->prepared[BR_PREPARED_KEY],
+         .value_prepared  = call->layer->prepared[BR_PREPARED_VALUE]};
 
     if (call->has_pad)
         args.pad_x_1D = call->layer->pad_x_1D;
     BR_TRY(st, br_op_last_rows(call->lane, &last));
-    if (form == FORM_PRE) {
+    if (form == BR_FORM_PRE) {
         BR_TRY(st, norm(call, &call->layer->att_norm, work->x_ED, work->y_ED));
         BR_TRY(st, norm(call, &call->layer->att_norm, work->last_BD, work->mixed_BD));
-        BR_TRY(st, project(call, 0, 1, work->mixed_BD, work->query_BD));
+        BR_TRY(st, project(call, BR_PREPARED_QUERY, work->mixed_BD, work->query_BD));
     } else {
-        if (form == FORM_QUERY)
+        if (form == BR_FORM_QUERY)
             BR_TRY(st, norm(call, &call->layer->att_norm, work->last_BD, work->last_BD));
-        BR_TRY(st, project(call, 0, 1, work->last_BD, work->query_BD));
+        BR_TRY(st, project(call, BR_PREPARED_QUERY, work->last_BD, work->query_BD));
     }
     BR_TRY(st, br_op_attention_last(call->lane, &args));
     BR_TRY(st, project_out(call, work->mixed_BD, work->last_BD));
-    BR_TRY(st, finish_block(call, work->last_BD, work->query_BD, work->inner_BI));
+    BR_TRY(st, finish_block(call, work->last_BD, work->query_BD,
+                            br_mat_operand(work->inner_BI, s->inner, call->encoder->precision)));
     if (br_is_left_padded(s)) {
         BR_TRY(st, norm(call, &call->encoder->last_norm, work->last_BD, out_BD));
     } else {

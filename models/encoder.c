@@ -36,6 +36,15 @@ br_mat br_mat_reshape(br_mat mat, int64_t n_cols)
     return mat;
 }
 
+br_mat br_mat_operand(br_mat mat, int64_t n_cols, br_precision precision)
+{
+    if (precision == BR_PRECISION_BF16) {
+        mat.dtype = BR_BF16;
+        mat.offset *= 2; /* in elements, which are half as large */
+    }
+    return br_mat_reshape(mat, n_cols);
+}
+
 void br_encoder_declare_tables(br_encoder *encoder, br_weights *weights)
 {
     const br_encoder_spec *s = encoder->spec;
@@ -55,6 +64,15 @@ void br_encoder_declare_tables(br_encoder *encoder, br_weights *weights)
 void br_encoder_free(br_encoder *encoder)
 {
     br_dev_free(&encoder->pad);
+    br_dev_free(&encoder->gate_V3H);
+    br_prepared_free(&encoder->prepared_dense);
+    for (int32_t l = 0; encoder->attention != NULL && l < encoder->spec->n_layers; l++)
+        for (int i = 0; i < BR_N_PREPARED; i++)
+            br_prepared_free(&encoder->attention[l].prepared[i]);
+    for (int32_t l = 0; encoder->gru != NULL && l < encoder->spec->n_layers; l++) {
+        br_prepared_free(&encoder->gru[l].prepared_ih);
+        br_prepared_free(&encoder->gru[l].prepared_hh);
+    }
     br_free(&encoder->attention);
     br_free(&encoder->gru);
 }

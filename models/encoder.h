@@ -12,6 +12,19 @@ typedef struct br_norm {
     br_mat beta_1D;
 } br_norm;
 
+/* Views of a layer's weights as they enter products: which ones, the block's form decides. */
+typedef enum {
+    BR_PREPARED_QKV,
+    BR_PREPARED_QUERY,
+    BR_PREPARED_KEY_VALUE,
+    BR_PREPARED_KEY, /* the last layer's, by heads */
+    BR_PREPARED_VALUE,
+    BR_PREPARED_OUT,
+    BR_PREPARED_INNER,
+    BR_PREPARED_OUTER,
+    BR_N_PREPARED
+} br_attention_prepared;
+
 typedef struct br_attention_layer {
     br_mat  qkv_weight_3DD; /* rows of the query, the key, the value */
     br_mat  qkv_bias_13D;
@@ -25,17 +38,21 @@ typedef struct br_attention_layer {
     br_mat  outer_bias_1D;
     br_mat  pad_x_1D;  /* what keys and values of a pad event are made from; left padding only */
     br_mat  pad_kv_2D; /* row 0 the key, row 1 the value */
+    br_prepared *prepared[BR_N_PREPARED];
 } br_attention_layer;
 
 typedef struct br_gru_layer {
-    br_mat weight_ih_3HI;
-    br_mat weight_hh_3HH;
-    br_mat bias_ih_13H;
-    br_mat bias_hh_13H;
+    br_mat       weight_ih_3HI;
+    br_mat       weight_hh_3HH;
+    br_mat       bias_ih_13H;
+    br_mat       bias_hh_13H;
+    br_prepared *prepared_ih;
+    br_prepared *prepared_hh;
 } br_gru_layer;
 
 typedef struct br_encoder {
     const br_encoder_spec *spec;
+    br_precision           precision;
     br_mat                 item_VD;
     br_mat                 position_PD;
     br_mat                 gap_GD;
@@ -47,7 +64,9 @@ typedef struct br_encoder {
     br_gru_layer          *gru;        /* [n_layers] */
     br_mat                 dense_weight_EH;
     br_mat                 dense_bias_1E;
-    br_mat                 pad; /* memory of the layers' pad views */
+    br_prepared           *prepared_dense;
+    br_mat                 gate_V3H; /* the first GRU layer's gates of every item; or absent */
+    br_mat                 pad;      /* memory of the layers' pad views */
 } br_encoder;
 
 /* Takes scratch of a lane, or only adds up what would be taken (lane NULL): one function states
@@ -58,6 +77,8 @@ typedef struct br_taker {
 } br_taker;
 br_status br_take(br_taker *taker, br_dtype dtype, int64_t n_rows, int64_t n_cols, br_mat *out);
 br_mat    br_mat_reshape(br_mat mat, int64_t n_cols); /* the same rows, dense, of fewer columns */
+/* The same, for values that only enter products: bf16 where these round to it. */
+br_mat    br_mat_operand(br_mat mat, int64_t n_cols, br_precision precision);
 
 /* One architecture. */
 typedef struct br_architecture {
@@ -106,6 +127,11 @@ br_status br_attention_block(const br_attention_call *call, br_attention_work *w
 /* The last block for the last event of each sequence, and the norm behind it. */
 br_status br_attention_block_last(const br_attention_call *call, const br_attention_work *work,
                                   br_mat out_BD);
+
+/* attention_prepare.c: weights made ready for their products. */
+typedef enum { BR_FORM_POST, BR_FORM_PRE, BR_FORM_QUERY } br_block_form;
+br_block_form br_attention_form(const br_encoder_spec *spec);
+br_status     br_attention_prepare(br_encoder *encoder, br_dev *dev);
 
 /* attention_pad.c: states of the pad event, layer by layer. */
 br_status br_attention_prepare_pads(br_encoder *encoder, br_dev *dev);

@@ -84,7 +84,7 @@ static br_status check_biases(const br_model *model)
 }
 
 br_status br_model_create(br_dev *dev, const br_model_spec *spec, const br_tensor *tensors,
-                          int32_t n_tensors, br_model **out)
+                          int32_t n_tensors, br_precision precision, br_model **out)
 {
     br_status st    = BR_OK;
     br_model *model = NULL;
@@ -99,6 +99,8 @@ br_status br_model_create(br_dev *dev, const br_model_spec *spec, const br_tenso
     BR_TRY(st, br_heads_upload_knots(model, dev));
     for (int32_t i = 0; i < spec->n_encoders; i++) {
         const br_architecture *kind = br_encoder_architecture(&spec->encoder[i]);
+
+        model->encoder[i].precision = precision;
         if (kind->prepare != NULL)
             BR_TRY(st, kind->prepare(&model->encoder[i], dev));
     }

@@ -28,9 +28,9 @@ br_status br_model_check_spec(const br_model_spec *spec);
 
 /* Checks that the tensors are exactly those the spec asks for (a missing one, a wrong shape, an
  * extra one: BR_E_INPUT naming it, shapes found and expected) and uploads them. The spec is copied,
- * tensors are not needed afterwards. */
+ * tensors are not needed afterwards. `precision` is the encoders'; fusion and heads are fp32. */
 br_status br_model_create(br_dev *dev, const br_model_spec *spec, const br_tensor *tensors,
-                          int32_t n_tensors, br_model **out);
+                          int32_t n_tensors, br_precision precision, br_model **out);
 void      br_model_destroy(br_model **model);
 const br_model_spec *br_model_spec_of(const br_model *model);
 
@@ -39,6 +39,11 @@ int64_t br_model_vocabulary_rows(const br_model *model, int32_t modality);
 br_mat  br_model_item_table(const br_model *model); /* [V, D], absent when item_table is "" */
 br_mat  br_model_item_bias(const br_model *model);  /* [V, 1] or absent */
 br_mat  br_model_head_item_bias(const br_model *model, int32_t head); /* [V, 1] or absent */
+
+/* Bytes that a GRU encoder keeps beside its weights: the first layer's gates of every row of its
+ * item table, where an event's depend on its item alone (no gaps, no types) and this is no more
+ * than 1 GiB; else 0. */
+int64_t br_gate_table_bytes(const br_encoder_spec *spec, int64_t n_rows);
 
 /* Scratch that one lane needs for a chunk of at most n_rows customers and n_events events. */
 size_t br_model_scratch_bytes(const br_model *model, int64_t n_rows, int64_t n_events);

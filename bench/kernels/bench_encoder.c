@@ -1,29 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Times the ops of one attention layer (post-LN, erf-GELU, inner width 4D), one lane, and prints
- * each as a share of the sgemm peak measured in the same run. A row's result is compared with ref
- * before its time is printed. Run by hand: bench_encoder [events per chunk]. */
+ * Times the ops of one attention layer (post-LN, erf-GELU, inner width 4D), one lane, in fp32 and
+ * in bf16, and prints each as a share of the peak measured in the same run: sgemm for fp32,
+ * products in registers for bf16. A row's result is compared with ref before its time is printed.
+ * Run by hand: bench_encoder [events per chunk]. */
 #include <cblas.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bench/kernels/dot_peak.h"
 #include "host/base/clock.h"
 #include "host/base/memory.h"
 #include "kernels/ops.h"
 
-#define LENGTH    50
-#define N_HEADS   2
-#define N_TIMED   15
-#define N_CHECKED 4 /* sequences compared with ref */
-#define TOLERANCE 2e-5
+#define LENGTH         50
+#define N_HEADS        2
+#define N_TIMED        15
+#define N_CHECKED      4 /* sequences compared with ref */
+#define TOLERANCE      2e-5
+#define TOLERANCE_BF16 2e-2 /* a sum's last bits may round the next operand the other way */
+
+enum { QKV, OUT, IN, BACK, KEY, VALUE, N_WEIGHTS };
 
 typedef struct layer {
-    br_dev  *dev;
-    int64_t  width;
-    int64_t  inner;
-    int64_t  n_seqs;
-    br_seqs  seqs;
+    br_dev      *dev;
+    br_precision precision;
+    br_prepared *prepared[N_WEIGHTS];
+    int64_t      width;
+    int64_t      inner;
+    int64_t      n_seqs;
+    br_seqs      seqs;
     br_mat   item_VD, position_PD, x_ED, qkv_E3D, att_ED, y_ED, ffn_EI, out_ED, query_BD, last_BD;
     br_mat   weight_qkv, weight_out, weight_in, weight_back, bias_1I, gamma_1D, beta_1D;
     int32_t *offset_B1;
@@ -68,7 +75,26 @@ done:
     return st;
 }
 
-static br_status layer_open(br_backend backend, int64_t width, int64_t n_seqs, layer *l)
+static br_status prepare(layer *l)
+{
+    br_status            st            = BR_OK;
+    int64_t              width         = l->width;
+    const br_weight_args of[N_WEIGHTS] = {
+        [QKV]   = {l->weight_qkv, l->precision, 1, false},
+        [OUT]   = {l->weight_out, l->precision, 1, false},
+        [IN]    = {l->weight_in, l->precision, 1, false},
+        [BACK]  = {l->weight_back, l->precision, 1, false},
+        [KEY]   = {br_mat_rows(l->weight_qkv, width, width), l->precision, N_HEADS, true},
+        [VALUE] = {br_mat_rows(l->weight_qkv, 2 * width, width), l->precision, N_HEADS, false}};
+
+    for (int i = 0; i < N_WEIGHTS; i++)
+        BR_TRY(st, br_weight_prepare(l->dev, &of[i], &l->prepared[i]));
+done:
+    return st;
+}
+
+static br_status layer_open(br_backend backend, br_precision precision, int64_t width,
+                            int64_t n_seqs, layer *l)
 {
     br_status st      = BR_OK;
     int64_t   e       = n_seqs * LENGTH;
@@ -76,7 +102,7 @@ static br_status layer_open(br_backend backend, int64_t width, int64_t n_seqs, l
     float     scale   = (float)(1.7 / sqrt((double)width));
     br_dev   *dev;
 
-    *l = (layer){.width = width, .inner = 4 * width, .n_seqs = n_seqs};
+    *l = (layer){.precision = precision, .width = width, .inner = 4 * width, .n_seqs = n_seqs};
     BR_TRY(st, br_dev_open(backend, 1 << 20, &l->dev));
     dev = l->dev;
     BR_TRY(st, fill_seqs(l, n_items));
@@ -97,6 +123,7 @@ static br_status layer_open(br_backend backend, int64_t width, int64_t n_seqs, l
     BR_TRY(st, fill(dev, 1, l->inner, 0.1f, &l->bias_1I));
     BR_TRY(st, fill(dev, 1, width, 1.0f, &l->gamma_1D));
     BR_TRY(st, fill(dev, 1, width, 0.1f, &l->beta_1D));
+    BR_TRY(st, prepare(l));
 done:
     return st;
 }
@@ -109,6 +136,8 @@ static void layer_close(layer *l)
                       &l->weight_qkv,     &l->weight_out,  &l->weight_in, &l->weight_back,
                       &l->bias_1I,        &l->gamma_1D,    &l->beta_1D};
 
+    for (int i = 0; i < N_WEIGHTS; i++)
+        br_prepared_free(&l->prepared[i]);
     for (size_t i = 0; i < sizeof mats / sizeof *mats; i++)
         br_dev_free(mats[i]);
     br_free(&l->offset_B1);
@@ -131,7 +160,8 @@ static br_status run_qkv(layer *l)
                         &(br_linear_args){.x_RI      = l->x_ED,
                                           .weight_OI = l->weight_qkv,
                                           .bias_1O   = br_mat_cols(l->bias_1I, 0, 3 * l->width),
-                                          .out_RO    = l->qkv_E3D});
+                                          .out_RO    = l->qkv_E3D,
+                                          .prepared  = l->prepared[QKV]});
 }
 
 static br_status run_attention(layer *l)
@@ -140,7 +170,8 @@ static br_status run_attention(layer *l)
                                                         .qkv_E3D    = l->qkv_E3D,
                                                         .n_heads    = N_HEADS,
                                                         .max_length = LENGTH,
-                                                        .out_ED     = l->att_ED});
+                                                        .out_ED     = l->att_ED,
+                                                        .precision  = l->precision});
 }
 
 static br_status run_out(layer *l)
@@ -149,7 +180,8 @@ static br_status run_out(layer *l)
                                                   .weight_OI   = l->weight_out,
                                                   .bias_1O     = l->beta_1D,
                                                   .residual_RO = l->x_ED,
-                                                  .out_RO      = l->y_ED});
+                                                  .out_RO      = l->y_ED,
+                                                  .prepared    = l->prepared[OUT]});
 }
 
 static br_status run_norm(layer *l)
@@ -167,7 +199,8 @@ static br_status run_ffn_in(layer *l)
                                                   .weight_OI  = l->weight_in,
                                                   .bias_1O    = l->bias_1I,
                                                   .activation = BR_ACT_GELU,
-                                                  .out_RO     = l->ffn_EI});
+                                                  .out_RO     = l->ffn_EI,
+                                                  .prepared   = l->prepared[IN]});
 }
 
 static br_status run_ffn_back(layer *l)
@@ -176,7 +209,8 @@ static br_status run_ffn_back(layer *l)
                                                   .weight_OI   = l->weight_back,
                                                   .bias_1O     = l->beta_1D,
                                                   .residual_RO = l->y_ED,
-                                                  .out_RO      = l->out_ED});
+                                                  .out_RO      = l->out_ED,
+                                                  .prepared    = l->prepared[BACK]});
 }
 
 static br_status run_last(layer *l)
@@ -192,7 +226,9 @@ static br_status run_last(layer *l)
                     .value_bias_1D   = l->beta_1D,
                     .n_heads         = N_HEADS,
                     .max_length      = LENGTH,
-                    .out_BD          = l->last_BD});
+                    .out_BD          = l->last_BD,
+                    .key_prepared    = l->prepared[KEY],
+                    .value_prepared  = l->prepared[VALUE]});
 }
 
 static br_status run_layer(layer *l)
@@ -254,19 +290,21 @@ static double sgemm_peak(void)
 }
 
 /* Adds the elements that leave the tolerance: `want` is the first rows, from ref. */
-static br_status count_wrong(br_dev *dev, br_mat out, br_dev *ref, br_mat want, int64_t *n_wrong)
+static br_status count_wrong(const layer *l, br_mat out, const layer *ref, br_mat want,
+                             int64_t *n_wrong)
 {
-    br_status st     = BR_OK;
-    int64_t   n      = want.n_rows * want.n_cols;
-    float    *got_n  = NULL;
-    float    *want_n = NULL;
+    br_status st        = BR_OK;
+    int64_t   n         = want.n_rows * want.n_cols;
+    float    *got_n     = NULL;
+    float    *want_n    = NULL;
+    double    tolerance = l->precision == BR_PRECISION_BF16 ? TOLERANCE_BF16 : TOLERANCE;
 
     BR_ALLOC(st, got_n, n, "bench result");
     BR_ALLOC(st, want_n, n, "bench result of ref");
-    BR_TRY(st, br_download(dev, br_mat_rows(out, 0, want.n_rows), got_n));
-    BR_TRY(st, br_download(ref, want, want_n));
+    BR_TRY(st, br_download(l->dev, br_mat_rows(out, 0, want.n_rows), got_n));
+    BR_TRY(st, br_download(ref->dev, want, want_n));
     for (int64_t i = 0; i < n; i++)
-        if (!(fabs((double)got_n[i] - want_n[i]) <= TOLERANCE * fmax(1.0, fabs(want_n[i]))))
+        if (!(fabs((double)got_n[i] - want_n[i]) <= tolerance * fmax(1.0, fabs(want_n[i]))))
             ++*n_wrong;
 done:
     br_free(&got_n);
@@ -284,13 +322,13 @@ static br_status check(layer *l, layer *ref, int64_t *n_wrong)
     BR_TRY(st, run_last(l));
     BR_TRY(st, run_layer(ref));
     BR_TRY(st, run_last(ref));
-    BR_TRY(st, count_wrong(l->dev, l->out_ED, ref->dev, ref->out_ED, n_wrong));
-    BR_TRY(st, count_wrong(l->dev, l->last_BD, ref->dev, ref->last_BD, n_wrong));
+    BR_TRY(st, count_wrong(l, l->out_ED, ref, ref->out_ED, n_wrong));
+    BR_TRY(st, count_wrong(l, l->last_BD, ref, ref->last_BD, n_wrong));
 done:
     return st;
 }
 
-static br_status bench_width(int64_t width, int64_t n_seqs, double peak)
+static br_status bench_width(br_precision precision, int64_t width, int64_t n_seqs, double peak)
 {
     br_status st = BR_OK;
     layer     l = {0}, ref = {0};
@@ -310,8 +348,8 @@ static br_status bench_width(int64_t width, int64_t n_seqs, double peak)
                 {"attention_last", run_last, 4 * N_HEADS * d + 4 * d * d / LENGTH},
                 {"layer", run_layer, 24 * d * d + 2 * d * (LENGTH + 1) + 17 * d}};
 
-    BR_TRY(st, layer_open(BR_BACKEND_CPU, width, n_seqs, &l));
-    BR_TRY(st, layer_open(BR_BACKEND_REF, width, N_CHECKED, &ref));
+    BR_TRY(st, layer_open(BR_BACKEND_CPU, precision, width, n_seqs, &l));
+    BR_TRY(st, layer_open(BR_BACKEND_REF, precision, width, N_CHECKED, &ref));
     BR_TRY(st, check(&l, &ref, &n_wrong));
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         double s[3];
@@ -319,9 +357,10 @@ static br_status bench_width(int64_t width, int64_t n_seqs, double peak)
 
         BR_TRY(st, time_step(&l, rows[i].fn, s));
         gflops = rows[i].flop * n_events * 1e-9 / s[1];
-        printf("%-16s %4lld %6lld  %8.1f %8.1f %8.1f  %8.1f  %6.1f  %6lld\n", rows[i].name,
-               (long long)width, (long long)n_seqs, s[0] * 1e6, s[1] * 1e6, s[2] * 1e6, gflops,
-               100 * gflops / peak, (long long)n_wrong);
+        printf("%-16s %s %4lld %6lld  %8.1f %8.1f %8.1f  %8.1f  %6.1f  %6lld\n", rows[i].name,
+               precision == BR_PRECISION_BF16 ? "bf16" : "fp32", (long long)width,
+               (long long)n_seqs, s[0] * 1e6, s[1] * 1e6, s[2] * 1e6, gflops, 100 * gflops / peak,
+               (long long)n_wrong);
     }
 done:
     layer_close(&l);
@@ -335,18 +374,23 @@ int main(int argc, char **argv)
     int64_t   n_events = argc > 1 ? atoll(argv[1]) : 2000;
     int64_t   n_seqs   = n_events / LENGTH > N_CHECKED ? n_events / LENGTH : N_CHECKED;
     br_dev   *dev      = NULL;
-    double    peak;
+    double    peak[2];
 
     BR_TRY(st, br_dev_open(BR_BACKEND_CPU, 0, &dev));
-    peak = sgemm_peak();
+    peak[BR_PRECISION_FP32] = sgemm_peak();
+    peak[BR_PRECISION_BF16] = br_bench_peak_bf16();
     printf("# batchrank %s, %s, one lane, processor time\n", BR_VERSION, br_dev_description(dev));
-    printf("# %d events per sequence, inner width 4D, %d heads; peak: sgemm 768^3 %.1f GFLOP/s\n",
-           LENGTH, N_HEADS, peak);
     printf(
-        "# op                D   seqs     time min      med      max   GFLOP/s   %%peak  #wrong\n");
-    printf("#                                      us       us       us\n");
-    BR_TRY(st, bench_width(64, n_seqs, peak));
-    BR_TRY(st, bench_width(128, n_seqs, peak));
+        "# %d events per sequence, inner width 4D, %d heads; peaks: sgemm 768^3 %.1f GFLOP/s, bf16 "
+        "in registers %.1f\n",
+        LENGTH, N_HEADS, peak[0], peak[1]);
+    printf("# op             mode    D   seqs     time min      med      max   GFLOP/s   %%peak  "
+           "#wrong\n");
+    printf("#                                           us       us       us\n");
+    for (int i = 0; i < 2 && peak[i] > 0.0; i++) {
+        BR_TRY(st, bench_width((br_precision)i, 64, n_seqs, peak[i]));
+        BR_TRY(st, bench_width((br_precision)i, 128, n_seqs, peak[i]));
+    }
 done:
     br_dev_close(&dev);
     if (st != BR_OK)

@@ -21,7 +21,8 @@ typedef struct br_config_list {
     char   *item[BR_CONFIG_MAX_NAMES];
 } br_config_list;
 
-/* In the order of BR_CHOICES_FALLBACK; run_backend holds a br_backend, log_level a br_log_level. */
+/* In the order of BR_CHOICES_FALLBACK; run_backend holds a br_backend, run_precision a
+ * br_precision, log_level a br_log_level. */
 enum { BR_FALLBACK_NONE, BR_FALLBACK_POPULARITY };
 
 #define BR_FIELD_PATH   char *

@@ -19,9 +19,10 @@
 #define BR_KEY_SHAPING  2
 #define BR_KEY_LOCAL    4
 
-#define BR_CHOICES_BACKEND  "auto|ref|cpu|cuda"
-#define BR_CHOICES_FALLBACK "none|popularity"
-#define BR_CHOICES_LEVEL    "error|warn|info|debug"
+#define BR_CHOICES_BACKEND   "auto|ref|cpu|cuda"
+#define BR_CHOICES_FALLBACK  "none|popularity"
+#define BR_CHOICES_PRECISION "fp32|bf16"
+#define BR_CHOICES_LEVEL     "error|warn|info|debug"
 
 /* clang-format off */
 #define BR_CONFIG_KEYS(X) \
@@ -53,6 +54,9 @@
       "timeline that popularity counts; empty: every timeline of catalogue items", "") \
     X(CHOICE, "run.backend", run_backend, "auto", 0, 0, 0, \
       "where the arithmetic runs; auto: a usable GPU, else cpu", BR_CHOICES_BACKEND) \
+    X(CHOICE, "run.precision", run_precision, "fp32", 0, 0, BR_KEY_SHAPING, \
+      "what the encoders multiply: fp32, or values rounded to bfloat16 (sums stay fp32): faster, " \
+      "x_u differs in the third digit", BR_CHOICES_PRECISION) \
     X(INT, "run.threads", run_threads, "0", 0, 256, BR_KEY_LOCAL, \
       "lanes (threads); 0: one per core", "") \
     X(TIME, "run.as_of", run_as_of, "", 0, 0, BR_KEY_SHAPING, \

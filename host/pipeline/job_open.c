@@ -10,9 +10,9 @@
 #include "host/pipeline/job.h"
 #include "host/pipeline/popularity.h"
 
-/* Events of a chunk: attention activations of 2,048 events stay in a core's caches; a recurrent
+/* Events of a chunk: attention activations of 256 events stay in a core's caches; a recurrent
  * step wants many customers at once. */
-#define ATTENTION_CHUNK_EVENTS 2048
+#define ATTENTION_CHUNK_EVENTS 256
 #define OTHER_CHUNK_EVENTS     16384
 
 static int64_t upload_bytes(int64_t n_rows, int64_t n_events)
@@ -52,7 +52,8 @@ static br_status open_device(br_job *job)
     br_status st = BR_OK;
 
     BR_TRY(st, br_dev_open(job->config->run_backend, 0, &job->dev));
-    br_log(BR_LOG_INFO, "run", "backend %s", br_dev_description(job->dev));
+    br_log(BR_LOG_INFO, "run", "backend %s, encoders in %s", br_dev_description(job->dev),
+           job->config->run_precision == BR_PRECISION_BF16 ? "bf16" : "fp32");
     job->n_lanes = job->config->run_threads > 0 ? (int32_t)job->config->run_threads : br_n_cores();
     if (job->n_lanes > BR_MAX_LANES)
         job->n_lanes = BR_MAX_LANES;
@@ -81,7 +82,8 @@ static br_status open_model(br_job *job)
     if (s->bundle == NULL)
         return BR_OK;
     tensors = br_bundle_tensors(s->bundle, &n_tensors);
-    BR_TRY(st, br_model_create(job->dev, s->spec, tensors, n_tensors, &job->model));
+    BR_TRY(st, br_model_create(job->dev, s->spec, tensors, n_tensors,
+                               (br_precision)job->config->run_precision, &job->model));
     for (int32_t m = 0; m < s->n_encoders; m++) {
         const br_encoder_spec *e = &s->spec->encoder[m];
 

@@ -15,6 +15,12 @@ void      br_cpu_close(br_dev *dev);
  * and stays there: nothing is allocated once each op has been seen. */
 br_status br_cpu_workspace(br_dev *dev, int64_t n_floats, float **out);
 
+/* Does the lane multiply bf16 by the processor's own instruction? Tests can take it away. */
+bool br_cpu_uses_dot(const br_dev *dev);
+void br_cpu_forbid_dot(br_dev *dev);
+
+br_status br_cpu_weight_prepare(br_dev *dev, br_prepared *weight);
+void      br_cpu_weight_release(br_prepared *weight);
 br_status br_cpu_embed(br_dev *dev, const br_embed_args *args);
 br_status br_cpu_layer_norm(br_dev *dev, const br_layer_norm_args *args);
 br_status br_cpu_linear(br_dev *dev, const br_linear_args *args);

@@ -4,17 +4,21 @@
 #include <stdio.h>
 
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/encoder/gemm_bf16.h"
 
 typedef struct lane {
     float  *memory;
     int64_t n_floats;
+    bool    has_dot;
 } lane;
 
 static const char *vector_name(void)
 {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return __builtin_cpu_supports("avx512f") ? "AVX-512" : "AVX2";
+        return br_cpu_has_dot()                    ? "AVX-512 BF16"
+               : __builtin_cpu_supports("avx512f") ? "AVX-512"
+                                                   : "AVX2";
 #endif
     return "no AVX2";
 }
@@ -25,7 +29,8 @@ br_status br_cpu_open(br_dev *dev)
     lane     *native = NULL;
 
     BR_ALLOC(st, native, 1, "lane of the cpu backend");
-    dev->native = native;
+    dev->native     = native;
+    native->has_dot = br_cpu_has_dot();
     snprintf(dev->description, sizeof dev->description, "cpu: %s", vector_name());
 done:
     return st;
@@ -55,4 +60,14 @@ br_status br_cpu_workspace(br_dev *dev, int64_t n_floats, float **out)
     *out = native->memory;
 done:
     return st;
+}
+
+bool br_cpu_uses_dot(const br_dev *dev)
+{
+    return ((const lane *)dev->native)->has_dot;
+}
+
+void br_cpu_forbid_dot(br_dev *dev)
+{
+    ((lane *)dev->native)->has_dot = false;
 }

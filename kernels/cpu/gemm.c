@@ -2,7 +2,8 @@
  *
  * Blocks of 6 rows by 16 columns held in registers: 12 accumulators of 8 lanes leave room for two
  * weight vectors and one broadcast input in AVX2's 16 registers. Panels are the outer loop: one
- * panel stays in the first-level cache while all rows pass. Called by every projection. */
+ * panel stays in the first-level cache while all rows pass. Processors with AVX-512 take
+ * gemm_wide.c instead. Called by every projection. */
 #include "kernels/cpu/gemm.h"
 
 #include <string.h>
@@ -131,11 +132,19 @@ static void put_block(const br_cpu_gemm_args *args, block_fn run, int64_t r, int
         memcpy(out + i * args->ld_out, side_RC + i * BR_GEMM_COLS, (size_t)n_cols * sizeof(float));
 }
 
-void br_cpu_gemm(const br_cpu_gemm_args *args)
+void br_cpu_gemm_narrow(const br_cpu_gemm_args *args)
 {
     block_fn run = pick_block();
 
     for (int64_t o = 0; o < args->n_out; o += BR_GEMM_COLS)
         for (int64_t r = 0; r < args->n_rows; r += BR_GEMM_ROWS)
             put_block(args, run, r, o);
+}
+
+void br_cpu_gemm(const br_cpu_gemm_args *args)
+{
+    if (br_cpu_has_wide())
+        br_cpu_gemm_wide(args);
+    else
+        br_cpu_gemm_narrow(args);
 }

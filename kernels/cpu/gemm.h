@@ -6,6 +6,7 @@
 #ifndef BR_KERNELS_CPU_GEMM_H
 #define BR_KERNELS_CPU_GEMM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define BR_GEMM_ROWS 6  /* rows of one register block */
@@ -39,5 +40,11 @@ typedef struct br_cpu_gemm_args {
     int64_t      ld_out;
 } br_cpu_gemm_args;
 void br_cpu_gemm(const br_cpu_gemm_args *args);
+
+/* Its two forms: blocks of 6 x 16 (AVX2, or plain loops), and gemm_wide.c's for AVX-512. Where both
+ * have fused multiply-adds they give the same bits. */
+bool br_cpu_has_wide(void);
+void br_cpu_gemm_wide(const br_cpu_gemm_args *args);
+void br_cpu_gemm_narrow(const br_cpu_gemm_args *args);
 
 #endif

@@ -68,19 +68,23 @@ static void attend(const head *h)
 {
     const br_attention_last_args *args   = h->args;
     int64_t                       n_cols = args->x_ED.n_cols;
-    const float *q_D    = br_mat_f32(args->query_BD) + h->b * args->query_BD.ld + h->row;
-    const float *bk_D   = br_mat_f32(args->key_bias_1D);
-    const float *bv_D   = br_mat_f32(args->value_bias_1D);
-    float       *out_D  = br_mat_f32(args->out_BD) + h->b * args->out_BD.ld + h->row;
-    double       q_bias = 0.0;
+    const float *q_D       = br_mat_f32(args->query_BD) + h->b * args->query_BD.ld + h->row;
+    const float *bk_D      = br_mat_f32(args->key_bias_1D);
+    const float *bv_D      = br_mat_f32(args->value_bias_1D);
+    float       *out_D     = br_mat_f32(args->out_BD) + h->b * args->out_BD.ld + h->row;
+    double       q_bias    = 0.0;
+    br_precision precision = br_prepared_precision(args->key_prepared);
 
     for (int64_t c = 0; c < h->width && bk_D != NULL; c++)
         q_bias += (double)q_D[c] * bk_D[h->row + c];
     for (int64_t d = 0; d < n_cols; d++) {
         h->u_D[d] = 0.0;
         for (int64_t c = 0; c < h->width; c++)
-            h->u_D[d] += (double)q_D[c] *
-                         br_mat_f32(args->key_weight_DD)[(h->row + c) * args->key_weight_DD.ld + d];
+            h->u_D[d] +=
+                br_ref_operand(q_D[c], precision) *
+                br_ref_operand(
+                    br_mat_f32(args->key_weight_DD)[(h->row + c) * args->key_weight_DD.ld + d],
+                    precision);
     }
     softmax(h, q_bias);
     for (int64_t d = 0; d < n_cols; d++) {
@@ -88,12 +92,16 @@ static void attend(const head *h)
         for (int64_t slot = 0; slot <= h->n; slot++)
             if (h->weight_T[slot] > 0.0)
                 h->c_D[d] += h->weight_T[slot] * x_at(h, slot)[d];
+        h->c_D[d] = br_ref_operand(h->c_D[d], precision);
     }
     for (int64_t c = 0; c < h->width; c++) {
         double sum = bv_D == NULL ? 0.0 : bv_D[h->row + c];
         for (int64_t d = 0; d < n_cols; d++)
-            sum += h->c_D[d] *
-                   br_mat_f32(args->value_weight_DD)[(h->row + c) * args->value_weight_DD.ld + d];
+            sum +=
+                h->c_D[d] *
+                br_ref_operand(
+                    br_mat_f32(args->value_weight_DD)[(h->row + c) * args->value_weight_DD.ld + d],
+                    precision);
         out_D[c] = (float)sum;
     }
 }

@@ -18,19 +18,21 @@ static double recur(const br_gru_args *args, const float *h_H, int64_t row)
 {
     const float *bias_3H  = br_mat_f32(args->bias_hh_13H);
     const float *weight_H = br_mat_f32(args->weight_hh_3HH) + row * args->weight_hh_3HH.ld;
-    double       sum      = 0.0;
+    double       sum      = br_ref_dot(weight_H, h_H, args->weight_hh_3HH.n_cols,
+                                       br_prepared_precision(args->prepared));
 
-    for (int64_t i = 0; i < args->weight_hh_3HH.n_cols; i++)
-        sum += (double)weight_H[i] * (double)h_H[i];
     return sum + (bias_3H == NULL ? 0.0 : bias_3H[row]);
 }
 
 static void step(const br_gru_args *args, int64_t e, const float *h_H, float *next_H)
 {
-    const float *gate_3H = br_mat_f32(args->gate_E3H) + e * args->gate_E3H.ld;
-    const float *w_E     = br_mat_f32(args->seqs->weight_E);
-    int64_t      n       = args->weight_hh_3HH.n_cols;
-    double       w       = w_E == NULL ? 1.0 : w_E[e];
+    const float *gate_3H =
+        args->gate_V3H.buf == NULL
+            ? br_mat_f32(args->gate_E3H) + e * args->gate_E3H.ld
+            : br_mat_f32(args->gate_V3H) + br_mat_i32(args->seqs->item_E)[e] * args->gate_V3H.ld;
+    const float *w_E = br_mat_f32(args->seqs->weight_E);
+    int64_t      n   = args->weight_hh_3HH.n_cols;
+    double       w   = w_E == NULL ? 1.0 : w_E[e];
 
     for (int64_t i = 0; i < n; i++) {
         double r = sigmoid(gate_3H[i] + recur(args, h_H, i));
@@ -63,6 +65,9 @@ br_status br_ref_gru(br_dev *dev, const br_gru_args *args)
         else
             memcpy(h_H, start_BH + b * args->start_BH.ld, row_bytes);
         for (int64_t e = offset[b]; e < offset[b + 1]; e++) {
+            if (args->gate_V3H.buf != NULL)
+                BR_TRY(st, br_ref_check_row("gru: item_E", e, br_mat_i32(args->seqs->item_E)[e],
+                                            args->gate_V3H.n_rows));
             step(args, e, h_H, next_H);
             memcpy(h_H, next_H, row_bytes);
             if (state_EH != NULL)

@@ -7,6 +7,7 @@
 #define BR_KERNELS_REF_REF_H
 
 #include "kernels/backend.h"
+#include "kernels/bf16.h"
 
 /* memory.c: buffers in host memory, for ref and cpu */
 br_status br_ref_open(br_dev *dev);
@@ -38,6 +39,15 @@ void      br_ref_items_release(br_items *items);
 br_status br_ref_score_topk(br_dev *dev, br_score_topk_args *args);
 br_status br_ref_score_pairs(br_dev *dev, const br_score_pairs_args *args);
 br_status br_ref_calibrate(br_dev *dev, const br_calibrate_args *args);
+
+/* What the precisions mean: an operand of a matrix product as it is, or rounded to bfloat16. */
+static inline double br_ref_operand(double x, br_precision precision)
+{
+    return precision == BR_PRECISION_BF16 ? (double)br_bf16((float)x) : x;
+}
+
+/* linear.c: the dot product of two rows of operands */
+double br_ref_dot(const float *a, const float *b, int64_t n, br_precision precision);
 
 /* BR_E_SELFCHECK unless 0 <= row < n_rows: a host backend never reads outside a table. */
 br_status br_ref_check_row(const char *op, int64_t at, int64_t row, int64_t n_rows);

@@ -244,6 +244,11 @@ def main():
         check_same_bits(folder, lists)
         check_encode(folder, d, lists)
         run("verify", folder / "run", "--samples", U)
+        run("run", folder / "job.json", "--set", f"output.path={folder}/run-bf16", "--set",
+            "run.precision=bf16")
+        half = read_parts(folder / "run-bf16")["vector"]
+        assert 1e-6 < np.abs(half - lists["vector"]).max() < 5e-2
+        print(run("verify", folder / "run-bf16", "--samples", U))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT.parent / "shared" / "data"
+DATA = Path(os.environ.get("BR_TEST_DATA", ROOT.parent / "shared" / "data"))
 SASREC = DATA / "sasrec-ml1m"
 BATCHRANK = os.environ.get("BATCHRANK", str(ROOT / "build" / "cpu" / "batchrank"))
 
@@ -177,4 +177,5 @@ def main():
         check_lists(folder, "new", 2)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "kernels/cpu/cpu.h"
+
 #define MAX_FLOATS    ((int64_t)1 << 21)
 #define SCRATCH_BYTES ((size_t)1 << 20)
 #define STRIDE_BEFORE 3
@@ -47,11 +49,12 @@ float op_value(bool is_small, uint64_t stream, uint64_t a, uint64_t b, uint64_t 
     return (float)(bits >> 40) * 0x1p-23f - 1.0f;
 }
 
-static br_dev *devs[BR_BACKEND_CUDA + 1];
+enum { WITHOUT_DOT = BR_BACKEND_CUDA + 1, N_DEVS };
+static br_dev *devs[N_DEVS];
 
 static void close_devs(void)
 {
-    for (int i = 0; i <= BR_BACKEND_CUDA; i++)
+    for (int i = 0; i < N_DEVS; i++)
         br_dev_close(&devs[i]);
 }
 
@@ -65,6 +68,33 @@ br_dev *op_dev(br_backend backend)
     if (devs[backend] == NULL)
         assert_int_equal(br_dev_open(backend, SCRATCH_BYTES, &devs[backend]), BR_OK);
     return devs[backend];
+}
+
+br_dev *op_dev_without_dot(void)
+{
+    (void)op_dev(BR_BACKEND_CPU);
+    if (devs[WITHOUT_DOT] == NULL) {
+        assert_int_equal(br_dev_open(BR_BACKEND_CPU, SCRATCH_BYTES, &devs[WITHOUT_DOT]), BR_OK);
+        br_cpu_forbid_dot(devs[WITHOUT_DOT]);
+    }
+    return devs[WITHOUT_DOT];
+}
+
+br_precision op_precision(const op_run *run)
+{
+    return run->mode == OP_BF16 ? BR_PRECISION_BF16 : BR_PRECISION_FP32;
+}
+
+const br_prepared *op_prepare(op_run *run, br_mat weight_OI, int32_t n_blocks, bool is_transposed)
+{
+    br_weight_args args = {weight_OI, op_precision(run), n_blocks, is_transposed};
+    br_prepared  **slot = &run->prepared[run->n_prepared];
+
+    if (run->mode == OP_PLAIN)
+        return NULL;
+    assert_true(run->n_prepared++ < OP_MAX_PREPARED);
+    assert_int_equal(br_weight_prepare(run->dev, &args, slot), BR_OK);
+    return *slot;
 }
 
 br_mat op_put(op_run *run, br_dtype dtype, int64_t n_rows, int64_t n_cols, const void *values)
@@ -146,6 +176,9 @@ void op_begin(op_run *run, br_dev *dev, const op_shape *shape, const int32_t *id
 
 void op_end(op_run *run)
 {
+    for (int32_t i = 0; i < run->n_prepared; i++)
+        br_prepared_free(&run->prepared[i]);
+    run->n_prepared = 0;
     for (int32_t i = 0; i < run->n_mats; i++)
         br_dev_free(&run->mat[i]);
     run->n_mats = 0;
@@ -255,62 +288,84 @@ void op_compare(const char *what, const float *got, const float *want, int64_t n
     }
 }
 
-static int64_t run_ids(const op_check *check, br_dev *dev, const op_shape *shape,
-                       const int32_t *id_B, int32_t n_seqs, float *by_id)
+/* One check on one device in one mode. */
+typedef struct way {
+    const op_check *check;
+    br_dev         *dev;
+    const op_shape *shape;
+    op_mode         mode;
+} way;
+
+static int64_t run_ids(const way *w, const int32_t *id_B, int32_t n_seqs, float *by_id)
 {
     op_run  run;
     int64_t n;
 
-    op_begin(&run, dev, shape, id_B, n_seqs);
-    n = check->fn(&run, by_id);
+    op_begin(&run, w->dev, w->shape, id_B, n_seqs);
+    run.mode = w->mode;
+    n        = w->check->fn(&run, by_id);
     op_end(&run);
     assert_true(n <= MAX_FLOATS);
     return n;
 }
 
-/* All at once, backwards, and one by one: the same bits. Leaves them in `all`. */
-static int64_t run_every_way(const op_check *check, br_backend backend, const op_shape *shape,
-                             float *all, float *other)
+static const char *name_of(const way *w, const char *what, char text[200])
 {
-    br_dev *dev = op_dev(backend);
-    int32_t id_B[OP_MAX_SEQS];
-    int64_t n;
-    char    what[200];
+    static const char *const mode[] = {"", " prepared", " bf16"};
+
+    snprintf(text, 200, "%s%s on %s%s, %s: %s", w->check->name, mode[w->mode],
+             br_dev_backend_name(w->dev), w->dev == devs[WITHOUT_DOT] ? " without dot" : "",
+             w->shape->name, what);
+    return text;
+}
+
+/* All at once, backwards, and one by one: the same bits. Leaves them in `all`. */
+static int64_t run_every_way(const way *w, float *all, float *other)
+{
+    const op_shape *shape = w->shape;
+    int32_t         id_B[OP_MAX_SEQS];
+    int64_t         n;
+    char            what[200];
 
     for (int32_t b = 0; b < shape->n_seqs; b++)
         id_B[b] = b;
-    n = run_ids(check, dev, shape, id_B, shape->n_seqs, all);
-    snprintf(what, sizeof what, "%s on %s, %s: order of the batch", check->name,
-             br_dev_backend_name(dev), shape->name);
+    n = run_ids(w, id_B, shape->n_seqs, all);
     for (int32_t b = 0; b < shape->n_seqs; b++)
         id_B[b] = shape->n_seqs - 1 - b;
-    run_ids(check, dev, shape, id_B, shape->n_seqs, other);
-    op_compare(what, other, all, n, 0.0);
-    snprintf(what, sizeof what, "%s on %s, %s: one by one", check->name, br_dev_backend_name(dev),
-             shape->name);
+    run_ids(w, id_B, shape->n_seqs, other);
+    op_compare(name_of(w, "order of the batch", what), other, all, n, 0.0);
     for (int32_t b = 0; b < shape->n_seqs; b++)
-        run_ids(check, dev, shape, &b, 1, other);
-    op_compare(what, other, all, n, 0.0);
+        run_ids(w, &b, 1, other);
+    op_compare(name_of(w, "one by one", what), other, all, n, 0.0);
     return n;
+}
+
+static void check_mode(const op_check *check, const op_shape *shape, op_mode mode, float *memory)
+{
+    bool    is_exact  = check->exact_small && shape->is_small;
+    double  tolerance = mode == OP_BF16 ? check->bf16_tolerance : check->tolerance;
+    float  *ref = memory, *cpu = ref + MAX_FLOATS, *other = cpu + MAX_FLOATS;
+    way     w = {check, op_dev(BR_BACKEND_REF), shape, mode};
+    int64_t n = run_every_way(&w, ref, other);
+    char    what[200];
+
+    w.dev = op_dev(BR_BACKEND_CPU);
+    run_every_way(&w, cpu, other);
+    op_compare(name_of(&w, "against ref", what), cpu, ref, n, is_exact ? 0.0 : tolerance);
+    if (mode != OP_BF16)
+        return;
+    w.dev = op_dev_without_dot();
+    run_every_way(&w, cpu, other);
+    op_compare(name_of(&w, "against ref", what), cpu, ref, n, is_exact ? 0.0 : tolerance);
 }
 
 void op_check_all(const op_check *check)
 {
-    float *ref   = calloc((size_t)MAX_FLOATS, sizeof *ref);
-    float *cpu   = calloc((size_t)MAX_FLOATS, sizeof *cpu);
-    float *other = calloc((size_t)MAX_FLOATS, sizeof *other);
+    float *memory  = calloc((size_t)(3 * MAX_FLOATS), sizeof *memory);
+    int    n_modes = check->bf16_tolerance > 0.0 ? OP_N_MODES : 1;
 
-    for (int32_t i = 0; i < check->n_shapes; i++) {
-        const op_shape *shape = &check->shapes[i];
-        int64_t         n     = run_every_way(check, BR_BACKEND_REF, shape, ref, other);
-        char            what[200];
-
-        run_every_way(check, BR_BACKEND_CPU, shape, cpu, other);
-        snprintf(what, sizeof what, "%s, %s: cpu against ref", check->name, shape->name);
-        op_compare(what, cpu, ref, n,
-                   check->exact_small && shape->is_small ? 0.0 : check->tolerance);
-    }
-    free(ref);
-    free(cpu);
-    free(other);
+    for (int32_t i = 0; i < check->n_shapes; i++)
+        for (int mode = 0; mode < n_modes; mode++)
+            check_mode(check, &check->shapes[i], (op_mode)mode, memory);
+    free(memory);
 }

@@ -11,8 +11,12 @@
 
 #include "kernels/ops.h"
 
-#define OP_MAX_SEQS 40
-#define OP_MAX_MATS 32
+#define OP_MAX_SEQS     40
+#define OP_MAX_MATS     32
+#define OP_MAX_PREPARED 8
+
+/* How an op gets its weights: packed per call, or prepared in either precision. */
+typedef enum { OP_PLAIN, OP_PREPARED, OP_BF16, OP_N_MODES } op_mode;
 
 typedef struct op_shape {
     const char *name;
@@ -37,12 +41,16 @@ typedef struct op_run {
     br_seqs         seqs;
     br_mat          mat[OP_MAX_MATS];
     int32_t         n_mats;
+    op_mode         mode;
+    br_prepared    *prepared[OP_MAX_PREPARED];
+    int32_t         n_prepared;
 } op_run;
 
 uint64_t op_seed(void); /* BR_TEST_SEED or 20240229; printed once */
 float    op_value(bool is_small, uint64_t stream, uint64_t a, uint64_t b, uint64_t c);
 
 br_dev *op_dev(br_backend backend); /* opened once per backend, closed at exit */
+br_dev *op_dev_without_dot(void);   /* cpu, where the processor has no bf16 products */
 
 void op_begin(op_run *run, br_dev *dev, const op_shape *shape, const int32_t *id_B, int32_t n_seqs);
 void op_end(op_run *run);
@@ -52,6 +60,11 @@ br_mat op_seq_mat(op_run *run, uint64_t stream, int64_t n_cols);
 br_mat op_out(op_run *run, int64_t n_rows, int64_t n_cols); /* filled with a wrong value */
 br_mat op_put(op_run *run, br_dtype dtype, int64_t n_rows, int64_t n_cols, const void *values);
 
+/* The weight prepared as the run's mode says (NULL: OP_PLAIN), and what an op without weights
+ * takes. */
+const br_prepared *op_prepare(op_run *run, br_mat weight_OI, int32_t n_blocks, bool is_transposed);
+br_precision       op_precision(const op_run *run);
+
 /* Copies rows to their places by sequence id; returns the floats all ids take. */
 int64_t op_read_events(const op_run *run, br_mat from, float *by_id);
 int64_t op_read_seqs(const op_run *run, br_mat from, float *by_id);
@@ -59,15 +72,16 @@ int64_t op_read_seqs(const op_run *run, br_mat from, float *by_id);
 /* Runs the op for `run` and writes what it gives, by id; returns the floats all ids take. */
 typedef int64_t (*op_fn)(op_run *run, float *by_id);
 
-/* For each shape: cpu agrees with ref (bit for bit where tolerance is 0 or the shape is_small and
- * exact_small), and on both backends another order and one sequence at a time give the same bits.
- */
+/* For each shape and mode: cpu agrees with ref (bit for bit where tolerance is 0 or the shape
+ * is_small and exact_small), and on both backends, and on cpu without bf16 products, another order
+ * and one sequence at a time give the same bits. */
 typedef struct op_check {
     const char     *name;
     op_fn           fn;
     const op_shape *shapes;
     int32_t         n_shapes;
-    double          tolerance; /* x max(1, |ref|) */
+    double          tolerance;      /* x max(1, |ref|) */
+    double          bf16_tolerance; /* the same in bf16; 0: the op has no other modes */
     bool            exact_small;
 } op_check;
 void op_check_all(const op_check *check);

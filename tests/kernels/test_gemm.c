@@ -13,6 +13,7 @@
 
 #undef __x86_64__
 #include "kernels/cpu/gemm.c"
+#include "kernels/cpu/gemm_wide.c"
 
 static void check(int64_t n_rows, int64_t n_in, int64_t n_out)
 {
@@ -28,7 +29,7 @@ static void check(int64_t n_rows, int64_t n_in, int64_t n_out)
         weight[i] = (float)(i % 5 - 2);
     from = (br_cpu_weight){weight, n_in, 1, n_in, n_out};
     br_cpu_pack(&from, packed);
-    br_cpu_gemm(&(br_cpu_gemm_args){x, n_in, n_rows, packed, n_in, n_in, n_out, out, n_out});
+    br_cpu_gemm_narrow(&(br_cpu_gemm_args){x, n_in, n_rows, packed, n_in, n_in, n_out, out, n_out});
     for (int64_t r = 0; r < n_rows; r++) {
         for (int64_t o = 0; o < n_out; o++) {
             double sum = 0.0;

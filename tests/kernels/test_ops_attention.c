@@ -65,7 +65,8 @@ static int64_t run_attention(op_run *run, float *by_id)
                                .qkv_E3D    = op_event_mat(run, 1, 3 * width),
                                .n_heads    = run->shape->n_heads,
                                .max_length = run->shape->max_length,
-                               .out_ED     = op_out(run, run->seqs.n_events, width)};
+                               .out_ED     = op_out(run, run->seqs.n_events, width),
+                               .precision  = op_precision(run)};
 
     if (run->shape->has_pad) {
         args.pad_key_1D   = op_table(run, 2, 1, width, 1.0f);
@@ -92,6 +93,8 @@ static br_attention_last_args last_args(op_run *run)
 
     if (run->shape->has_pad)
         args.pad_x_1D = op_table(run, 17, 1, width, 1.0f);
+    args.key_prepared   = op_prepare(run, args.key_weight_DD, args.n_heads, true);
+    args.value_prepared = op_prepare(run, args.value_weight_DD, args.n_heads, false);
     return args;
 }
 
@@ -106,22 +109,24 @@ static int64_t run_attention_last(op_run *run, float *by_id)
 static void test_attention(void **state)
 {
     (void)state;
-    op_check_all(&(op_check){.name      = "attention",
-                             .fn        = run_attention,
-                             .shapes    = shapes,
-                             .n_shapes  = sizeof shapes / sizeof *shapes,
-                             .tolerance = TOLERANCE});
+    op_check_all(&(op_check){.name           = "attention",
+                             .fn             = run_attention,
+                             .shapes         = shapes,
+                             .n_shapes       = sizeof shapes / sizeof *shapes,
+                             .tolerance      = TOLERANCE,
+                             .bf16_tolerance = 8e-3});
 }
 
 static void test_attention_last(void **state)
 {
     (void)state;
     /* two more projections than attention: logits of 64 terms, outputs up to about 5 */
-    op_check_all(&(op_check){.name      = "attention_last",
-                             .fn        = run_attention_last,
-                             .shapes    = shapes,
-                             .n_shapes  = sizeof shapes / sizeof *shapes,
-                             .tolerance = 5 * TOLERANCE});
+    op_check_all(&(op_check){.name           = "attention_last",
+                             .fn             = run_attention_last,
+                             .shapes         = shapes,
+                             .n_shapes       = sizeof shapes / sizeof *shapes,
+                             .tolerance      = 5 * TOLERANCE,
+                             .bf16_tolerance = 8e-3});
 }
 
 /* n events after m real pad events give what n events and the virtual key give. */

@@ -41,7 +41,8 @@ int main(int argc, char **argv)
     BR_TRY(st, br_bundle_open(argv[1], &bundle));
     BR_TRY(st, br_dev_open(BR_BACKEND_REF, 0, &dev));
     tensors = br_bundle_tensors(bundle, &n_tensors);
-    BR_TRY(st, br_model_create(dev, br_bundle_spec(bundle), tensors, n_tensors, &model));
+    BR_TRY(st, br_model_create(dev, br_bundle_spec(bundle), tensors, n_tensors, BR_PRECISION_FP32,
+                               &model));
     BR_TRY(st, print_vocabularies(bundle));
     (void)printf("ok\n");
 done:

@@ -3,8 +3,9 @@
  * Runs a bundle's forward passes over raw little-endian files, for tests written in Python:
  *   encode_file encode BUNDLE BACKEND CHUNK_ROWS MODALITY IN OUT
  *   encode_file fuse   BUNDLE BACKEND CHUNK_ROWS -        IN OUT
- * Each chunk runs on a lane with exactly the scratch that br_model_scratch_bytes states. Exit code
- * as the command's; the sentence on stderr.
+ * BACKEND is ref or cpu, with -bf16 behind it for encoders in bf16. Each chunk runs on a lane with
+ * exactly the scratch that br_model_scratch_bytes states. Exit code as the command's; the sentence
+ * on stderr.
  * encode IN: i64 n_seqs, n_events, has_type, has_weight; i32 offset[B+1], item[E]; i64 time[E];
  *   u8 type[E]; f32 weight[E].  OUT: f32 states [B, S]
  * fuse IN: i64 n_rows, n_logits; f32 state [B, S]; u8 present [B, M]; f32 confidence [B, M];
@@ -254,7 +255,7 @@ static br_status run(session *s, char **word)
     br_status        st = BR_OK;
     int32_t          n_tensors;
     const br_tensor *tensors;
-    bool             is_ref = strcmp(word[3], "ref") == 0;
+    bool             is_ref = strncmp(word[3], "ref", 3) == 0;
 
     s->chunk_rows = strtol(word[4], NULL, 10);
     s->in         = fopen(word[6], "rb");
@@ -264,7 +265,10 @@ static br_status run(session *s, char **word)
     BR_TRY(st, br_bundle_open(word[2], &s->bundle));
     BR_TRY(st, br_dev_open(is_ref ? BR_BACKEND_REF : BR_BACKEND_CPU, 0, &s->dev));
     tensors = br_bundle_tensors(s->bundle, &n_tensors);
-    BR_TRY(st, br_model_create(s->dev, br_bundle_spec(s->bundle), tensors, n_tensors, &s->model));
+    BR_TRY(st,
+           br_model_create(s->dev, br_bundle_spec(s->bundle), tensors, n_tensors,
+                           strstr(word[3], "bf16") != NULL ? BR_PRECISION_BF16 : BR_PRECISION_FP32,
+                           &s->model));
     BR_TRY(st, strcmp(word[1], "fuse") == 0 ? fuse(s) : encode(s, word[5]));
 done:
     return st;

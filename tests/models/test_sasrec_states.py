@@ -6,6 +6,7 @@ top-10 lists of 50 users, and HR@10 and NDCG@10 of all 6,040 users on the fixed 
 """
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import numpy as np
 import model_case
 from model_case import bundle_writer
 
-DATA = model_case.ROOT.parent / "shared" / "data"
+DATA = Path(os.environ.get("BR_TEST_DATA", model_case.ROOT.parent / "shared" / "data"))
 SASREC = DATA / "sasrec-ml1m"
 WEIGHTS = SASREC / "sasrec_ml1m_e1000.safetensors"
 EVENTS = DATA / "movielens-1m" / "ml-1m.txt.zst"

@@ -19,7 +19,7 @@ static br_status check_weights(const br_setup *s)
         return BR_OK;
     BR_TRY(st, br_dev_open(BR_BACKEND_REF, (size_t)64 << 20, &dev));
     tensors = br_bundle_tensors(s->bundle, &n_tensors);
-    BR_TRY(st, br_model_create(dev, s->spec, tensors, n_tensors, &model));
+    BR_TRY(st, br_model_create(dev, s->spec, tensors, n_tensors, BR_PRECISION_FP32, &model));
 done:
     br_model_destroy(&model);
     br_dev_close(&dev);

@@ -3,6 +3,8 @@
  * Memory, output and arithmetic of a job. Called once by `plan`, and by `run` before it starts. */
 #include "host/pipeline/look/footprint.h"
 
+#include <string.h>
+
 #include "host/pipeline/stats/flops.h"
 
 #define N_SLOTS 3 /* batches under way: read, computed, written */
@@ -42,6 +44,19 @@ static double largest_unit(const br_setup *s)
     return (double)most;
 }
 
+/* What encoder m keeps beside its weights. */
+static double table_bytes(const br_setup *s, int32_t m)
+{
+    const br_encoder_spec *e         = &s->spec->encoder[m];
+    int32_t                n_tensors = 0;
+    const br_tensor       *tensors   = br_bundle_tensors(s->bundle, &n_tensors);
+
+    for (int32_t i = 0; i < n_tensors; i++)
+        if (strcmp(tensors[i].name, e->item_table) == 0)
+            return (double)br_gate_table_bytes(e, tensors[i].dim[0]);
+    return 0.0;
+}
+
 br_footprint br_footprint_of(const br_setup *s)
 {
     const br_customers_info *info = br_customers_info_of(s->customers);
@@ -54,13 +69,14 @@ br_footprint br_footprint_of(const br_setup *s)
         int64_t offset[2] = {0, (int64_t)(mean_length(s, m) + 0.5)};
 
         state += s->spec->encoder[m].out_dim;
+        f.weights += table_bytes(s, m);
         f.flop_encode += n * br_flops_encode(&s->spec->encoder[m], 1, offset);
     }
     f.events = events * 17.0 * (N_SLOTS + 1);
     f.lists  = rows * (row_bytes(s) + 4.0 * s->dim) * (N_SLOTS + 2);
     f.device = rows * (4.0 * (state + s->dim) + (double)s->config->list_k * 4 * (2 + s->n_heads)) *
                N_SLOTS;
-    f.weights    = (double)s->n_listed * s->dim * 4 * 2;
+    f.weights += (double)s->n_listed * s->dim * 4 * 2;
     f.memory     = f.events + f.lists + f.device + f.weights;
     f.output     = n * row_bytes(s);
     f.flop_score = br_flops_score(info->n_customers, s->n_listed, s->dim, s->n_heads);

@@ -4,12 +4,15 @@
  * virtual key as key 0; then every 6 queries are multiplied with the keys up to the last of them,
  * the rows are masked and normalised, and multiplied with the values. All places are counted from
  * the start of the sequence, so a sequence's bits do not depend on where it lies. Called once per
- * layer and chunk. Agrees with ref within 2e-6 x max(1, |v|) times a few. */
+ * layer and chunk. Agrees with ref within 2e-6 x max(1, |v|) times a few; bf16 as attention_bf16.c.
+ */
+#include "kernels/cpu/encoder/attention.h"
+
 #include <math.h>
 #include <string.h>
 
 #include "kernels/cpu/clones.h"
-#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/encoder/product.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/softmax.h"
 
@@ -28,6 +31,7 @@ typedef struct head {
     float                   *value;  /* packed: n_keys inputs, width outputs */
     float                   *logit_RT;
     int64_t                  ld_logit;
+    float                   *query_RD; /* rounded; bf16 only */
 } head;
 
 BR_CLONES static void scale_row(float *restrict row_D, float factor, int64_t n)
@@ -95,12 +99,19 @@ static void attend(const head *h, int64_t t, int64_t n_rows)
 {
     const br_attention_args *args   = h->args;
     int64_t                  n_seen = h->n_pads + t + n_rows; /* keys of the last of them */
-    float *out_RD = br_mat_f32(args->out_ED) + (h->first + t) * args->out_ED.ld + h->col;
-    float  scale  = (float)(1.0 / sqrt((double)h->width));
-    float  sum_R[BR_GEMM_ROWS];
+    float       *out_RD = br_mat_f32(args->out_ED) + (h->first + t) * args->out_ED.ld + h->col;
+    float        scale  = (float)(1.0 / sqrt((double)h->width));
+    float        sum_R[BR_GEMM_ROWS];
+    const float *query_RD = source(h, 0, h->n_pads + t);
+    int64_t      ld_query = args->qkv_E3D.ld;
 
-    br_cpu_gemm(&(br_cpu_gemm_args){.x        = source(h, 0, h->n_pads + t),
-                                    .ld_x     = args->qkv_E3D.ld,
+    if (args->precision == BR_PRECISION_BF16) {
+        br_cpu_round_rows(query_RD, ld_query, n_rows, h->width, h->query_RD);
+        query_RD = h->query_RD;
+        ld_query = h->width;
+    }
+    br_cpu_gemm(&(br_cpu_gemm_args){.x        = query_RD,
+                                    .ld_x     = ld_query,
                                     .n_rows   = n_rows,
                                     .packed   = h->key,
                                     .panel_in = h->width,
@@ -111,6 +122,9 @@ static void attend(const head *h, int64_t t, int64_t n_rows)
     for (int64_t r = 0; r < n_rows; r++)
         sum_R[r] = br_cpu_softmax(h->logit_RT + r * h->ld_logit, h->bias_T, scale,
                                   (int32_t)(h->n_pads + t + r + 1), (int32_t)round_up(n_seen));
+    if (args->precision == BR_PRECISION_BF16)
+        br_cpu_round_rows(h->logit_RT, h->ld_logit, 1, (n_rows - 1) * h->ld_logit + n_seen,
+                          h->logit_RT);
     br_cpu_gemm(&(br_cpu_gemm_args){.x        = h->logit_RT,
                                     .ld_x     = h->ld_logit,
                                     .n_rows   = n_rows,
@@ -140,13 +154,19 @@ static void attend_sequence(head *h)
         h->col = i * h->width;
         pack_keys(h);
         pack_values(h);
+        if (h->args->precision == BR_PRECISION_BF16) {
+            int64_t n_key   = round_up(h->n_keys) * h->width;
+            int64_t n_value = round_up(h->width) * h->n_keys;
+
+            br_cpu_round_rows(h->key, n_key, 1, n_key, h->key);
+            br_cpu_round_rows(h->value, n_value, 1, n_value, h->value);
+        }
         for (int64_t t = 0; t < h->n; t += BR_GEMM_ROWS)
             attend(h, t, h->n - t < BR_GEMM_ROWS ? h->n - t : BR_GEMM_ROWS);
     }
 }
 
-/* Keys that a sequence may have, the pad's included. */
-static int64_t most_keys(const br_attention_args *args)
+int64_t br_cpu_most_keys(const br_attention_args *args)
 {
     const br_seqs *seqs = args->seqs;
     int64_t        most = 0;
@@ -163,17 +183,21 @@ static int64_t most_keys(const br_attention_args *args)
 
 br_status br_cpu_attention(br_dev *dev, const br_attention_args *args)
 {
-    br_status      st     = BR_OK;
-    const int32_t *offset = args->seqs->host_offset_B1;
-    int64_t        width  = args->out_ED.n_cols / args->n_heads;
-    int64_t        most   = round_up(most_keys(args));
-    head           h      = {.args = args, .width = width, .ld_logit = most};
-    int64_t        packed = most * round_up(width);
+    br_status      st       = BR_OK;
+    const int32_t *offset   = args->seqs->host_offset_B1;
+    int64_t        width    = args->out_ED.n_cols / args->n_heads;
+    int64_t        most     = round_up(br_cpu_most_keys(args));
+    head           h        = {.args = args, .width = width, .ld_logit = most};
+    int64_t        packed   = most * round_up(width);
+    int64_t        n_floats = most * (1 + BR_GEMM_ROWS) + 2 * packed + BR_GEMM_ROWS * width;
 
-    BR_TRY(st, br_cpu_workspace(dev, most * (1 + BR_GEMM_ROWS) + 2 * packed, &h.bias_T));
+    if (br_cpu_layout_of(dev, args->precision) == BR_LAYOUT_PAIRS)
+        return br_cpu_attention_dot(dev, args);
+    BR_TRY(st, br_cpu_workspace(dev, n_floats, &h.bias_T));
     h.logit_RT = h.bias_T + most;
     h.key      = h.logit_RT + BR_GEMM_ROWS * most;
     h.value    = h.key + packed;
+    h.query_RD = h.value + packed;
     for (int64_t b = 0; b < args->seqs->n_seqs; b++) {
         h.first = offset[b];
         h.n     = offset[b + 1] - offset[b];
