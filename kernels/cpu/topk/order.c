@@ -5,7 +5,8 @@
  * Norms alike (Gaussian vectors): all items in a scattered order, of which any beginning is a fair
  * sample, so that thresholds can be foretold from it. Norms apart (most trained models): a sample,
  * then the rest by falling norm, so that customers leave early. Within runs of the rest, items of
- * the same segments and like biases stand together: panels then share them. */
+ * the same segments and like biases stand together, or else of like largest elements: panels then
+ * share them, and the scale of their codes. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -66,6 +67,7 @@ static bool norms_are_alike(const double *norm_N, const int32_t *by_norm_N, int6
 typedef struct neighbour {
     uint64_t require;
     float    bias;
+    float    element; /* its largest: what sets the scale of codes */
     int32_t  row;
 } neighbour;
 
@@ -77,6 +79,8 @@ static int compare_neighbours(const void *a, const void *b)
         return p->require < q->require ? -1 : 1;
     if (p->bias != q->bias)
         return p->bias > q->bias ? -1 : 1;
+    if (p->element != q->element)
+        return p->element > q->element ? -1 : 1;
     return p->row < q->row ? -1 : 1;
 }
 
@@ -86,10 +90,20 @@ static void order_run(const br_items *items, int32_t *row_R, int64_t n)
     const uint64_t *require_N = br_mat_at(items->require_N);
     const float    *bias_N    = br_mat_f32(items->bias_N);
 
-    for (int64_t i = 0; i < n; i++)
-        near_R[i] =
-            (neighbour){require_N != NULL ? require_N[row_R[i] * items->require_N.ld] : 0,
-                        bias_N != NULL ? bias_N[row_R[i] * items->bias_N.ld] : 0.0f, row_R[i]};
+    for (int64_t i = 0; i < n; i++) {
+        int64_t row = row_R[i];
+
+        near_R[i] = (neighbour){.row = row_R[i]};
+        if (require_N != NULL)
+            near_R[i].require = require_N[row * items->require_N.ld];
+        if (bias_N != NULL)
+            near_R[i].bias = bias_N[row * items->bias_N.ld];
+        else
+            near_R[i].element =
+                br_codes_measure(br_mat_f32(items->item_ND) + row * items->item_ND.ld,
+                                 items->item_ND.n_cols)
+                    .element;
+    }
     qsort(near_R, (size_t)n, sizeof *near_R, compare_neighbours);
     for (int64_t i = 0; i < n; i++)
         row_R[i] = near_R[i].row;
@@ -142,8 +156,6 @@ br_status br_cpu_items_order(const br_items *items, const double *norm_N, br_cpu
         scatter(by_norm_N, to->N, to->N, to->row_N);
     else
         BR_TRY(st, sample_first(by_norm_N, to));
-    if (!to->has_bias && !to->has_require)
-        goto done;
     first = to->n_sample < to->N ? to->n_sample : RUN;
     for (int64_t at = first; at < to->N; at += RUN)
         order_run(items, to->row_N + at, to->N - at < RUN ? to->N - at : RUN);
