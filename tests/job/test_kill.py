@@ -5,6 +5,7 @@ not redone (same inode and time), no partial file under a final name."""
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,11 +43,16 @@ def part_marks(folder):
 
 
 def kill_once(folder, name, after_s):
-    """True when the process was killed before its end."""
-    process = subprocess.Popen(command(folder, name), stderr=subprocess.DEVNULL)
-    time.sleep(after_s)
-    process.send_signal(signal.SIGKILL)
-    return process.wait() == -signal.SIGKILL
+    """Kills a run at that moment; sooner, in a new run, where it had ended by then."""
+    while True:
+        process = subprocess.Popen(command(folder, name), stderr=subprocess.DEVNULL)
+        time.sleep(after_s)
+        process.send_signal(signal.SIGKILL)
+        if process.wait() == -signal.SIGKILL:
+            return
+        assert after_s > 1e-3, "the runs end before they can be killed"
+        shutil.rmtree(folder / name)
+        after_s *= 0.7
 
 
 def compare(folder, name, whole):
@@ -67,10 +73,10 @@ def main():
         start = time.monotonic()
         subprocess.run(command(folder, "whole"), check=True)
         whole_s = time.monotonic() - start
-        n_killed = n_kept = 0
+        n_kept = 0
         for i in range(N_KILLS):
             after_s = whole_s * random.uniform(0.05, 0.95)
-            n_killed += kill_once(folder, f"run{i}", after_s)
+            kill_once(folder, f"run{i}", after_s)
             before = part_marks(folder / f"run{i}") if (folder / f"run{i}").exists() else {}
             assert not (folder / f"run{i}" / "manifest.json").exists() or len(before) == 30
             subprocess.run(command(folder, f"run{i}"), check=True)
@@ -78,9 +84,8 @@ def main():
             assert all(after[p] == before[p] for p in before), "a finished part was redone"
             n_kept += len(before)
             compare(folder, f"run{i}", folder / "whole")
-        print(f"ok  {n_killed} of {N_KILLS} runs killed, {n_kept} finished parts kept, "
+        print(f"ok  {N_KILLS} runs killed, {n_kept} finished parts kept, "
               "final files byte-identical")
-        assert n_killed >= N_KILLS // 2, "the runs ended before they could be killed"
         assert n_kept > 0
         run("verify", folder / "run0")
 
