@@ -254,27 +254,27 @@ static float draw_kind(int kind)
 
 static void check_rank(int32_t n, int32_t rank, int kind)
 {
-    int32_t       item[600], key[600], n_reach = 0, n_above = 0;
-    float         approx[600] = {0}, slack[600] = {0}, bias[600], level;
-    br_candidates c = {n, approx, slack, bias, item};
+    int32_t       key[600], n_reach = 0, n_above = 0;
+    float         value[600] = {0}, level;
+    br_candidate  at[600];
+    br_candidates c = {n, at};
 
     for (int32_t i = 0; i < n; i++) {
-        approx[i] = draw_kind(kind);
-        bias[i]   = approx[i];
-        item[i]   = i;
-        assert_true(br_order_value(br_order_key(approx[i])) == approx[i]);
+        value[i] = draw_kind(kind);
+        at[i]    = (br_candidate){.approx = value[i], .bias = value[i], .item = i};
+        assert_true(br_order_value(br_order_key(value[i])) == value[i]);
     }
-    level = br_candidates_rank(approx, n, rank, key);
+    level = br_candidates_rank(value, n, rank, key);
     for (int32_t i = 0; i < n; i++) {
-        n_reach += approx[i] >= level;
-        n_above += approx[i] > level;
+        n_reach += value[i] >= level;
+        n_above += value[i] > level;
     }
     assert_true(n_reach >= rank); /* valid: `rank` of them reach it */
     assert_true(n_above <= rank); /* tight: no larger value would be reached by more */
     assert_int_equal(br_candidates_part(&c, level), n_reach);
     for (int32_t i = 0; i < n; i++) {
-        assert_true((c.approx_C[i] >= level) == (i < n_reach));
-        assert_true(c.approx_C[i] == c.bias_C[i]); /* an entry moves whole */
+        assert_true((at[i].approx >= level) == (i < n_reach));
+        assert_true(value[at[i].item] == at[i].bias); /* an entry moves whole */
     }
     br_candidates_drop(&c, level);
     assert_int_equal(c.n, n_reach);

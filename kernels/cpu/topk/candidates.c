@@ -4,8 +4,6 @@
  * customer; the dot product for each survivor. */
 #include "kernels/cpu/topk/candidates.h"
 
-#include <stdbool.h>
-
 #include "kernels/canonical.h"
 #include "kernels/cpu/clones.h"
 
@@ -67,23 +65,15 @@ float br_candidates_rank(const float *value_C, int32_t n, int32_t rank, int32_t 
     return br_order_value((int32_t)lo);
 }
 
-static void move(br_candidates *c, int32_t to, int32_t from)
-{
-    c->approx_C[to] = c->approx_C[from];
-    c->slack_C[to]  = c->slack_C[from];
-    c->bias_C[to]   = c->bias_C[from];
-    c->item_C[to]   = c->item_C[from];
-}
-
 void br_candidates_drop(br_candidates *c, float floor)
 {
     int32_t n = 0;
 
     for (int32_t i = 0; i < c->n; i++) {
-        bool stays = c->approx_C[i] + c->slack_C[i] >= floor;
+        br_candidate candidate = c->at_C[i];
 
-        move(c, n, i);
-        n += stays;
+        c->at_C[n] = candidate;
+        n += candidate.approx + candidate.slack >= floor;
     }
     c->n = n;
 }
@@ -93,16 +83,12 @@ int32_t br_candidates_part(br_candidates *c, float level)
     int32_t n = 0;
 
     for (int32_t i = 0; i < c->n; i++) {
-        float   approx = c->approx_C[i], slack = c->slack_C[i], bias = c->bias_C[i];
-        int32_t item = c->item_C[i];
+        br_candidate candidate = c->at_C[i];
 
-        if (approx < level)
+        if (candidate.approx < level)
             continue;
-        move(c, i, n);
-        c->approx_C[n] = approx;
-        c->slack_C[n]  = slack;
-        c->bias_C[n]   = bias;
-        c->item_C[n++] = item;
+        c->at_C[i]   = c->at_C[n];
+        c->at_C[n++] = candidate;
     }
     return n;
 }

@@ -8,12 +8,16 @@
 #include <stdint.h>
 #include <string.h>
 
+typedef struct br_candidate {
+    float   approx;
+    float   slack; /* |approx - canonical score|, at most */
+    float   bias;
+    int32_t item;
+} br_candidate;
+
 typedef struct br_candidates {
-    int32_t  n;
-    float   *approx_C;
-    float   *slack_C; /* |approx - canonical score|, at most */
-    float   *bias_C;
-    int32_t *item_C;
+    int32_t       n;
+    br_candidate *at_C;
 } br_candidates;
 
 /* Whole numbers in the order of the floats (no NaN), and back. */

@@ -10,7 +10,7 @@
 #include <math.h>
 
 #define RARE         3e-5
-#define FIRST_PANELS 4 /* 128 items */
+#define FIRST_PANELS 1 /* 32 items */
 
 int32_t br_foretell_rank(int32_t k, double share)
 {

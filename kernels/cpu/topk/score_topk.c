@@ -107,7 +107,7 @@ static br_status take_scratch(br_dev *dev, br_scan *s)
 {
     br_status     st = BR_OK;
     br_tile      *t  = &s->tile;
-    br_candidates all;
+    br_candidate *all;
     int64_t       n = BR_TILE_ROWS, n_units = t->items->n_units, capacity = t->capacity;
 
     BR_TRY(st, take(dev, BR_U8, n, (int64_t)sizeof(br_tile_row), &t->row));
@@ -122,20 +122,14 @@ static br_status take_scratch(br_dev *dev, br_scan *s)
     BR_TRY(st, take(dev, BR_I32, BR_TILE_ROWS, 1, &s->least_L));
     BR_TRY(st, take(dev, BR_I32, BR_TILE_ROWS, n_units, &s->unit_LU));
     BR_TRY(st, take(dev, BR_I32, n, n_units, &t->unit_RU));
-    BR_TRY(st, take(dev, BR_F32, n, capacity, &all.approx_C));
-    BR_TRY(st, take(dev, BR_F32, n, capacity, &all.slack_C));
-    BR_TRY(st, take(dev, BR_F32, n, capacity, &all.bias_C));
-    BR_TRY(st, take(dev, BR_I32, n, capacity, &all.item_C));
+    BR_TRY(st, take(dev, BR_I32, n, 4 * capacity, &all));
     BR_TRY(st, take(dev, BR_I32, 1, capacity, &t->order_C));
     BR_TRY(st, take(dev, BR_F32, 1, capacity, &t->value_C));
     BR_TRY(st, take(dev, BR_U64, 1, t->args->k + capacity, &t->key));
     BR_TRY(st, take(dev, BR_F32, 1, t->D, &t->x_D));
     BR_TRY(st, take(dev, BR_I64, 1, t->D + 8, &t->x_D8));
     for (int64_t b = 0; b < n; b++)
-        t->row[b].pending = (br_candidates){.approx_C = all.approx_C + b * capacity,
-                                            .slack_C  = all.slack_C + b * capacity,
-                                            .bias_C   = all.bias_C + b * capacity,
-                                            .item_C   = all.item_C + b * capacity};
+        t->row[b].pending.at_C = all + b * capacity;
 done:
     return st;
 }

@@ -97,13 +97,20 @@ static void drop(br_tile_row *row)
     row->n_pruned = row->pending.n;
 }
 
+static float approx_of_rank(br_tile *t, const br_candidates *c, int32_t rank)
+{
+    for (int32_t i = 0; i < c->n; i++)
+        t->value_C[i] = c->at_C[i].approx;
+    return br_candidates_rank(t->value_C, c->n, rank, t->order_C);
+}
+
 void br_tile_foretell(br_tile *t, br_tile_row *row, int32_t rank)
 {
     float likely;
 
     if (row->is_second || row->n_best > 0 || row->pending.n < rank)
         return;
-    likely         = br_candidates_rank(row->pending.approx_C, row->pending.n, rank, t->order_C);
+    likely         = approx_of_rank(t, &row->pending, rank);
     row->threshold = fmaxf(row->threshold, likely);
     drop(row);
 }
@@ -115,7 +122,7 @@ static void make_certain(br_tile *t, br_tile_row *row)
 
     if (c->n >= t->args->k) {
         for (int32_t i = 0; i < c->n; i++)
-            t->value_C[i] = c->approx_C[i] - c->slack_C[i];
+            t->value_C[i] = c->at_C[i].approx - c->at_C[i].slack;
         row->floor =
             fmaxf(row->floor, br_candidates_rank(t->value_C, c->n, t->args->k, t->order_C));
         row->threshold = fmaxf(row->threshold, row->floor);
@@ -148,7 +155,7 @@ static br_status score(br_tile *t, int64_t b, int32_t from, int32_t to, float le
     const br_candidates *c   = &row->pending;
 
     for (int32_t i = from; i < to && i < from + FETCH_AHEAD; i++)
-        fetch(t, c->item_C[i]);
+        fetch(t, c->at_C[i].item);
     for (int32_t i = from; i < to; i += 4) {
         const float *z_4D[4];
         double       dot_4[4];
@@ -157,19 +164,19 @@ static br_status score(br_tile *t, int64_t b, int32_t from, int32_t to, float le
         for (int32_t j = 0; j < 4; j++) {
             int32_t ahead = i + j + FETCH_AHEAD;
 
-            z_4D[j] = vector_of(t, c->item_C[i + (j < last ? j : 0)]);
+            z_4D[j] = vector_of(t, c->at_C[i + (j < last ? j : 0)].item);
             if (ahead < to)
-                fetch(t, c->item_C[ahead]);
+                fetch(t, c->at_C[ahead].item);
         }
         br_canonical_dots(t->x_D8, z_4D, t->D, dot_4);
         for (int32_t j = 0; j < last; j++) {
-            int32_t item  = c->item_C[i + j];
-            float   exact = br_canonical_round(dot_4[j], c->bias_C[i + j]);
+            int32_t item  = c->at_C[i + j].item;
+            float   exact = br_canonical_round(dot_4[j], c->at_C[i + j].bias);
 
             if (!isfinite(exact))
                 return br_topk_bad_score(t->args, t->first_row + b, item, exact);
             if (t->lse != NULL)
-                br_lse_correct(t->lse, &t->lse->row[b], c->approx_C[i + j], exact);
+                br_lse_correct(t->lse, &t->lse->row[b], c->at_C[i + j].approx, exact);
             if (exact >= level)
                 t->key[(*n)++] = br_rank_key(exact, item);
         }
@@ -219,9 +226,7 @@ static br_status resolve(br_tile *t, int64_t b)
 
     br_canonical_widen(br_tile_query(t, b), t->D, t->x_D8);
     if (n_likely > k)
-        n_likely =
-            br_candidates_part(&row->pending, br_candidates_rank(row->pending.approx_C,
-                                                                 row->pending.n, k, t->order_C));
+        n_likely = br_candidates_part(&row->pending, approx_of_rank(t, &row->pending, k));
     for (int32_t i = 0; i < n; i++)
         t->key[i] = br_rank_key(score_K[i], item_K[i]);
     BR_TRY(st, score(t, b, 0, n_likely, level, &n));
@@ -230,10 +235,7 @@ static br_status resolve(br_tile *t, int64_t b)
 
         if (n_likely == n - row->n_best) /* k of them, none below the level */
             level = fmaxf(level, least_score(t->key + row->n_best, n_likely));
-        rest.approx_C += n_likely;
-        rest.slack_C += n_likely;
-        rest.bias_C += n_likely;
-        rest.item_C += n_likely;
+        rest.at_C += n_likely;
         rest.n -= n_likely;
         br_candidates_drop(&rest, br_threshold_down(level));
         BR_TRY(st, score(t, b, n_likely, n_likely + rest.n, level, &n));
@@ -270,11 +272,7 @@ br_status br_tile_add(br_tile *t, int64_t b, br_candidate candidate)
 
     if (c->n == t->capacity)
         BR_TRY(st, make_room(t, b));
-    c->approx_C[c->n] = candidate.approx;
-    c->slack_C[c->n]  = candidate.slack;
-    c->bias_C[c->n]   = candidate.bias;
-    c->item_C[c->n]   = candidate.item;
-    c->n++;
+    c->at_C[c->n++] = candidate;
 done:
     return st;
 }

@@ -63,12 +63,6 @@ void br_tile_foretell(br_tile *tile, br_tile_row *row, int32_t rank);
 bool br_tile_is_done(const br_tile_row *row, const br_panel *panel);
 
 /* One more candidate that may be shown; makes room first where there is none. */
-typedef struct br_candidate {
-    float   approx;
-    float   slack;
-    float   bias;
-    int32_t item;
-} br_candidate;
 br_status br_tile_add(br_tile *tile, int64_t b, br_candidate candidate);
 
 /* The list of row b into the output. *again: a foretold threshold was too high; the row is ready
