@@ -9,7 +9,6 @@ sample on the reference backend) before it prints a time.
 import argparse
 import json
 import os
-import platform
 import re
 import resource
 import shutil
@@ -17,6 +16,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from heading import command, commit, processor  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGE = re.compile(r"info\s+run: (read|encode|fuse|score|policy|write)\s+" + r"([\d.]+)%?\s+" * 4)
@@ -73,22 +75,10 @@ def run(a, batchrank, data):
     return wall, cpu, float(peak.group(1)) if peak else float("nan"), done.stderr
 
 
-def processor():
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
-
-
-def commit():
-    return subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"],
-                          capture_output=True, text=True).stdout.strip()
-
-
 def report(a, result):
     print(f"# batchrank {result['commit']}, {result['processor']}, {a.threads} lanes, "
           f"{time.strftime('%Y-%m-%d')}")
-    print(f"# {' '.join(sys.argv)}")
+    print(f"# {' '.join(result['command'])}")
     print(f"# sgemm peak {result['peak_before']:.1f} before, {result['peak_after']:.1f} after; "
           f"share is of their mean per lane")
     print(f"{'stage':8} {'wall':>9} {'cpu':>9} {'work':>10} {'rate':>10} {'share':>7}")
@@ -119,7 +109,7 @@ def main():
                        "gflops": rate, "share": 100 * rate / lane_peak})
     summary = re.search(r"(\d+) customers in ([\d.]+) s: (\d+) customers/s.*wall is ([\d.]+) x",
                         log)
-    result = {"commit": commit(), "processor": processor(), "command": sys.argv,
+    result = {"commit": commit(), "processor": processor(), "command": command(),
               "date": time.strftime("%Y-%m-%d"), "lanes": a.threads, "peak_before": peak_before,
               "peak_after": peak_after, "stages": stages, "wall_s": wall, "cpu_s": cpu,
               "stage_wall_s": float(summary.group(2)), "overlap": float(summary.group(4)),

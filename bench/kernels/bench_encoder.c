@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bench/kernels/dot_peak.h"
+#include "bench/kernels/peaks.h"
 #include "host/base/clock.h"
 #include "host/base/memory.h"
 #include "kernels/ops.h"
@@ -378,7 +378,7 @@ int main(int argc, char **argv)
 
     BR_TRY(st, br_dev_open(BR_BACKEND_CPU, 0, &dev));
     peak[BR_PRECISION_FP32] = sgemm_peak();
-    peak[BR_PRECISION_BF16] = br_bench_peak_bf16();
+    peak[BR_PRECISION_BF16] = br_peak_once(BR_PEAK_BF16);
     printf("# batchrank %s, %s, one lane, processor time\n", BR_VERSION, br_dev_description(dev));
     printf(
         "# %d events per sequence, inner width 4D, %d heads; peaks: sgemm 768^3 %.1f GFLOP/s, bf16 "

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bench/kernels/dot_peak.h"
+#include "bench/kernels/peaks.h"
 #include "host/base/clock.h"
 #include "host/base/memory.h"
 #include "kernels/bf16.h"
@@ -45,7 +45,7 @@ static int64_t count_wrong(const float *x, const float *weight, int64_t n_in, co
 
 static void time_calls(const br_cpu_dot_args *args, double flop, double *share)
 {
-    double peak  = br_bench_peak_bf16();
+    double peak  = br_peak_once(BR_PEAK_BF16);
     double start = br_clock_thread_cpu_s();
 
     for (int i = 0; i < N_CALLS; i++)
@@ -109,7 +109,7 @@ int main(void)
     printf(
         "# batchrank %s, bf16 product of a tile, one thread, processor time; peak %.1f GFLOP/s in "
         "registers\n",
-        BR_VERSION, br_bench_peak_bf16());
+        BR_VERSION, br_peak_once(BR_PEAK_BF16));
     printf("# inputs    out   rows  %% of peak min  med  max  #wrong\n");
     for (int64_t n_in = 64; n_in <= 512; n_in *= 2)
         BR_TRY(st, bench(n_in));

@@ -138,33 +138,41 @@ static const meter METERS[1];
 #define N_METERS 0
 #endif
 
-static double measure(const meter *m)
+static double round_of(const meter *m)
 {
-    double best_s = 1e30;
+    double start_s = br_clock_thread_cpu_s();
 
     m->run(N_LOOPS);
-    for (int i = 0; i < N_ROUNDS; i++) {
-        double start_s = br_clock_thread_cpu_s(), s;
+    return 1e-9 * m->n_ops * N_SUMS * N_LOOPS / (br_clock_thread_cpu_s() - start_s);
+}
 
-        m->run(N_LOOPS);
-        s      = br_clock_thread_cpu_s() - start_s;
-        best_s = s < best_s ? s : best_s;
-    }
-    return 1e-9 * m->n_ops * N_SUMS * N_LOOPS / best_s;
+static const meter *best_of(br_peak_kind kind)
+{
+    for (size_t i = 0; i < N_METERS; i++)
+        if (METERS[i].kind == kind && METERS[i].is_here())
+            return &METERS[i];
+    return NULL;
+}
+
+double br_peak_once(br_peak_kind kind)
+{
+    const meter *m = best_of(kind);
+
+    return m != NULL ? round_of(m) : 0.0;
 }
 
 void br_peaks_measure(br_peak out[BR_N_PEAKS])
 {
     static const char *const name[BR_N_PEAKS] = {"fp32", "bf16", "int16", "int8"};
 
-    for (int i = 0; i < BR_N_PEAKS; i++)
-        out[i] = (br_peak){name[i], "none", 0.0};
-    for (size_t i = 0; i < N_METERS; i++) {
-        br_peak *peak = &out[METERS[i].kind];
+    for (int kind = 0; kind < BR_N_PEAKS; kind++) {
+        const meter *m = best_of((br_peak_kind)kind);
 
-        if (peak->gops > 0.0 || !METERS[i].is_here())
-            continue;
-        peak->instruction = METERS[i].instruction;
-        peak->gops        = measure(&METERS[i]);
+        out[kind] = (br_peak){name[kind], m != NULL ? m->instruction : "none", 0.0};
+        for (int i = 0; i <= N_ROUNDS && m != NULL; i++) { /* the first warms up */
+            double gops = round_of(m);
+
+            out[kind].gops = gops > out[kind].gops ? gops : out[kind].gops;
+        }
     }
 }

@@ -13,6 +13,9 @@ typedef struct br_peak {
     double      gops;        /* 10^9 products and sums a second of processor time; 0 for none */
 } br_peak;
 
+/* One kind, one round of about 1 ms: for before and after each timed pass. 0 for none. */
+double br_peak_once(br_peak_kind kind);
+
 /* The calling thread's core; the best of several rounds. */
 void br_peaks_measure(br_peak out[BR_N_PEAKS]);
 

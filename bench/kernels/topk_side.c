@@ -7,8 +7,9 @@
  * "saved"; the end of input ends it.
  *
  *   topk_side X.npy Z.npy K LANES SCREEN [--bias BIAS.npy] [--never OFFSET.npy ITEM.npy]
- *             [--lse T]
+ *             [--segments REQUIRE.npy HAVE.npy] [--lse T]
  *
+ * --segments: uint64 [N] and [B], eligible iff (have & require) == require.
  * --lse: also the log-sum-exp at temperature T; SCREEN fp32 (1e-5) or int16 (1e-3).
  * SCREEN is auto, fp32, int16 or int8. OFFSET: int64 [B + 1], ITEM: int32, ascending per row. */
 #include <stdio.h>
@@ -33,7 +34,7 @@ typedef struct side {
     int32_t   k;
     br_items *items;
     br_mat    query_BD, item_ND, bias_N, item_BK, score_BK;
-    br_mat    never_offset_B1, never_item_S;
+    br_mat    never_offset_B1, never_item_S, require_N, have_B;
     double    prepare_cpu_s, prepare_mib;
     double    temperature; /* 0: no log-sum-exp */
     br_mat    logsumexp_B;
@@ -66,7 +67,11 @@ static br_status place_vector(br_dev *dev, const char *path, br_dtype dtype, br_
     void     *host = NULL;
     int64_t   n;
 
-    BR_TRY(st, br_npy_vector(path, dtype == BR_I64 ? "<i8" : "<i4", &host, &n));
+    BR_TRY(st, br_npy_vector(path,
+                             dtype == BR_I64   ? "<i8"
+                             : dtype == BR_U64 ? "<u8"
+                                               : "<i4",
+                             &host, &n));
     BR_TRY(st, br_dev_alloc(dev, dtype, n, 1, out));
     BR_TRY(st, br_upload(dev, *out, host));
 done:
@@ -85,10 +90,15 @@ static br_status place_options(side *s, char **argv, int argc)
         } else if (strcmp(argv[i], "--never") == 0 && i + 2 < argc) {
             BR_TRY(st, place_vector(s->dev, argv[++i], BR_I64, &s->never_offset_B1));
             BR_TRY(st, place_vector(s->dev, argv[++i], BR_I32, &s->never_item_S));
+        } else if (strcmp(argv[i], "--segments") == 0 && i + 2 < argc) {
+            BR_TRY(st, place_vector(s->dev, argv[++i], BR_U64, &s->require_N));
+            BR_TRY(st, place_vector(s->dev, argv[++i], BR_U64, &s->have_B));
         } else if (strcmp(argv[i], "--lse") == 0 && i + 1 < argc && atof(argv[i + 1]) > 0.0) {
             s->temperature = atof(argv[++i]);
         } else {
-            BR_FAIL(st, BR_E_USAGE, "found %s, expected --bias FILE, --never FILE FILE or --lse T",
+            BR_FAIL(st, BR_E_USAGE,
+                    "found %s, expected --bias FILE, --never FILE FILE, "
+                    "--segments FILE FILE or --lse T",
                     argv[i]);
         }
     }
@@ -123,7 +133,11 @@ static double resident_mib(void)
 
 static br_status prepare(side *s, br_screen_kind screen)
 {
-    br_items_args args = {.item_ND = s->item_ND, .bias_N = s->bias_N, .screen = screen, .k = s->k};
+    br_items_args args   = {.item_ND   = s->item_ND,
+                            .bias_N    = s->bias_N,
+                            .require_N = s->require_N,
+                            .screen    = screen,
+                            .k         = s->k};
     double        before = resident_mib(), start_s = br_clock_process_cpu_s();
     br_status     st;
 
@@ -179,6 +193,8 @@ static br_status run_task(void *context, int lane, int64_t task)
         args.never_offset_B1 = br_mat_rows(s->never_offset_B1, row, n + 1);
         args.never_item_S    = s->never_item_S;
     }
+    if (s->have_B.buf != NULL)
+        args.have_B = br_mat_rows(s->have_B, row, n);
     if (s->temperature > 0.0) {
         args.temperature = s->temperature;
         args.logsumexp_B = br_mat_rows(s->logsumexp_B, row, n);
@@ -237,6 +253,8 @@ static void close_side(side *s)
     br_dev_free(&s->bias_N);
     br_dev_free(&s->never_offset_B1);
     br_dev_free(&s->never_item_S);
+    br_dev_free(&s->require_N);
+    br_dev_free(&s->have_B);
     br_dev_free(&s->item_BK);
     br_dev_free(&s->score_BK);
     br_dev_free(&s->logsumexp_B);
@@ -253,7 +271,8 @@ int main(int argc, char **argv)
 
     if (argc < 6) {
         (void)fprintf(stderr, "usage: topk_side X.npy Z.npy K LANES auto|fp32|int16|int8 "
-                              "[--bias BIAS.npy] [--never OFFSET.npy ITEM.npy] [--lse T]\n");
+                              "[--bias BIAS.npy] [--never OFFSET.npy ITEM.npy] "
+                              "[--segments REQUIRE.npy HAVE.npy] [--lse T]\n");
         return 2;
     }
     BR_TRY(st, open_side(&s, argv, argc));

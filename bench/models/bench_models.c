@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bench/kernels/dot_peak.h"
+#include "bench/kernels/peaks.h"
 #include "bench/models/encode_case.h"
 #include "host/base/memory.h"
 
@@ -111,11 +111,11 @@ static br_status run_bench(br_encoder_kind kind, int32_t dim, int64_t n_seqs, in
     }
     BR_TRY(st, check(&t));
     for (int r = 0; r < N_ROUNDS; r++) {
-        double before = br_bench_peak_bf16();
+        double before = br_peak_once(BR_PEAK_BF16);
 
         for (int i = 0; i < 2; i++)
             BR_TRY(st, br_case_encode(&t.run[i], &t.events, n_seqs, t.out_BD[i], &t.seconds[i][r]));
-        t.peak[r] = fmax(before, br_bench_peak_bf16());
+        t.peak[r] = fmax(before, br_peak_once(BR_PEAK_BF16));
     }
     for (int i = 0; i < 2; i++)
         print(&t, i, kind == BR_ENCODER_GRU ? "gru" : "attention");
@@ -140,8 +140,8 @@ int main(int argc, char **argv)
            br_dev_description(dev), (long long)n_seqs);
     printf(
         "# attention: 2 layers, 2 heads, inner 4D, erf-GELU; gru: H = D, all products counted\n");
-    printf("# peak: %.1f GFLOP/s bf16, %.1f fp32, registers only\n", br_bench_peak_bf16(),
-           br_bench_peak_f32());
+    printf("# peak: %.1f GFLOP/s bf16, %.1f fp32, registers only\n", br_peak_once(BR_PEAK_BF16),
+           br_peak_once(BR_PEAK_FP32));
     printf(
         "# encoder  mode      D events      time/customer us      customers   GFLOP/s  %% of bf16 "
         "peak      #wrong\n");

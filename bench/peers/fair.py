@@ -3,13 +3,13 @@
 with the kernels that run it fastest here. start() must be called before NumPy or a peer is
 imported: it starts this program again with the environment that it chose."""
 import os
-import platform
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from heading import ROOT, heading  # noqa: E402, F401 for the programs beside this file
+
 MARK = "BATCHRANK_PEER_CORETYPE"
 CORETYPES = ["", "Haswell", "SkylakeX"]  # "": what OpenBLAS picks by itself
 
@@ -78,26 +78,3 @@ def blas_words(library):
     found = [f"{i['internal_api']} {i['version']} {i['architecture']}" for i in threadpool_info()
              if i["user_api"] == "blas" and library in i["filepath"]]
     return ", ".join(found) or "no BLAS"
-
-
-def machine():
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
-
-
-def commit():
-    return subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"],
-                          capture_output=True, text=True).stdout.strip()
-
-
-def heading(threads):
-    """First lines of every table, and the same as fields for --json."""
-    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
-    head = {"commit": commit(), "processor": machine(), "threads": threads,
-            "date": time.strftime("%Y-%m-%d"), "load": round(os.getloadavg()[0], 2),
-            "command": words}
-    print(f"# batchrank {head['commit']}, {head['processor']}, {threads} threads, {head['date']}, "
-          f"load at the start {head['load']}\n# {' '.join(words)}")
-    return head

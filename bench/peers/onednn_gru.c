@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/kernels/dot_peak.h"
+#include "bench/kernels/peaks.h"
 #include "bench/models/encode_case.h"
 #include "host/base/clock.h"
 #include "host/base/memory.h"
@@ -269,7 +269,7 @@ static br_status compare(peer *peers, int n_rounds)
             peers[i].n_wrong                = count_wrong(last_BH, own_BH[0]);
         }
     }
-    printf("# peak: %.1f GFLOP/s bf16 in registers\n", br_bench_peak_bf16());
+    printf("# peak: %.1f GFLOP/s bf16 in registers\n", br_peak_once(BR_PEAK_BF16));
     printf("# what                   time/customer us          customers   over ours in bf16  "
            "#wrong\n");
     printf("#                            min     med     max         /s     min   med   max\n");

@@ -117,6 +117,8 @@ def demo(a):
     import h5py
     bundle = fair.ROOT / "configs" / "demo"
     out = a.out / "demo-encode.h5"
+    if not (fair.ROOT / "demo" / "data" / "customers.h5").exists():
+        sys.exit("demo/data/customers.h5: not there; scripts/prepare_completejourney.py makes it")
     subprocess.run([a.build / "batchrank", "encode", bundle / "run.json", "-o", out], check=True)
     with h5py.File(out) as f:
         x = f["vector"][:]

@@ -16,7 +16,8 @@ SCREENS = ["auto", "fp32", "int16", "int8"]
 class Ours:
     """Keeps the vectors and answers run()."""
 
-    def __init__(self, build, x_path, z_path, k, threads, variant="auto", bias=None, never=None):
+    def __init__(self, build, x_path, z_path, k, threads, variant="auto", bias=None, never=None,
+                 segments=None):
         screen, *more = variant.split("+")
         command = [build / "bench" / "kernels" / "topk_side", x_path, z_path, k, threads, screen]
         for word in more:
@@ -28,6 +29,8 @@ class Ours:
                 sys.exit(f"variant {variant}: expected +bias or +lse<T>, found +{word}")
         if never:
             command += ["--never", *never]
+        if segments:
+            command += ["--segments", *segments]
         env = {name: v for name, v in os.environ.items() if name != "OPENBLAS_CORETYPE"}
         self.k, self.variant, self.has_bias = k, variant, "bias" in more
         self.process = subprocess.Popen([str(c) for c in command], env=env, text=True,
