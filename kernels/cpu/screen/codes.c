@@ -19,7 +19,17 @@ int64_t br_codes_n_units(const br_screen_kernel *kernel, int64_t D)
     return (n + kernel->unit_step - 1) / kernel->unit_step * kernel->unit_step;
 }
 
-/* Eight sums, so that the loop becomes vector code. */
+/* Eight of everything, so that the loops become vector code; a vector's end fills some of them. */
+BR_INLINE void measure_some(const float *v, int n, double *sum, float *most)
+{
+    for (int l = 0; l < n; l++) {
+        float size = fabsf(v[l]);
+
+        sum[l] += (double)v[l] * (double)v[l];
+        most[l] = most[l] > size ? most[l] : size;
+    }
+}
+
 BR_CLONES br_vector_size br_codes_measure(const float *v_D, int64_t D)
 {
     double  sum[8]  = {0};
@@ -27,18 +37,8 @@ BR_CLONES br_vector_size br_codes_measure(const float *v_D, int64_t D)
     int64_t d       = 0;
 
     for (; d + 8 <= D; d += 8)
-        for (int l = 0; l < 8; l++) {
-            float size = fabsf(v_D[d + l]);
-
-            sum[l] += (double)v_D[d + l] * (double)v_D[d + l];
-            most[l] = most[l] > size ? most[l] : size;
-        }
-    for (int l = 0; d + l < D; l++) {
-        float size = fabsf(v_D[d + l]);
-
-        sum[l] += (double)v_D[d + l] * (double)v_D[d + l];
-        most[l] = most[l] > size ? most[l] : size;
-    }
+        measure_some(v_D + d, 8, sum, most);
+    measure_some(v_D + d, (int)(D - d), sum, most);
     for (int l = 1; l < 8; l++) {
         sum[0] += sum[l];
         most[0] = most[0] > most[l] ? most[0] : most[l];
@@ -55,37 +55,39 @@ float br_codes_scale(const br_screen_kernel *kernel, int most, br_vector_size si
     return scale > 0.0 ? nextafterf((float)scale, INFINITY) : 1.0f;
 }
 
+typedef struct rounding {
+    double  scale, inverse;
+    double  residual[8], norm[8];
+    int32_t code_sum[8];
+} rounding;
+
+BR_INLINE void round_some(rounding *r, const float *v, int n, int32_t *code)
+{
+    for (int l = 0; l < n; l++) {
+        double value = (double)v[l], whole = (value * r->inverse + TO_WHOLE) - TO_WHOLE;
+        double left = value - r->scale * whole;
+
+        r->residual[l] += left * left;
+        r->norm[l] += whole * whole;
+        r->code_sum[l] += (int32_t)whole;
+        code[l] = (int32_t)whole;
+    }
+}
+
 /* code_D and what it leaves of the vector. */
 BR_CLONES static br_coded round_values(const float *v_D, int64_t D, double scale, int32_t *code_D)
 {
-    double   inverse = 1.0 / scale, residual[8] = {0}, norm[8] = {0};
-    int32_t  code_sum[8] = {0};
-    br_coded coded       = {0};
-    int64_t  d           = 0;
+    rounding r     = {.scale = scale, .inverse = 1.0 / scale};
+    br_coded coded = {0};
+    int64_t  d     = 0;
 
     for (; d + 8 <= D; d += 8)
-        for (int l = 0; l < 8; l++) {
-            double value = (double)v_D[d + l], code = (value * inverse + TO_WHOLE) - TO_WHOLE;
-            double left = value - scale * code;
-
-            residual[l] += left * left;
-            norm[l] += code * code;
-            code_sum[l] += (int32_t)code;
-            code_D[d + l] = (int32_t)code;
-        }
-    for (int l = 0; d + l < D; l++) {
-        double value = (double)v_D[d + l], code = (value * inverse + TO_WHOLE) - TO_WHOLE;
-        double left = value - scale * code;
-
-        residual[l] += left * left;
-        norm[l] += code * code;
-        code_sum[l] += (int32_t)code;
-        code_D[d + l] = (int32_t)code;
-    }
+        round_some(&r, v_D + d, 8, code_D + d);
+    round_some(&r, v_D + d, (int)(D - d), code_D + d);
     for (int l = 0; l < 8; l++) {
-        coded.residual += residual[l];
-        coded.norm += norm[l];
-        coded.code_sum += code_sum[l];
+        coded.residual += r.residual[l];
+        coded.norm += r.norm[l];
+        coded.code_sum += r.code_sum[l];
     }
     coded.residual = sqrt(coded.residual);
     coded.norm     = scale * sqrt(coded.norm);

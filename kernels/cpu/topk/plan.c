@@ -121,12 +121,14 @@ static double n_passing(const br_items *items, const br_cpu_items *to, double lo
 {
     stand_in s;
     double   N = (double)to->N, k = items->k > 0 ? items->k : USUAL_K, sum = 0.0;
-    int64_t  n    = to->n_sample < MOST_SAMPLE ? to->n_sample : MOST_SAMPLE;
+    int64_t  n    = to->N < MOST_SAMPLE ? to->N : MOST_SAMPLE;
     double   rank = k * (double)n / N;
     int32_t  near = rank > LEAST_RANK ? (int32_t)rank : LEAST_RANK, far = 4 * near;
 
     near = near < n / 4 ? near : (int32_t)n / 4;
     far  = far < n / 2 ? far : (int32_t)n / 2;
+    if (loss == 0.0) /* fp32: hardly more than the list */
+        return fmin(k, N);
     for (int64_t q = 0; q < STAND_INS; q++) {
         double beside, power;
 
@@ -183,8 +185,8 @@ static choice cheapest(const br_items *items, const br_cpu_items *to, const look
     return (choice){BR_SCREEN_FP32, "few items, or scores too alike for codes"};
 }
 
-static choice choose(const br_items *items, const double *norm_N, const br_cpu_items *to,
-                     const look *l)
+/* AUTO where what passes must be weighed. */
+static choice choose(const br_items *items, const double *norm_N, const br_cpu_items *to)
 {
     if (!can_be_coded(norm_N, to->N))
         return (choice){BR_SCREEN_FP32, "norms that codes cannot hold"};
@@ -196,14 +198,18 @@ static choice choose(const br_items *items, const double *norm_N, const br_cpu_i
         return (choice){items->screen, "asked for"};
     if (to->N < LEAST_ITEMS)
         return (choice){BR_SCREEN_FP32, "few items"};
-    return cheapest(items, to, l);
+    return (choice){BR_SCREEN_AUTO, ""};
 }
 
 void br_cpu_items_plan(const br_items *items, const double *norm_N, br_cpu_items *to)
 {
-    look   l = can_be_coded(norm_N, to->N) ? look_at(items, to) : (look){0};
-    choice c = choose(items, norm_N, to, &l);
+    choice c = choose(items, norm_N, to);
+    look   l = {0};
 
+    if (c.kind == BR_SCREEN_AUTO || c.kind == BR_SCREEN_INT8)
+        l = look_at(items, to);
+    if (c.kind == BR_SCREEN_AUTO)
+        c = cheapest(items, to, &l);
     to->kernel     = br_screen_pick(c.kind);
     to->n_units    = br_codes_n_units(to->kernel, items->item_ND.n_cols);
     to->is_rotated = to->kernel->kind == BR_SCREEN_INT8 && l.rotated < PAYS * l.plain;

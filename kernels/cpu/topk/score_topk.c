@@ -71,8 +71,6 @@ static br_status score_block(br_scan *s)
         bool again;
 
         BR_TRY(st, br_tile_finish_row(t, again_R[i], &again));
-        if (again)
-            BR_FAIL(st, BR_E_SELFCHECK, "score_topk: a certain threshold was too high");
     }
 done:
     return st;

@@ -295,6 +295,11 @@ br_status br_tile_finish_row(br_tile *t, int64_t b, bool *again)
     drop(row);
     BR_TRY(st, resolve(t, b));
     if (row->threshold > row->floor || (row->n_best < k && row->threshold > -INFINITY)) {
+        if (row->is_second)
+            BR_FAIL(st, BR_E_SELFCHECK,
+                    "score_topk: row %lld: %d items reach the threshold %g of its second pass, "
+                    "expected %d; an error of the screen (%s), not of the input",
+                    (long long)at, row->n_best, (double)row->threshold, k, t->items->kernel->name);
         *again         = true;
         row->is_second = true;
         row->threshold = row->floor;
