@@ -101,6 +101,30 @@ static void test_nearly_all_excluded(void **state)
     free_problem(&p);
 }
 
+/* The sum is the first pass's, whether or not the list needs a second. */
+static void test_second_pass(void **state)
+{
+    (void)state;
+    for (int coarse = 0; coarse < 2; coarse++) {
+        problem p = {.kind        = RANDOM,
+                     .B           = 30,
+                     .N           = 20000,
+                     .D           = 24,
+                     .k           = 10,
+                     .has_bias    = true,
+                     .logsumexp   = coarse ? BR_LSE_COARSE : BR_LSE_FINE,
+                     .temperature = 30.0};
+
+        make_problem(&p);
+        mislead_sample(&p);
+        assert_int_equal(run(&p, BR_BACKEND_CPU, 1, p.B, NULL), BR_OK);
+        assert_int_equal(p.n_second, p.B);
+        check_sums(&p, coarse ? 1e-3 : 1e-5);
+        check_lists(&p, "second pass");
+        free_problem(&p);
+    }
+}
+
 static void test_batches(void **state)
 {
     float   first[500];
@@ -130,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sums),
         cmocka_unit_test(test_nearly_all_excluded),
+        cmocka_unit_test(test_second_pass),
         cmocka_unit_test(test_batches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,6 +162,28 @@ static void test_zero_customers(void **state)
     }
 }
 
+/* What was foretold is wrong for all: the second pass must mend it, on every kind of screen. */
+static void test_second_pass(void **state)
+{
+    (void)state;
+    for (int screen = BR_SCREEN_AUTO; screen <= BR_SCREEN_INT8; screen++) {
+        problem p = {.kind     = RANDOM,
+                     .B        = 40,
+                     .N        = 20000,
+                     .D        = 24,
+                     .k        = 10,
+                     .has_bias = true,
+                     .screen   = (br_screen_kind)screen};
+
+        make_problem(&p);
+        mislead_sample(&p);
+        assert_int_equal(run(&p, BR_BACKEND_CPU, 1, p.B, NULL), BR_OK);
+        assert_int_equal(p.n_second, p.B);
+        check_lists(&p, "second pass");
+        free_problem(&p);
+    }
+}
+
 /* Sums as low as they get still pass where nothing is known yet. */
 static void test_opposite_items(void **state)
 {
@@ -229,11 +251,12 @@ static void test_overflow(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_shapes),         cmocka_unit_test(test_large_catalogue),
-        cmocka_unit_test(test_batches_and_lanes),  cmocka_unit_test(test_slow_path),
-        cmocka_unit_test(test_overflow),           cmocka_unit_test(test_barred_items),
-        cmocka_unit_test(test_few_eligible),       cmocka_unit_test(test_opposite_items),
-        cmocka_unit_test(test_selective_segments), cmocka_unit_test(test_zero_customers),
+        cmocka_unit_test(test_all_shapes),        cmocka_unit_test(test_large_catalogue),
+        cmocka_unit_test(test_batches_and_lanes), cmocka_unit_test(test_slow_path),
+        cmocka_unit_test(test_overflow),          cmocka_unit_test(test_barred_items),
+        cmocka_unit_test(test_few_eligible),      cmocka_unit_test(test_second_pass),
+        cmocka_unit_test(test_opposite_items),    cmocka_unit_test(test_selective_segments),
+        cmocka_unit_test(test_zero_customers),
     };
     is_full = argc > 1 && strcmp(argv[1], "--full") == 0;
     (void)printf("seed %u\n", TOPK_SEED);

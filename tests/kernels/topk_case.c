@@ -16,6 +16,7 @@
 
 #include "host/base/memory.h"
 #include "host/base/parallel.h"
+#include "kernels/cpu/topk/items.h"
 
 static const char *const kind_name[] = {"random",    "tied",     "duplicate", "ascending", "zero",
                                         "huge-norm", "denormal", "skewed",    "outlier"};
@@ -188,7 +189,7 @@ typedef struct running {
     br_items *items;
     br_mat    query_BD, have_B, offset_B1, never_S, item_BK, score_BK, logsumexp_B;
     int64_t   batch;
-    int64_t   n_slow;
+    int64_t   n_slow, n_second;
 } running;
 
 static br_status run_batch(void *context, int lane, int64_t task)
@@ -214,6 +215,7 @@ static br_status run_batch(void *context, int lane, int64_t task)
     }
     st = br_op_score_topk(r->lane[lane], &args);
     __atomic_fetch_add(&r->n_slow, args.n_slow, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&r->n_second, args.n_second, __ATOMIC_RELAXED);
     return st;
 }
 
@@ -265,6 +267,7 @@ br_status run(problem *p, br_backend backend, int n_lanes, int64_t batch, int64_
     assert_int_equal(br_download(dev, r.item_BK, p->item_BK), BR_OK);
     assert_int_equal(br_download(dev, r.score_BK, p->score_BK), BR_OK);
     assert_int_equal(br_download(dev, r.logsumexp_B, p->logsumexp_B), BR_OK);
+    p->n_second = r.n_second;
     if (n_slow != NULL)
         *n_slow = r.n_slow;
     br_items_free(&r.items);
@@ -286,6 +289,28 @@ void check_lists(const problem *p, const char *backend)
     for (int64_t b = 0; b < p->B; b++)
         check_row(p, backend, b, all);
     br_free(&all);
+}
+
+void mislead_sample(problem *p)
+{
+    br_dev             *dev   = NULL;
+    br_items           *items = NULL;
+    const br_cpu_items *prepared;
+    br_mat              item_ND, bias_N;
+
+    assert_int_equal(br_dev_open(BR_BACKEND_CPU, 0, &dev), BR_OK);
+    item_ND = place(dev, BR_F32, p->N, p->D, p->item_ND);
+    bias_N  = place(dev, BR_F32, p->N, 1, p->bias_N);
+    assert_int_equal(
+        br_items_prepare(dev, &(br_items_args){.item_ND = item_ND, .bias_N = bias_N}, &items),
+        BR_OK);
+    prepared = items->prepared;
+    for (int32_t i = 0; i < p->k; i++)
+        p->bias_N[prepared->row_N[i]] = 100.0f + (float)i;
+    br_items_free(&items);
+    br_dev_free(&item_ND);
+    br_dev_free(&bias_N);
+    br_dev_close(&dev);
 }
 
 void check_problem(problem *p, br_backend backend, const char *name)

@@ -40,6 +40,7 @@ typedef struct problem {
     br_lse_kind    logsumexp;
     double         temperature;
     float         *logsumexp_B;
+    int64_t        n_second; /* of the last run */
 } problem;
 
 void make_problem(problem *p);
@@ -60,6 +61,10 @@ br_status run(problem *p, br_backend backend, int n_lanes, int64_t batch, int64_
 
 /* The lists in p are the oracle's: items, order, score bits. */
 void check_lists(const problem *p, const char *backend);
+
+/* Raises the biases of the k items that the cpu backend scans first: a sample of them foretells a
+ * threshold that only some of the k best reach, so every customer needs a second pass. */
+void mislead_sample(problem *p);
 
 /* make, run with one lane, check, free */
 void check_problem(problem *p, br_backend backend, const char *name);
