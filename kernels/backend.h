@@ -8,6 +8,10 @@
 #include "host/base/memory.h"
 #include "kernels/ops.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct br_buf {
     const struct br_backend_table *table;
     void                          *memory; /* host address for ref and cpu, device for cuda */
@@ -107,5 +111,9 @@ static inline int32_t *br_mat_i32(br_mat mat)
 {
     return (int32_t *)br_mat_at(mat);
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,10 +8,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernels/everywhere.h"
+
 /* x . z in 8 interleaved fp64 chains (lane l takes d = l mod 8, d ascending), summed by the tree
  * (l, l+4), (l, l+2), (l, l+1). Products of fp32 are exact in fp64, so contracting them into
  * fused multiply-adds, or running the lanes in a vector, gives the same bits. */
-static inline double br_canonical_dot(const float *x_D, const float *z_D, int64_t D)
+BR_EVERYWHERE double br_canonical_dot(const float *x_D, const float *z_D, int64_t D)
 {
     double  lane[8] = {0.0};
     int64_t d       = 0;
@@ -27,13 +29,13 @@ static inline double br_canonical_dot(const float *x_D, const float *z_D, int64_
 }
 
 /* Rounded once to fp32; -0 becomes +0. Infinite when the score does not fit. */
-static inline float br_canonical_round(double dot, float bias)
+BR_EVERYWHERE float br_canonical_round(double dot, float bias)
 {
     return (float)(dot + (double)bias) + 0.0f;
 }
 
 /* Does (score_a, item_a) stand before (score_b, item_b)? */
-static inline bool br_canonical_before(float score_a, int32_t item_a, float score_b, int32_t item_b)
+BR_EVERYWHERE bool br_canonical_before(float score_a, int32_t item_a, float score_b, int32_t item_b)
 {
     return score_a > score_b || (score_a == score_b && item_a < item_b);
 }

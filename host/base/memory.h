@@ -10,6 +10,10 @@
 
 #include "host/base/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* n_items * item_bytes zeroed bytes, 64-byte aligned. *out is NULL when n_items is 0.
  * `what` names the array in the message. Freed with br_free. */
 br_status br_alloc(int64_t n_items, size_t item_bytes, const char *what, void **out);
@@ -27,5 +31,9 @@ void     *br_arena_take(br_arena *arena, size_t bytes); /* 64-byte aligned; NULL
 size_t    br_arena_mark(const br_arena *arena);
 void      br_arena_rewind(br_arena *arena, size_t mark);
 size_t    br_arena_peak(const br_arena *arena);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -20,7 +20,7 @@
     X(GUARD_HELD, 20, "a guard held the result back")
 
 /* A br_status must be looked at by whoever receives it: the compiler warns when it is dropped. */
-#if defined(__clang__) || defined(__CUDACC__)
+#if defined(__clang__) && !defined(__cplusplus)
 #define BR_MUST_CHECK __attribute__((warn_unused_result))
 #else
 #define BR_MUST_CHECK [[nodiscard]]
@@ -43,6 +43,10 @@ typedef struct br_error {
 
 #define BR_PRINTF(fmt_at, args_at) __attribute__((format(printf, fmt_at, args_at)))
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 const char *br_status_name(br_status code);
 const char *br_status_text(br_status code);
 int         br_status_exit_code(br_status code);
@@ -56,6 +60,10 @@ void br_trail_at(const char *file, int line);
 const br_error *br_error_last(void);
 void            br_error_take(br_error *out);
 br_status       br_error_put(const br_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #define br_fail(code, ...) br_fail_at(__FILE__, __LINE__, code, __VA_ARGS__)
 

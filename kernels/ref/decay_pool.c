@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * decay_pool: the sum S grows in the output row itself, in fp32 and in time order; the factor
- * 2^(-gap/tau) is rounded to fp32 once. Called once per chunk. */
-#include <math.h>
-
+ * 2^(-gap/tau), fp64 by fixed operations, is rounded to fp32 once. Called once per chunk. */
+#include "kernels/exp.h"
 #include "kernels/ref/ref.h"
 
 #define EMPTY_GUARD 1e-6f
@@ -26,7 +25,7 @@ static br_status pool(const br_decay_pool_args *args, int64_t b, int64_t block)
         int64_t      item   = br_mat_i32(seqs->item_E)[e];
         const float *item_D = br_mat_f32(args->item_VD) + item * args->item_VD.ld;
         double       gap    = e == first ? 0.0 : (double)(time_E[e] - time_E[e - 1]);
-        float        decay  = (float)exp2(-gap / args->half_life_s[block]);
+        float        decay  = (float)br_exp2(-gap / args->half_life_s[block]);
         float        w      = w_E == NULL ? 1.0f : w_E[e];
 
         BR_TRY(st, br_ref_check_row("decay_pool: item_E", e, item, args->item_VD.n_rows));
