@@ -44,8 +44,13 @@ br_status br_dev_open(br_backend backend, size_t scratch_bytes, br_dev **out)
     if (backend == BR_BACKEND_REF)
         return open_on(&br_backend_ref, scratch_bytes, out);
     if (backend == BR_BACKEND_CUDA)
-        return br_fail(BR_E_DEVICE, "backend cuda: this build has no CUDA ops yet; "
+#ifdef BR_WITH_CUDA
+        return open_on(&br_backend_cuda, scratch_bytes, out);
+#else
+        return br_fail(BR_E_DEVICE, "backend cuda: not in this build (BR_CUDA); "
                                     "use backend cpu or auto");
+#endif
+    /* AUTO: cpu, until every op is in the cuda backend (#4) */
     return open_on(&br_backend_cpu, scratch_bytes, out);
 }
 

@@ -12,7 +12,7 @@ if(NOT BR_CUDA STREQUAL "OFF")
     endif()
     enable_language(CUDA)
     set(BR_HAS_CUDA TRUE)
-    set(BR_CUDA_FOUND_TEXT "${CMAKE_CUDA_COMPILER_VERSION} (backend has no ops yet)")
+    set(BR_CUDA_FOUND_TEXT "${CMAKE_CUDA_COMPILER_VERSION} (most ops, #4)")
   elseif(BR_CUDA STREQUAL "ON")
     message(FATAL_ERROR "BR_CUDA is ON but nvcc was not found: put nvcc on PATH, set "
                         "CMAKE_CUDA_COMPILER, or use BR_CUDA=OFF")

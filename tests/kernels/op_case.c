@@ -13,10 +13,9 @@
 
 #include <cmocka.h>
 
-#include "kernels/cpu/cpu.h"
+#include "tests/cuda_on_cpu/emulator.h"
 
 #define MAX_FLOATS    ((int64_t)1 << 21)
-#define SCRATCH_BYTES ((size_t)1 << 20)
 #define STRIDE_BEFORE 3
 #define STRIDE_AFTER  5
 
@@ -47,37 +46,6 @@ float op_value(bool is_small, uint64_t stream, uint64_t a, uint64_t b, uint64_t 
     if (is_small)
         return (float)(int)(bits % 7) - 3.0f;
     return (float)(bits >> 40) * 0x1p-23f - 1.0f;
-}
-
-enum { WITHOUT_DOT = BR_BACKEND_CUDA + 1, N_DEVS };
-static br_dev *devs[N_DEVS];
-
-static void close_devs(void)
-{
-    for (int i = 0; i < N_DEVS; i++)
-        br_dev_close(&devs[i]);
-}
-
-br_dev *op_dev(br_backend backend)
-{
-    static bool is_registered;
-
-    if (!is_registered)
-        atexit(close_devs);
-    is_registered = true;
-    if (devs[backend] == NULL)
-        assert_int_equal(br_dev_open(backend, SCRATCH_BYTES, &devs[backend]), BR_OK);
-    return devs[backend];
-}
-
-br_dev *op_dev_without_dot(void)
-{
-    (void)op_dev(BR_BACKEND_CPU);
-    if (devs[WITHOUT_DOT] == NULL) {
-        assert_int_equal(br_dev_open(BR_BACKEND_CPU, SCRATCH_BYTES, &devs[WITHOUT_DOT]), BR_OK);
-        br_cpu_forbid_dot(devs[WITHOUT_DOT]);
-    }
-    return devs[WITHOUT_DOT];
 }
 
 br_precision op_precision(const op_run *run)
@@ -161,6 +129,7 @@ static void put_events(op_run *run, int64_t n_events)
 void op_begin(op_run *run, br_dev *dev, const op_shape *shape, const int32_t *id_B, int32_t n_seqs)
 {
     memset(run, 0, sizeof *run);
+    op_poison_scratch(dev);
     run->dev    = dev;
     run->shape  = shape;
     run->n_seqs = n_seqs;
@@ -314,7 +283,7 @@ static const char *name_of(const way *w, const char *what, char text[200])
     static const char *const mode[] = {"", " prepared", " bf16"};
 
     snprintf(text, 200, "%s%s on %s%s, %s: %s", w->check->name, mode[w->mode],
-             br_dev_backend_name(w->dev), w->dev == devs[WITHOUT_DOT] ? " without dot" : "",
+             br_dev_backend_name(w->dev), op_is_without_dot(w->dev) ? " without dot" : "",
              w->shape->name, what);
     return text;
 }
@@ -329,11 +298,14 @@ static int64_t run_every_way(const way *w, float *all, float *other)
 
     for (int32_t b = 0; b < shape->n_seqs; b++)
         id_B[b] = b;
+    op_set_thread_order(EMULATOR_ASCENDING);
     n = run_ids(w, id_B, shape->n_seqs, all);
+    op_set_thread_order(EMULATOR_DESCENDING);
     for (int32_t b = 0; b < shape->n_seqs; b++)
         id_B[b] = shape->n_seqs - 1 - b;
     run_ids(w, id_B, shape->n_seqs, other);
     op_compare(name_of(w, "order of the batch", what), other, all, n, 0.0);
+    op_set_thread_order(EMULATOR_RANDOM);
     for (int32_t b = 0; b < shape->n_seqs; b++)
         run_ids(w, &b, 1, other);
     op_compare(name_of(w, "one by one", what), other, all, n, 0.0);
@@ -344,19 +316,19 @@ static void check_mode(const op_check *check, const op_shape *shape, op_mode mod
 {
     bool    is_exact  = check->exact_small && shape->is_small;
     double  tolerance = mode == OP_BF16 ? check->bf16_tolerance : check->tolerance;
-    float  *ref = memory, *cpu = ref + MAX_FLOATS, *other = cpu + MAX_FLOATS;
+    float  *ref = memory, *got = ref + MAX_FLOATS, *other = got + MAX_FLOATS;
     way     w = {check, op_dev(BR_BACKEND_REF), shape, mode};
     int64_t n = run_every_way(&w, ref, other);
     char    what[200];
 
-    w.dev = op_dev(BR_BACKEND_CPU);
-    run_every_way(&w, cpu, other);
-    op_compare(name_of(&w, "against ref", what), cpu, ref, n, is_exact ? 0.0 : tolerance);
-    if (mode != OP_BF16)
+    w.dev = op_dev(op_tested());
+    run_every_way(&w, got, other);
+    op_compare(name_of(&w, "against ref", what), got, ref, n, is_exact ? 0.0 : tolerance);
+    if (mode != OP_BF16 || op_tested() != BR_BACKEND_CPU)
         return;
     w.dev = op_dev_without_dot();
-    run_every_way(&w, cpu, other);
-    op_compare(name_of(&w, "against ref", what), cpu, ref, n, is_exact ? 0.0 : tolerance);
+    run_every_way(&w, got, other);
+    op_compare(name_of(&w, "against ref", what), got, ref, n, is_exact ? 0.0 : tolerance);
 }
 
 void op_check_all(const op_check *check)

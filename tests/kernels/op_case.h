@@ -49,8 +49,25 @@ typedef struct op_run {
 uint64_t op_seed(void); /* BR_TEST_SEED or 20240229; printed once */
 float    op_value(bool is_small, uint64_t stream, uint64_t a, uint64_t b, uint64_t c);
 
+/* The backend under test: cpu, or what BR_TEST_BACKEND names. */
+br_backend op_tested(void);
+/* ref, then the one under test: for (int i = 0; i < OP_N_BACKENDS; i++) op_backend(i) */
+#define OP_N_BACKENDS 2
+br_backend op_backend(int i);
+
 br_dev *op_dev(br_backend backend); /* opened once per backend, closed at exit */
 br_dev *op_dev_without_dot(void);   /* cpu, where the processor has no bf16 products */
+bool    op_is_without_dot(const br_dev *dev);
+
+/* All bits set, as far as scratch was ever used: an op that reads it before it writes it gets NaNs
+ * and indices of -1. */
+void op_poison_scratch(br_dev *dev);
+
+/* The order in which an emulated device runs its threads (an emulator_order); else nothing. */
+void op_set_thread_order(int order);
+
+/* What an op, or the sync after it, says: backends that only enqueue find wrong indices late. */
+br_status op_finish(br_dev *dev, br_status st);
 
 void op_begin(op_run *run, br_dev *dev, const op_shape *shape, const int32_t *id_B, int32_t n_seqs);
 void op_end(op_run *run);
@@ -72,9 +89,10 @@ int64_t op_read_seqs(const op_run *run, br_mat from, float *by_id);
 /* Runs the op for `run` and writes what it gives, by id; returns the floats all ids take. */
 typedef int64_t (*op_fn)(op_run *run, float *by_id);
 
-/* For each shape and mode: cpu agrees with ref (bit for bit where tolerance is 0 or the shape
- * is_small and exact_small), and on both backends, and on cpu without bf16 products, another order
- * and one sequence at a time give the same bits. */
+/* For each shape and mode: the backend under test agrees with ref (bit for bit where tolerance is 0
+ * or the shape is_small and exact_small), and on both backends, and on cpu without bf16 products,
+ * another order and one sequence at a time give the same bits. An emulated device runs each of
+ * the three with its threads in another order. */
 typedef struct op_check {
     const char     *name;
     op_fn           fn;

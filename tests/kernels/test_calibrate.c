@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * calibrate against the C library in long double, and the error that exp.h promises; ref and cpu
- * give the same bits. */
+ * calibrate against the C library in long double, and the error that exp.h promises; ref and the
+ * backend under test give the same bits. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +15,7 @@
 
 #include "kernels/exp.h"
 #include "kernels/ops.h"
+#include "tests/kernels/op_case.h"
 
 #define N_VALUES 401
 
@@ -43,13 +44,12 @@ static void test_exp(void **state)
 /* Runs both backends on the same logits; the results must be the same bits. */
 static void calibrate(br_calibrate_args args, const float *knots, const float *logit, float *out)
 {
-    static const br_backend backends[] = {BR_BACKEND_REF, BR_BACKEND_CPU};
-    float                   got[N_VALUES];
+    float got[N_VALUES];
 
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < OP_N_BACKENDS; i++) {
         br_dev *dev;
 
-        assert_int_equal(br_dev_open(backends[i], 0, &dev), BR_OK);
+        assert_int_equal(br_dev_open(op_backend(i), 0, &dev), BR_OK);
         assert_int_equal(br_dev_alloc(dev, BR_F32, 1, N_VALUES, &args.logit_BK), BR_OK);
         assert_int_equal(br_upload(dev, args.logit_BK, logit), BR_OK);
         args.knot_P2 = (br_mat){0};
@@ -157,7 +157,7 @@ static void test_missing_table(void **state)
     br_calibrate_args args = {.calibration = BR_CALIBRATION_ISOTONIC};
 
     (void)state;
-    assert_int_equal(br_dev_open(BR_BACKEND_CPU, 0, &dev), BR_OK);
+    assert_int_equal(br_dev_open(op_tested(), 0, &dev), BR_OK);
     assert_int_equal(br_dev_alloc(dev, BR_F32, 2, 3, &args.logit_BK), BR_OK);
     assert_int_equal(br_op_calibrate(dev, &args), BR_E_SELFCHECK);
     args.n_points = 4;

@@ -118,19 +118,20 @@ static void test_sequence_arguments(void **state)
 static void test_index_outside_its_table(void **state)
 {
     (void)state;
-    for (int b = BR_BACKEND_REF; b <= BR_BACKEND_CPU; b++) {
+    for (int b = 0; b < OP_N_BACKENDS; b++) {
         op_run        run;
         br_embed_args args;
         int32_t       item_E[5] = {0, 1, 9, 1, 0};
 
-        begin(&run, (br_backend)b);
+        begin(&run, op_backend(b));
         assert_int_equal(br_upload(run.dev, run.seqs.item_E, item_E), BR_OK);
         args = (br_embed_args){.seqs       = &run.seqs,
                                .item_VD    = op_table(&run, 1, 9, D, 1.0f),
                                .scale      = 1.0f,
                                .max_length = 3,
                                .out_ED     = op_out(&run, 5, D)};
-        expect(br_op_embed(run.dev, &args), "index 2 names row 9 of a table of 9 rows");
+        expect(op_finish(run.dev, br_op_embed(run.dev, &args)),
+               "index 2 names row 9 of a table of 9 rows");
         args.position_PD = op_table(&run, 2, 2, D, 1.0f);
         expect(br_op_embed(run.dev, &args), "rows of position_PD is 2, expected 3..");
         args.position_PD = (br_mat){0};
@@ -171,7 +172,7 @@ static void test_lanes(void **state)
     (void)state;
     for (int i = 0; i < 2; i++) {
         const int32_t id_B[2] = {0, 1};
-        assert_int_equal(br_dev_open_lane(op_dev(BR_BACKEND_CPU), 0, &l.dev[i]), BR_OK);
+        assert_int_equal(br_dev_open_lane(op_dev(op_tested()), 0, &l.dev[i]), BR_OK);
         op_begin(&l.run[i], l.dev[i], &shape, id_B, 2);
         op_event_mat(&l.run[i], 1, D);
         op_table(&l.run[i], 2, D, D, 1.0f);

@@ -77,12 +77,12 @@ static void test_fuse_by_hand(void **state)
     const float    one = 1.0f, def = -7.0f;
 
     (void)state;
-    for (int k = BR_BACKEND_REF; k <= BR_BACKEND_CPU; k++) {
+    for (int k = 0; k < OP_N_BACKENDS; k++) {
         float        out[B], alpha[B * M], gate[B * M];
         op_run       run;
         br_fuse_args args;
 
-        op_begin(&run, op_dev((br_backend)k), &shape, id_B, B);
+        op_begin(&run, op_dev(op_backend(k)), &shape, id_B, B);
         args = (br_fuse_args){.n_modalities  = M,
                               .g_BMD         = op_put(&run, BR_F32, B, M, g_BM),
                               .z_BMD         = op_put(&run, BR_F32, B, M, z_BM),
@@ -119,11 +119,11 @@ static void test_gather_rows(void **state)
     memcpy(want, table + 4 * D, D * sizeof(float));
     memcpy(want + 2 * D, table, D * sizeof(float));
     memcpy(want + 3 * D, table + 4 * D, D * sizeof(float));
-    for (int k = BR_BACKEND_REF; k <= BR_BACKEND_CPU; k++) {
+    for (int k = 0; k < OP_N_BACKENDS; k++) {
         op_run              run;
         br_gather_rows_args args;
 
-        op_begin(&run, op_dev((br_backend)k), &shape, &id, 1);
+        op_begin(&run, op_dev(op_backend(k)), &shape, &id, 1);
         args = (br_gather_rows_args){.table_VD = op_put(&run, BR_F32, V, D, table),
                                      .row_B = br_mat_cols(op_put(&run, BR_I32, B, 2, row_B2), 1, 1),
                                      .out_BD = op_out(&run, B, D)};
@@ -131,7 +131,8 @@ static void test_gather_rows(void **state)
         assert_int_equal(br_download(run.dev, args.out_BD, got), BR_OK);
         op_compare("gather_rows", got, want, B * D, 0.0);
         args.row_B = br_mat_cols(args.row_B, -1, 1);
-        assert_int_equal(br_op_gather_rows(run.dev, &args), BR_E_SELFCHECK); /* row 9 of 5 */
+        /* row 9 of 5 */
+        assert_int_equal(op_finish(run.dev, br_op_gather_rows(run.dev, &args)), BR_E_SELFCHECK);
         op_end(&run);
     }
 }
@@ -151,7 +152,7 @@ static void test_norm_band(void **state)
         op_run run;
         br_mat x_BD;
 
-        op_begin(&run, op_dev(i % 2 == 0 ? BR_BACKEND_REF : BR_BACKEND_CPU), &shape, &id, 1);
+        op_begin(&run, op_dev(op_backend(i % 2)), &shape, &id, 1);
         x_BD = op_put(&run, BR_F32, B, D, x);
         assert_int_equal(br_op_norm_band(run.dev, x_BD, 1.0, i < 2 ? 2.0 : INFINITY), BR_OK);
         assert_int_equal(br_download(run.dev, x_BD, got), BR_OK);

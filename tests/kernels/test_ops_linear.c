@@ -90,7 +90,9 @@ static void test_bf16_views(void **state)
     enum { N_ROWS = 31, N_IN = 20, MOST = 67 };
     const op_shape shape = {.name = "views", .n_seqs = 1, .length = {N_ROWS}};
     const int32_t  id = 0, widths[] = {1, 2, 17, 32, 33, 64};
-    br_dev *const  devs[] = {op_dev(BR_BACKEND_REF), op_dev(BR_BACKEND_CPU), op_dev_without_dot()};
+    br_dev *const  devs[] = {op_dev(BR_BACKEND_REF), op_dev(op_tested()),
+                            op_tested() == BR_BACKEND_CPU ? op_dev_without_dot()
+                                                           : op_dev(op_tested())};
     float          plain[N_ROWS * N_IN], viewed[N_ROWS * N_IN];
 
     (void)state;
@@ -136,7 +138,7 @@ static void test_linear_place(void **state)
     enum { N_ROWS = 200, N_IN = 50, N_OUT = 48 };
     const op_shape shape = {.name = "place", .n_seqs = 1, .length = {N_ROWS}};
     const int32_t  id    = 0;
-    br_dev        *dev   = op_dev(BR_BACKEND_CPU);
+    br_dev        *dev   = op_dev(op_tested());
     float          first[N_OUT], got[N_OUT], row[N_IN];
     op_run         run;
 
@@ -227,7 +229,7 @@ static void test_activation_error(void **state)
     static const double limit[] = {
         [BR_ACT_NONE] = 0.0,  [BR_ACT_RELU] = 0.0,       [BR_ACT_GELU] = 1.5e-7,
         [BR_ACT_TANH] = 3e-7, [BR_ACT_SIGMOID] = 1.5e-7, [BR_ACT_SILU] = 1.5e-7};
-    br_dev *dev = op_dev(BR_BACKEND_CPU);
+    br_dev *dev = op_dev(op_tested());
     float  *x   = calloc(N, sizeof *x);
     float  *y   = calloc(N, sizeof *y);
     float   one = 1.0f;
@@ -275,11 +277,11 @@ static void test_nan_stays_nan(void **state)
     for (int i = 0; i < N; i++)
         x[i] = i % 2 == 0 ? NAN : -NAN;
     for (int a = BR_ACT_NONE; a <= BR_ACT_SILU; a++) {
-        for (int b = BR_BACKEND_REF; b <= BR_BACKEND_CPU; b++) {
+        for (int b = 0; b < OP_N_BACKENDS; b++) {
             op_run         run;
             br_linear_args args;
 
-            op_begin(&run, op_dev((br_backend)b), &shape, &id, 1);
+            op_begin(&run, op_dev(op_backend(b)), &shape, &id, 1);
             args = (br_linear_args){.x_RI       = op_put(&run, BR_F32, 1, 1, &one),
                                     .weight_OI  = op_put(&run, BR_F32, N, 1, x),
                                     .activation = (br_activation)a,

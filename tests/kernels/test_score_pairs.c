@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "host/base/memory.h"
+#include "tests/kernels/op_case.h"
 #include "tests/kernels/topk_case.h"
 
 #define K 9
@@ -93,7 +94,7 @@ static void test_bits(void **state)
                              .k        = 1,
                              .has_bias = bias};
                 check_pairs(&p, BR_BACKEND_REF);
-                check_pairs(&p, BR_BACKEND_CPU);
+                check_pairs(&p, op_tested());
             }
 }
 
@@ -107,8 +108,8 @@ static void test_missing_item(void **state)
         pairs s = {0};
 
         s.item_BK[2 * K + 1] = bad;
-        open_pairs(&p, BR_BACKEND_CPU, &s);
-        assert_int_equal(br_op_score_pairs(s.dev, &s.args), BR_E_SELFCHECK);
+        open_pairs(&p, op_tested(), &s);
+        assert_int_equal(op_finish(s.dev, br_op_score_pairs(s.dev, &s.args)), BR_E_SELFCHECK);
         assert_non_null(strstr(br_error_last()->text, "score_pairs"));
         close_pairs(&s);
     }

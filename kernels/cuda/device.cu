@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Lanes are streams of the current device (the first that CUDA_VISIBLE_DEVICES leaves, unless the
+ * process chose another). Opened once per lane; memory is taken before the first batch. */
+#include <stdio.h>
+#include <string.h>
+
+#include "kernels/cuda/fault.cuh"
+#include "kernels/cuda/gemm.cuh"
+
+#define OLDEST_MAJOR 8 /* mma.sync of bf16 and s8, cp.async */
+
+br_status br_cuda_status(cudaError_t error, const char *what)
+{
+    cudaDeviceProp about;
+    int            device = -1;
+    const char    *name   = "unknown";
+
+    if (error == cudaSuccess)
+        return BR_OK;
+    if (cudaGetDevice(&device) == cudaSuccess &&
+        cudaGetDeviceProperties(&about, device) == cudaSuccess)
+        name = about.name;
+    (void)cudaGetLastError(); /* the next call starts clean, if the device can */
+    return br_fail(error == cudaErrorMemoryAllocation ? BR_E_MEMORY : BR_E_DEVICE,
+                   "cuda device %d (%s): %s: %s", device, name, what, cudaGetErrorString(error));
+}
+
+static br_status describe(br_dev *dev, int *device)
+{
+    br_status      st = BR_OK;
+    cudaDeviceProp about;
+    int            count = 0;
+
+    BR_CUDA(st, cudaGetDeviceCount(&count));
+    if (count == 0)
+        BR_FAIL(st, BR_E_DEVICE, "cuda: no device found");
+    BR_CUDA(st, cudaGetDevice(device));
+    BR_CUDA(st, cudaGetDeviceProperties(&about, *device));
+    if (about.major < OLDEST_MAJOR)
+        BR_FAIL(st, BR_E_DEVICE, "cuda device %d (%s): compute capability %d.%d, expected %d.0",
+                *device, about.name, about.major, about.minor, OLDEST_MAJOR);
+    snprintf(dev->description, sizeof dev->description, "cuda: %s, sm_%d%d, %d SMs, %.1f GiB",
+             about.name, about.major, about.minor, about.multiProcessorCount,
+             static_cast<double>(about.totalGlobalMem) / (1 << 30));
+done:
+    return st;
+}
+
+static br_status reset_faults(br_cuda_lane *lane)
+{
+    br_status st = BR_OK;
+
+    memset(lane->host_faults, 0xFF, sizeof *lane->host_faults);
+    BR_CUDA(st, cudaMemcpyAsync(lane->faults, lane->host_faults, sizeof *lane->faults,
+                                cudaMemcpyHostToDevice, lane->stream));
+    BR_CUDA(st, cudaStreamSynchronize(lane->stream));
+done:
+    return st;
+}
+
+br_status br_cuda_open(br_dev *dev)
+{
+    br_status     st   = BR_OK;
+    br_cuda_lane *lane = NULL;
+
+    BR_ALLOC(st, lane, 1, "lane of the cuda backend");
+    dev->native = lane;
+    BR_TRY(st, describe(dev, &lane->device));
+    BR_CUDA(st, cudaStreamCreateWithFlags(&lane->stream, cudaStreamNonBlocking));
+    BR_CUDA(st, cudaMalloc(reinterpret_cast<void **>(&lane->faults), sizeof *lane->faults));
+    BR_CUDA(st,
+            cudaMallocHost(reinterpret_cast<void **>(&lane->host_faults), sizeof *lane->faults));
+    BR_TRY(st, reset_faults(lane));
+done:
+    return st;
+}
+
+/* Nothing can be done about a failure here: what it hides was reported by the last sync. */
+void br_cuda_close(br_dev *dev)
+{
+    br_cuda_lane *lane = br_cuda_lane_of(dev);
+
+    if (lane == NULL)
+        return;
+    br_cuda_gemm_close(lane);
+    for (int i = 0; i < BR_N_WORKS; i++)
+        (void)cudaFree(lane->work[i]);
+    (void)cudaFreeHost(lane->host_faults);
+    (void)cudaFree(lane->faults);
+    if (lane->stream != NULL)
+        (void)cudaStreamDestroy(lane->stream);
+    br_free(&dev->native);
+}
+
+br_status br_cuda_allocate(size_t bytes, void **memory)
+{
+    br_status st = BR_OK;
+
+    *memory = NULL;
+    BR_CUDA(st, cudaMalloc(memory, bytes > 0 ? bytes : 1)); /* an empty matrix has an address */
+    BR_CUDA(st, cudaMemset(*memory, 0, bytes));
+    /* lanes do not wait for the default stream */
+    BR_CUDA(st, cudaDeviceSynchronize());
+done:
+    if (st != BR_OK) {
+        br_cuda_release(*memory);
+        *memory = NULL;
+    }
+    return st;
+}
+
+void br_cuda_release(void *memory)
+{
+    (void)cudaFree(memory); /* waits for what still uses it */
+}
+
+br_status br_cuda_workspace(br_dev *dev, br_cuda_work slot, size_t bytes, void **out)
+{
+    br_status     st   = BR_OK;
+    br_cuda_lane *lane = br_cuda_lane_of(dev);
+
+    if (bytes > lane->work_bytes[slot]) {
+        (void)cudaFree(lane->work[slot]); /* waits for what still uses it */
+        lane->work[slot]       = NULL;
+        lane->work_bytes[slot] = 0;
+        BR_CUDA(st, cudaMalloc(&lane->work[slot], bytes));
+        lane->work_bytes[slot] = bytes;
+    }
+    *out = lane->work[slot];
+done:
+    return st;
+}
+
+br_status br_cuda_upload(br_dev *dev, br_mat to, const void *from)
+{
+    br_status st        = BR_OK;
+    size_t    unit      = br_dtype_bytes(to.dtype);
+    size_t    row_bytes = (size_t)to.n_cols * unit;
+
+    if (to.n_rows > 0 && row_bytes > 0)
+        BR_CUDA(st, cudaMemcpy2DAsync(br_mat_at(to), (size_t)to.ld * unit, from, row_bytes,
+                                      row_bytes, (size_t)to.n_rows, cudaMemcpyHostToDevice,
+                                      br_cuda_lane_of(dev)->stream));
+done:
+    return st;
+}
+
+br_status br_cuda_download(br_dev *dev, br_mat from, void *to)
+{
+    br_status st        = BR_OK;
+    size_t    unit      = br_dtype_bytes(from.dtype);
+    size_t    row_bytes = (size_t)from.n_cols * unit;
+
+    if (from.n_rows > 0 && row_bytes > 0)
+        BR_CUDA(st, cudaMemcpy2DAsync(to, row_bytes, br_mat_at(from), (size_t)from.ld * unit,
+                                      row_bytes, (size_t)from.n_rows, cudaMemcpyDeviceToHost,
+                                      br_cuda_lane_of(dev)->stream));
+    BR_TRY(st, br_cuda_sync(dev));
+done:
+    return st;
+}
+
+static br_status report_faults(br_cuda_lane *lane)
+{
+    static const char *const names[] = {
+#define X(name, text) text,
+        BR_FAULT_MAP(X)
+#undef X
+    };
+    const br_cuda_faults found = *lane->host_faults;
+    br_status            st    = BR_OK;
+
+    for (int kind = 0; kind < BR_N_FAULTS; kind++) {
+        if (found.first[kind] == ~0ull)
+            continue;
+        BR_TRY(st, reset_faults(lane));
+        BR_FAIL(st, BR_E_SELFCHECK, "%s: index %lld names row %d of a table of %lld rows",
+                names[kind], (long long)(found.first[kind] >> 32), (int)found.first[kind],
+                found.n_rows[kind]);
+    }
+done:
+    return st;
+}
+
+br_status br_cuda_sync(br_dev *dev)
+{
+    br_status     st   = BR_OK;
+    br_cuda_lane *lane = br_cuda_lane_of(dev);
+
+    BR_CUDA(st, cudaMemcpyAsync(lane->host_faults, lane->faults, sizeof *lane->faults,
+                                cudaMemcpyDeviceToHost, lane->stream));
+    BR_CUDA(st, cudaStreamSynchronize(lane->stream));
+    BR_TRY(st, report_faults(lane));
+done:
+    return st;
+}

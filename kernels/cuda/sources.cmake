@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+# The cuda backend's sources, one list for nvcc and for the emulated device. gemm.cu, the only one
+# that needs cuBLASLt, is apart: the emulated device has a twin of it.
+set(BR_CUDA_SOURCES
+  device.cu weight.cu
+  encoder/embed.cu encoder/layer_norm.cu encoder/linear.cu encoder/last_rows.cu
+  encoder/decay_pool.cu
+  fusion/gather_rows.cu fusion/copy_rows.cu fusion/fuse_inputs.cu fusion/fuse.cu
+  fusion/norm_band.cu
+  score/score_pairs.cu score/calibrate.cu)
+list(TRANSFORM BR_CUDA_SOURCES PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
+set(BR_CUDA_GEMM ${CMAKE_CURRENT_LIST_DIR}/gemm.cu)
+set(BR_CUDA_TABLE ${CMAKE_CURRENT_LIST_DIR}/table.c)

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The emulator's own: the block that runs and its threads. Shared by emulator.c, which runs them,
+ * and wait.c, where they wait for each other. */
+#ifndef BR_TESTS_CUDA_ON_CPU_BLOCK_H
+#define BR_TESTS_CUDA_ON_CPU_BLOCK_H
+
+#include <pthread.h>
+
+#include "tests/cuda_on_cpu/emulator.h"
+#include "tests/cuda_on_cpu/fiber.h"
+
+enum {
+    MAX_THREADS   = 1024,
+    WARP          = 32,
+    SHARED_BYTES  = 227 * 1024, /* what a block may have on sm_90 */
+    STACK_BYTES   = 128 * 1024,
+    INVALID_VALUE = 1, /* cudaErrorInvalidValue, cudaErrorInvalidConfiguration */
+    INVALID_SHAPE = 9
+};
+
+typedef enum { DONE, READY, AT_BARRIER, AT_COLLECTIVE } thread_state;
+
+typedef struct thread {
+    fiber               fiber;
+    thread_state        state;
+    emulator_index      idx;
+    emulator_site       site;       /* where it waits */
+    emulator_collective collective; /* for what, AT_COLLECTIVE */
+    void               *data;
+    char                arrived, left; /* tags: before and after a __syncwarp */
+} thread;
+
+/* The one launch that runs, and its running block. */
+extern struct emulator_block {
+    pthread_mutex_t        lock;
+    const emulator_launch *launch;
+    fiber                  scheduler;
+    thread                 threads[MAX_THREADS];
+    int                    order[MAX_THREADS];
+    int                    n_created, n_threads, n_live;
+    thread                *current;
+    int                    n_at_barrier, sum, result;
+    unsigned               phase;        /* barriers passed */
+    char                   barrier[2];   /* tags of odd and even barriers */
+    char                   begun, ended; /* tags of the block */
+    emulator_order         kind;
+    uint64_t               random;
+    int                    is_order_set;
+} now;
+
+/* Prints the sentence with kernel, block and thread before it, and aborts. */
+void block_fail(const thread *t, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
+
+/* Back to the scheduler, until t is READY and its turn comes. */
+void block_suspend(thread *t);
+
+/* Opens the barrier when every live thread stands at it. */
+void block_check_barrier(void);
+
+/* All wait, and none will come: says for whom. */
+void block_fail_stuck(void) __attribute__((noreturn));
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A CUDA device in the test process: kernels/cuda/ compiled by the host compiler against include/,
+ * which stands in for the toolkit's headers. The blocks of a launch run one after the other, the
+ * threads of a block as fibers, each until it waits for others.
+ *
+ * What it notices, with a sentence that names kernel, block, thread and line, and then abort():
+ * a barrier or warp operation that not all of its threads reach, or reach at different lines; a
+ * launch that a device would refuse. What the sanitizers notice for it: accesses outside device
+ * and shared memory, and of device memory by the host (ASan); races between threads of a block,
+ * where only barriers, __syncwarp and atomics order anything (TSan). Shared memory begins as 0xFF
+ * bytes in every block, device memory in every cudaMalloc: NaNs, and indices of -1.
+ *
+ * What it cannot show: cuBLASLt, the instructions behind mma.cuh (their arithmetic and fragment
+ * layouts are emulated from the PTX manual), memory order between blocks, host addresses used by
+ * kernels, libdevice's last bits of exp, tanh, erf, and time. */
+#ifndef BR_TESTS_CUDA_ON_CPU_EMULATOR_H
+#define BR_TESTS_CUDA_ON_CPU_EMULATOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The order in which waiting threads, and blocks, are run. No result may depend on it.
+ * First order: BATCHRANK_CUDA_ORDER = ascending, descending or a seed. */
+typedef enum { EMULATOR_ASCENDING, EMULATOR_DESCENDING, EMULATOR_RANDOM } emulator_order;
+void emulator_set_order(emulator_order order, uint64_t seed);
+
+typedef struct emulator_launch {
+    const char *kernel;
+    unsigned    grid[3];
+    unsigned    block[3];
+    size_t      shared_bytes; /* dynamic */
+    void (*body)(void *context);
+    void *context;
+} emulator_launch;
+
+/* 0, or why a device would refuse the launch (a cudaError_t). Returns when all threads are done. */
+int emulator_run(const emulator_launch *launch);
+
+/* ---- called by kernels, through include/ ---------------------------------------------------- */
+
+typedef struct emulator_index {
+    unsigned x, y, z;
+} emulator_index;
+extern emulator_index threadIdx, blockIdx, blockDim, gridDim;
+
+/* The line of a kernel that waits. */
+typedef struct emulator_site {
+    const char *what;
+    const char *file;
+    int         line;
+} emulator_site;
+
+/* Waits for all live threads of the block; gives the sum of their values. */
+int emulator_barrier(emulator_site site, int value);
+
+/* Waits for the lanes of `mask`, then one of them calls resolve with the 32 lanes' data (NULL for
+ * those outside the mask). is_fence: memory is ordered between them. */
+typedef void (*emulator_resolve)(void *lane[32], uint32_t mask);
+typedef struct emulator_collective {
+    emulator_site    site;
+    uint32_t         mask;
+    emulator_resolve resolve;
+    int              is_fence;
+} emulator_collective;
+void emulator_collect(const emulator_collective *c, void *data);
+
+/* Lets other threads run now and then, where the order is random. Called by atomics. */
+void  emulator_pause(void);
+void  emulator_yield(void); /* always */
+int   emulator_lane(void);
+/* Dynamic shared memory of the running block. */
+void *emulator_shared(void);
+
+/* ---- device memory, runtime.c --------------------------------------------------------------- */
+
+void emulator_open_memory(void); /* kernels and copies may touch it */
+void emulator_close_memory(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
