@@ -14,12 +14,24 @@ enum {
     MAX_THREADS   = 1024,
     WARP          = 32,
     SHARED_BYTES  = 227 * 1024, /* what a block may have on sm_90 */
+    MAX_COPIES    = 256,        /* of a thread, under way */
     STACK_BYTES   = 128 * 1024,
     INVALID_VALUE = 1, /* cudaErrorInvalidValue, cudaErrorInvalidConfiguration */
     INVALID_SHAPE = 9
 };
 
 typedef enum { DONE, READY, AT_BARRIER, AT_COLLECTIVE } thread_state;
+
+/* Asynchronous copies of a thread, oldest first, in a ring. */
+typedef struct copy_queue {
+    struct {
+        void       *to;
+        const void *from;
+        int         group;
+    } copies[MAX_COPIES];
+    unsigned begin, end;
+    int      group; /* the open one */
+} copy_queue;
 
 typedef struct thread {
     fiber               fiber;
@@ -28,6 +40,7 @@ typedef struct thread {
     emulator_site       site;       /* where it waits */
     emulator_collective collective; /* for what, AT_COLLECTIVE */
     void               *data;
+    copy_queue          copies;
     char                arrived, left; /* tags: before and after a __syncwarp */
 } thread;
 

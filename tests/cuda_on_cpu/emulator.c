@@ -137,8 +137,8 @@ static void fill_shared(void)
 static void bound_shared(size_t bytes)
 {
 #ifdef BR_EMULATED_ASAN
-    ASAN_UNPOISON_MEMORY_REGION(dynamic_shared, bytes);
-    ASAN_POISON_MEMORY_REGION(dynamic_shared + bytes, SHARED_BYTES - bytes);
+    __asan_unpoison_memory_region(dynamic_shared, bytes);
+    __asan_poison_memory_region(dynamic_shared + bytes, SHARED_BYTES - bytes);
 #endif
     (void)bytes;
 }
@@ -166,7 +166,8 @@ static void begin_threads(void)
     for (int i = 0; i < now.n_threads; i++) {
         unsigned at = (unsigned)i;
 
-        now.threads[i].state = READY;
+        now.threads[i].state        = READY;
+        now.threads[i].copies.begin = now.threads[i].copies.end = 0;
         now.threads[i].idx =
             (emulator_index){at % block[0], at / block[0] % block[1], at / block[0] / block[1]};
     }

@@ -69,6 +69,15 @@ typedef struct emulator_collective {
 } emulator_collective;
 void emulator_collect(const emulator_collective *c, void *data);
 
+/* A thread's asynchronous copies of 16 bytes (from NULL: zeros). Take gives the oldest one that is
+ * to be made so that at most n_groups are under way, NULL when there is none. */
+void  emulator_copy_later(void *to, const void *from);
+void  emulator_copy_commit(void);
+void *emulator_copy_take(int n_groups, const void **from);
+
+/* Aborts with the site's words unless is_true. */
+void emulator_require(int is_true, emulator_site site);
+
 /* Lets other threads run now and then, where the order is random. Called by atomics. */
 void  emulator_pause(void);
 void  emulator_yield(void); /* always */

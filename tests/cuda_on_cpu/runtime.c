@@ -12,7 +12,7 @@
 #include "tests/cuda_on_cpu/include/cuda_runtime_api.h"
 
 #ifdef BR_EMULATED_ASAN
-#include <sanitizer/asan_interface.h>
+#include <sanitizer/asan_interface.h> /* its macros do nothing in a file without the sanitizer */
 #endif
 
 #define DEFAULT_BYTES ((size_t)1 << 31)
@@ -47,9 +47,9 @@ static void set_open(const allocation *a, int is_open)
 {
 #ifdef BR_EMULATED_ASAN
     if (is_open)
-        ASAN_UNPOISON_MEMORY_REGION(a->memory, a->bytes);
+        __asan_unpoison_memory_region(a->memory, a->bytes);
     else
-        ASAN_POISON_MEMORY_REGION(a->memory, a->bytes);
+        __asan_poison_memory_region(a->memory, a->bytes);
 #endif
     (void)a;
     (void)is_open;

@@ -143,3 +143,40 @@ void block_fail_stuck(void)
     block_fail(first, "divergent barrier: %s at %s:%d is not reached by all of its threads",
                first->site.what, first->site.file, first->site.line);
 }
+
+/* ---- asynchronous copies --------------------------------------------------------------------- */
+
+void emulator_require(int is_true, emulator_site site)
+{
+    if (!is_true)
+        block_fail(now.current, "%s at %s:%d", site.what, site.file, site.line);
+}
+
+void emulator_copy_later(void *to, const void *from)
+{
+    copy_queue *q = &now.current->copies;
+
+    if (q->end - q->begin == MAX_COPIES)
+        block_fail(now.current, "more than %d asynchronous copies under way", MAX_COPIES);
+    q->copies[q->end % MAX_COPIES].to    = to;
+    q->copies[q->end % MAX_COPIES].from  = from;
+    q->copies[q->end % MAX_COPIES].group = q->group;
+    q->end++;
+}
+
+void emulator_copy_commit(void)
+{
+    now.current->copies.group++;
+}
+
+void *emulator_copy_take(int n_groups, const void **from)
+{
+    copy_queue *q = &now.current->copies;
+    unsigned    i = q->begin % MAX_COPIES;
+
+    if (q->begin == q->end || q->copies[i].group >= q->group - n_groups)
+        return NULL;
+    q->begin++;
+    *from = q->copies[i].from;
+    return q->copies[i].to;
+}

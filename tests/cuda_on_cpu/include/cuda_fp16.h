@@ -36,8 +36,8 @@ static inline __half __float2half_rn(float value)
         return {0x7FFF};
     if (size >= 65520.0f) /* halfway beyond the largest */
         return {(unsigned short)(sign | 0x7C00)};
-    (void)frexpf(size, &exponent); /* size in [2^(e-1), 2^e) */
-    if (exponent < -13)
+    (void)frexpf(size, &exponent);      /* size in [2^(e-1), 2^e) */
+    if (exponent < -13 || size == 0.0f) /* of 0 frexpf says 0 */
         exponent = -13;
     {
         unsigned units = (unsigned)rintf(ldexpf(size, 11 - exponent)); /* <= 2048, may carry */

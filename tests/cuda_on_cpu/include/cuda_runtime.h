@@ -18,7 +18,7 @@
 #define __constant__
 #define __forceinline__ inline __attribute__((always_inline))
 #define __noinline__    __attribute__((noinline))
-#define __align__(n)    alignas(n)
+#define __align__(n)    __attribute__((aligned(n)))
 #define __launch_bounds__(...)
 /* Kernels are static, templates too, so that all shared variables may lie in one section. */
 #define __shared__ static __attribute__((section("br_shared")))
