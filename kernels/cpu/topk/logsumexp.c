@@ -140,7 +140,9 @@ __attribute__((target("avx512f"))) static void add_terms_avx512(const terms *t, 
 static const float *mask_segments(const br_lse *lse, int64_t at, const br_topk_rules *rules,
                                   float *masked_C)
 {
-    if (lse->items->panel_P[at].require_any == 0 || rules->require_N == NULL)
+    uint64_t any = lse->items->panel_P[at].require_any;
+
+    if (rules->require_N == NULL || (rules->have & any) == any)
         return lse->bias_C;
     for (int c = 0; c < COLS; c++) {
         int64_t  i       = at * COLS + c;

@@ -88,7 +88,7 @@ static br_status collect(br_scan *s, int64_t at, int64_t place, const br_screen_
     float               error   = br_bound_of_panel(panel, s->norm_L[place], s->residual_L[place]);
     bool                is_fp32 = items->kernel->kind == BR_SCREEN_FP32;
 
-    for (uint32_t hits = tile->hit_R[r]; hits != 0; hits &= hits - 1) {
+    for (uint32_t hits = tile->hit_R[r] & s->eligible; hits != 0; hits &= hits - 1) {
         int              c   = __builtin_ctz(hits);
         int64_t          i   = at * COLS + c;
         br_screen_number sum = tile->sum_RC[r][c];
@@ -288,6 +288,30 @@ static void refresh(br_scan *s)
     }
 }
 
+/* Customers who are alike: what they may be shown of the panel. False: nothing. */
+static bool enter_segments(br_scan *s, int64_t at)
+{
+    const br_cpu_items *items     = s->tile.items;
+    const br_panel     *panel     = &items->panel_P[at];
+    br_mat              require   = s->tile.args->items->require_N;
+    const uint64_t     *require_N = br_mat_at(require);
+    uint64_t            have      = s->tile.have;
+    int64_t             n         = items->N - at * COLS < COLS ? items->N - at * COLS : COLS;
+
+    s->eligible = UINT32_MAX;
+    if (!s->tile.is_alike || (have & panel->require_any) == panel->require_any)
+        return true;
+    s->eligible = 0;
+    if ((have & panel->require_all) != panel->require_all)
+        return false;
+    for (int64_t c = 0; c < n; c++) {
+        uint64_t wanted = require_N[items->row_N[at * COLS + c] * require.ld];
+
+        s->eligible |= (uint32_t)((have & wanted) == wanted) << c;
+    }
+    return s->eligible != 0;
+}
+
 br_status br_scan_pass(br_scan *s)
 {
     br_status st = BR_OK;
@@ -304,7 +328,7 @@ br_status br_scan_pass(br_scan *s)
             refresh(s);
         if (is_checkpoint || panel % LEAVE_EVERY == 0)
             let_leave(s, panel);
-        if (s->n_live > 0)
+        if (s->n_live > 0 && enter_segments(s, panel))
             BR_TRY(st, scan_panel(s, panel));
     }
 done:

@@ -25,7 +25,7 @@ int32_t br_tile_capacity(int32_t k)
 
 const float *br_tile_query(const br_tile *t, int64_t b)
 {
-    return br_mat_f32(t->args->query_BD) + (t->first_row + b) * t->args->query_BD.ld;
+    return br_mat_f32(t->args->query_BD) + br_tile_at(t, b) * t->args->query_BD.ld;
 }
 
 static void code_row(br_tile *t, int64_t b, br_vector_size size)
@@ -75,8 +75,8 @@ void br_tile_start_row(br_tile *t, int64_t b)
     row->floor     = -INFINITY;
     row->threshold = -INFINITY;
     row->pending.n = 0;
-    row->rules     = br_topk_rules_of(t->args, t->first_row + b);
-    row->has_rules = row->rules.require_N != NULL || row->rules.n_never > 0;
+    row->rules     = br_topk_rules_of(t->args, br_tile_at(t, b));
+    row->has_rules = (row->rules.require_N != NULL && !t->is_alike) || row->rules.n_never > 0;
     row->is_slow   = !is_screenable(t->items, size.norm);
     if (!row->is_slow)
         code_row(t, b, size);
@@ -174,7 +174,7 @@ static br_status score(br_tile *t, int64_t b, int32_t from, int32_t to, float le
             float   exact = br_canonical_round(dot_4[j], c->at_C[i + j].bias);
 
             if (!isfinite(exact))
-                return br_topk_bad_score(t->args, t->first_row + b, item, exact);
+                return br_topk_bad_score(t->args, br_tile_at(t, b), item, exact);
             if (t->lse != NULL)
                 br_lse_correct(t->lse, &t->lse->row[b], c->at_C[i + j].approx, exact);
             if (exact >= level)
@@ -198,7 +198,7 @@ static float least_score(const uint64_t *key, int32_t n)
 static void keep_best(br_tile *t, int64_t b, int32_t n)
 {
     br_tile_row *row     = &t->row[b];
-    int64_t      at      = t->first_row + b;
+    int64_t      at      = br_tile_at(t, b);
     int32_t     *item_K  = br_mat_i32(t->args->item_BK) + at * t->args->item_BK.ld;
     float       *score_K = br_mat_f32(t->args->score_BK) + at * t->args->score_BK.ld;
 
@@ -218,7 +218,7 @@ static br_status resolve(br_tile *t, int64_t b)
 {
     br_status    st      = BR_OK;
     br_tile_row *row     = &t->row[b];
-    int64_t      at      = t->first_row + b;
+    int64_t      at      = br_tile_at(t, b);
     int32_t     *item_K  = br_mat_i32(t->args->item_BK) + at * t->args->item_BK.ld;
     float       *score_K = br_mat_f32(t->args->score_BK) + at * t->args->score_BK.ld;
     int32_t      k = t->args->k, n = row->n_best, n_likely = row->pending.n;
@@ -281,17 +281,12 @@ br_status br_tile_finish_row(br_tile *t, int64_t b, bool *again)
 {
     br_status    st      = BR_OK;
     br_tile_row *row     = &t->row[b];
-    int64_t      at      = t->first_row + b;
+    int64_t      at      = br_tile_at(t, b);
     int32_t     *item_K  = br_mat_i32(t->args->item_BK) + at * t->args->item_BK.ld;
     float       *score_K = br_mat_f32(t->args->score_BK) + at * t->args->score_BK.ld;
     int32_t      k       = t->args->k;
 
     *again = false;
-    if (row->is_slow) {
-        t->n_rescored += t->items->N;
-        t->args->n_slow++;
-        return br_ref_score_topk_row(t->args, at);
-    }
     drop(row);
     BR_TRY(st, resolve(t, b));
     if (row->threshold > row->floor || (row->n_best < k && row->threshold > -INFINITY)) {

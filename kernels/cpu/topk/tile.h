@@ -25,7 +25,7 @@ typedef struct br_tile_row {
     bool          is_slow;
     bool          is_second; /* the second pass: certain thresholds only */
     bool          is_resolved_early;
-    bool          has_rules;
+    bool          has_rules; /* that candidates are tested by */
     br_topk_rules rules;
     br_candidates pending;
 } br_tile_row;
@@ -33,8 +33,10 @@ typedef struct br_tile_row {
 typedef struct br_tile {
     br_score_topk_args *args;
     const br_cpu_items *items;
-    int64_t             first_row; /* of the block, in args */
+    const int64_t      *at_R; /* of args: br_tile_at */
     int64_t             n_rows;
+    bool                is_alike; /* the same segments for all: the scan tests panels by `have` */
+    uint64_t            have;
     int64_t             D;
     int32_t             capacity; /* candidates per customer */
     br_tile_row        *row;      /* [BR_TILE_ROWS] */
@@ -49,6 +51,12 @@ typedef struct br_tile {
 } br_tile;
 
 int32_t br_tile_capacity(int32_t k);
+
+/* The row of args that row b of the block is. */
+static inline int64_t br_tile_at(const br_tile *tile, int64_t b)
+{
+    return tile->at_R[b];
+}
 
 const float *br_tile_query(const br_tile *tile, int64_t b);
 
@@ -65,8 +73,8 @@ bool br_tile_is_done(const br_tile_row *row, const br_panel *panel);
 /* One more candidate that may be shown; makes room first where there is none. */
 br_status br_tile_add(br_tile *tile, int64_t b, br_candidate candidate);
 
-/* The list of row b into the output. *again: a foretold threshold was too high; the row is ready
- * for its second pass. */
+/* The list of row b, which is not slow, into the output. *again: a foretold threshold was too high;
+ * the row is ready for its second pass. */
 br_status br_tile_finish_row(br_tile *tile, int64_t b, bool *again);
 
 #endif
