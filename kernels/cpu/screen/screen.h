@@ -30,7 +30,7 @@ typedef struct br_screen_tile {
     int32_t           keep_sums; /* not 0: sum_RC is wanted whatever passes */
     /* out, where something passed */
     uint32_t          hit_R[BR_SCREEN_ROWS]; /* bit c: sum_RC[r][c] passes */
-    br_screen_number  sum_RC[BR_SCREEN_ROWS][BR_SCREEN_COLS];
+    _Alignas(64) br_screen_number sum_RC[BR_SCREEN_ROWS][BR_SCREEN_COLS]; /* whole cache lines */
 } br_screen_tile;
 
 /* How vectors become numbers, and who multiplies them. fp32: the values themselves, each product

@@ -3,8 +3,8 @@
  * e^x over a tile's sums, 16 lanes at a time. Called for each customer and panel when a
  * log-sum-exp was asked for.
  *
- * Terms are 2^(score log2(e) / T - reference), in float32: a polynomial of degree 6 on [-1/2, 1/2]
- * (2e-7) and the exponent added in integers. Lanes take at most 64 terms before they are gathered
+ * Terms are 2^(score log2(e) / T - reference), in float32: a polynomial of degree 4 on [0, 1)
+ * (2.7e-6) and the exponent added by scaling. Lanes take at most 64 terms before they are gathered
  * in float64. */
 #include "kernels/cpu/topk/logsumexp.h"
 
@@ -22,18 +22,29 @@
 #define LOG_2         0.69314718055994530942
 #define NEAR          4.0f    /* how far the largest exponent may be above the reference */
 #define NO_TERM       -1e30f  /* an exponent whose power is 0 */
+#define NONE          1e30f   /* the reference before any item is eligible: all powers are 0 */
 #define LEAST         -125.0f /* smaller exponents count as this: nothing */
 #define MOST          125.0f
-#define TO_WHOLE      12582912.0f /* 1.5 * 2^23: x + this - this is x rounded */
 #define MOST_EXCLUDED 0.9 /* share of the sum that may be subtracted without losing digits */
 
-void br_lse_start_row(const br_lse *lse, br_lse_row *row, float scale, int32_t offset,
-                      const br_topk_rules *rules)
+br_lse br_lse_begin(const br_cpu_items *items, br_lse_kind kind, double temperature)
+{
+    br_lse lse = {.items     = items,
+                  .per_score = 1.0 / (LOG_2 * temperature),
+                  .tolerance = kind == BR_LSE_FINE ? 1e-6 : 1e-4};
+
+#if defined(__x86_64__)
+    lse.is_wide = items->kernel == br_screen_avx512(items->kernel->kind) &&
+                  __builtin_cpu_supports("avx512dq");
+#endif
+    return lse;
+}
+
+void br_lse_start_row(const br_lse *lse, br_lse_row *row, float scale, const br_topk_rules *rules)
 {
     memset(row, 0, sizeof *row);
-    row->reference = -INFINITY;
+    row->reference = NONE;
     row->per_sum   = (float)((double)scale * lse->per_score);
-    row->offset    = offset;
     row->rules     = rules;
 }
 
@@ -51,135 +62,168 @@ void br_lse_raise(const br_lse *lse, br_lse_row *row, float approx)
 {
     float exponent = (float)((double)approx * lse->per_score), factor;
 
-    if (exponent <= row->reference + NEAR)
+    if (row->reference != NONE && exponent <= row->reference + NEAR)
         return;
-    factor = row->reference > -INFINITY ? exp2f(row->reference - exponent) : 0.0f;
+    factor = row->reference != NONE ? exp2f(row->reference - exponent) : 0.0f;
     row->total *= (double)factor;
     for (int l = 0; l < BR_LSE_LANES; l++)
         row->lane[l] *= factor;
     row->reference = exponent;
 }
 
-/* 2^f for |f| <= 1/2, relative error below 2e-7: the minimax polynomial of degree 5. */
-#define C0 1.00000012e+00f
-#define C1 6.93146944e-01f
-#define C2 2.40221202e-01f
-#define C3 5.55071309e-02f
-#define C4 9.67554096e-03f
-#define C5 1.32764725e-03f
+/* 2^f for 0 <= f <= 1, relative error below 2.7e-6: the minimax polynomial of degree 4. */
+#define C0 1.000002593e+00f
+#define C1 6.930038345e-01f
+#define C2 2.414427569e-01f
+#define C3 5.201146061e-02f
+#define C4 1.353416792e-02f
 
-/* 2^x for LEAST <= x <= MOST */
+/* 2^x, x taken into [LEAST, MOST] */
 BR_INLINE float power_of_two(float x)
 {
-    float   whole = (x + TO_WHOLE) - TO_WHOLE, f = x - whole, p = C5;
+    float   whole, f, p = C4;
     int32_t bits;
 
-    p = BR_MULADD(p, f, C4);
-    p = BR_MULADD(p, f, C3);
-    p = BR_MULADD(p, f, C2);
-    p = BR_MULADD(p, f, C1);
-    p = BR_MULADD(p, f, C0);
+    x     = x > LEAST ? x : LEAST;
+    x     = x < MOST ? x : MOST;
+    whole = floorf(x);
+    f     = x - whole;
+    p     = BR_MULADD(p, f, C3);
+    p     = BR_MULADD(p, f, C2);
+    p     = BR_MULADD(p, f, C1);
+    p     = BR_MULADD(p, f, C0);
     memcpy(&bits, &p, 4);
     bits += (int32_t)whole * (1 << 23);
     memcpy(&p, &bits, 4);
     return p;
 }
 
-/* What the sums of one customer with the panel add to its lanes. */
+/* A tile's sums and the customers to whose lanes their powers go. */
 typedef struct terms {
-    const br_screen_number *sum_C;
-    const float            *exponent_C;
-    float                   per_sum;
-    bool                    is_fp32;
+    const br_screen_tile *tile;
+    br_lse_row *const    *row_R;
+    const float          *exponent_C;  /* of the first customer's items, beside their sums */
+    int                   exponent_ld; /* to the next customer's; 0: the same for all */
+    float                 scale;       /* of the panel */
+    bool                  is_fp32;
 } terms;
 
-BR_CLONES static void add_terms(const terms *t, br_lse_row *row)
+BR_CLONES static void add_row(const terms *t, int r)
 {
-    float sum[COLS];
+    const br_screen_number *sum_C      = t->tile->sum_RC[r];
+    const float            *exponent_C = t->exponent_C + r * t->exponent_ld;
+    br_lse_row             *row        = t->row_R[r];
+    float                   reference = row->reference, per_sum = row->per_sum * t->scale;
+    float                   sum[COLS];
 
     for (int c = 0; c < COLS; c++)
-        sum[c] = t->is_fp32 ? t->sum_C[c].f : (float)(t->sum_C[c].i - row->offset);
+        sum[c] = t->is_fp32 ? sum_C[c].f : (float)sum_C[c].i;
     for (int c = 0; c < COLS; c += BR_LSE_LANES)
-        for (int l = 0; l < BR_LSE_LANES; l++) {
-            float x = BR_MULADD(sum[c + l], t->per_sum, t->exponent_C[c + l] - row->reference);
-
-            x = x > LEAST ? x : LEAST;
-            x = x < MOST ? x : MOST;
-            row->lane[l] += power_of_two(x);
-        }
+        for (int l = 0; l < BR_LSE_LANES; l++)
+            row->lane[l] +=
+                power_of_two(BR_MULADD(sum[c + l], per_sum, exponent_C[c + l] - reference));
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx512f"))) static void add_terms_avx512(const terms *t, br_lse_row *row)
+#define WIDE      __attribute__((target("avx512f,avx512dq")))
+#define N_X       8
+#define AT_A_TIME (N_X * 16 / COLS) /* customers */
+#define EACH_X    for (int i = 0; i < N_X; i++)
+
+/* power_of_two of 8 x 16; what is far below counts as 0 by itself. Zen 4 has one pipe for products
+ * and one for sums, which reduce, scalef and conversions share: sums are made by the first, the
+ * minimum by that of integers, whose order is the same above 0. */
+WIDE BR_INLINE void powers_of_two(__m512 *x)
 {
-    __m512  lane = _mm512_loadu_ps(row->lane), scale = _mm512_set1_ps(t->per_sum);
-    __m512  reference = _mm512_set1_ps(row->reference);
-    __m512i offset    = _mm512_set1_epi32(row->offset);
+    const __m512i most = _mm512_castps_si512(_mm512_set1_ps(MOST));
+    __m512        f[N_X], p[N_X];
 
-    for (int c = 0; c < COLS; c += 16) {
-        __m512i bits = _mm512_loadu_si512(t->sum_C + c);
-        __m512  x    = t->is_fp32 ? _mm512_castsi512_ps(bits)
-                                  : _mm512_cvtepi32_ps(_mm512_sub_epi32(bits, offset));
-        __m512  e    = _mm512_sub_ps(_mm512_loadu_ps(t->exponent_C + c), reference), whole, f, p;
+    EACH_X x[i] = _mm512_castsi512_ps(_mm512_min_epi32(_mm512_castps_si512(x[i]), most));
+    EACH_X f[i] = _mm512_reduce_ps(x[i], _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    EACH_X p[i] = _mm512_fmadd_ps(_mm512_set1_ps(C4), f[i], _mm512_set1_ps(C3));
+    EACH_X p[i] = _mm512_fmadd_ps(p[i], f[i], _mm512_set1_ps(C2));
+    EACH_X p[i] = _mm512_fmadd_ps(p[i], f[i], _mm512_set1_ps(C1));
+    EACH_X p[i] = _mm512_fmadd_ps(p[i], f[i], _mm512_set1_ps(C0));
+    EACH_X x[i] = _mm512_scalef_ps(p[i], x[i]); /* times 2^floor(x) */
+}
 
-        x     = _mm512_fmadd_ps(x, scale, e);
-        whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-        f     = _mm512_sub_ps(x, whole);
-        p     = _mm512_fmadd_ps(_mm512_set1_ps(C5), f, _mm512_set1_ps(C4));
-        p     = _mm512_fmadd_ps(p, f, _mm512_set1_ps(C3));
-        p     = _mm512_fmadd_ps(p, f, _mm512_set1_ps(C2));
-        p     = _mm512_fmadd_ps(p, f, _mm512_set1_ps(C1));
-        p     = _mm512_fmadd_ps(p, f, _mm512_set1_ps(C0));
-        lane  = _mm512_add_ps(lane, _mm512_scalef_ps(p, whole));
+/* Customers r to r + AT_A_TIME - 1 */
+WIDE static void add_rows(const terms *t, int r)
+{
+    __m512 x[N_X], one = _mm512_set1_ps(1.0f);
+
+    __asm__("" : "+v"(one)); /* the compiler would make sums of its products */
+    EACH_X
+    {
+        __m512i bits = _mm512_load_si512(&t->tile->sum_RC[r + i / 2][i % 2 * 16]);
+
+        x[i] = t->is_fp32 ? _mm512_castsi512_ps(bits) : _mm512_cvtepi32_ps(bits);
     }
-    _mm512_storeu_ps(row->lane, lane);
+    EACH_X
+    {
+        const br_lse_row *row      = t->row_R[r + i / 2];
+        const float      *exponent = t->exponent_C + (r + i / 2) * t->exponent_ld + i % 2 * 16;
+
+        x[i] = _mm512_fmadd_ps(
+            x[i], _mm512_set1_ps(row->per_sum * t->scale),
+            _mm512_fmsub_ps(one, _mm512_load_ps(exponent), _mm512_set1_ps(row->reference)));
+    }
+    powers_of_two(x);
+    for (int i = 0; i < N_X; i += 2) {
+        float *lane = t->row_R[r + i / 2]->lane;
+
+        x[i] = _mm512_fmadd_ps(one, x[i], x[i + 1]);
+        _mm512_store_ps(lane, _mm512_fmadd_ps(one, x[i], _mm512_load_ps(lane)));
+    }
 }
 #endif
 
 /* Items that the customer's segments exclude have no term. */
-static const float *mask_segments(const br_lse *lse, int64_t at, const br_topk_rules *rules,
-                                  float *masked_C)
+static void mask_segments(const br_lse *lse, int64_t at, const br_topk_rules *rules,
+                          float *masked_C)
 {
-    uint64_t any = lse->items->panel_P[at].require_any;
-
-    if (rules->require_N == NULL || (rules->have & any) == any)
-        return lse->bias_C;
     for (int c = 0; c < COLS; c++) {
         int64_t  i       = at * COLS + c;
         uint64_t require = i < lse->items->N ? rules->require_N[lse->items->row_N[i]] : 0;
 
         masked_C[c] = (rules->have & require) == require ? lse->bias_C[c] : NO_TERM;
     }
-    return masked_C;
+}
+
+static bool any_lacks(uint64_t require, br_lse_row *const *row_R, int n)
+{
+    for (int r = 0; r < n; r++)
+        if (row_R[r]->rules->require_N != NULL && (row_R[r]->rules->have & require) != require)
+            return true;
+    return false;
 }
 
 void br_lse_add(const br_lse *lse, int64_t panel, br_lse_row *const *row_R, int n,
                 const br_screen_tile *tile)
 {
-    float masked_C[COLS], scale = lse->items->panel_P[panel].scale;
-    bool  is_wide = false;
-    terms t       = {.is_fp32 = lse->items->kernel->kind == BR_SCREEN_FP32};
+    _Alignas(64) float masked_RC[BR_SCREEN_ROWS][COLS];
+    terms              t = {.tile       = tile,
+                            .row_R      = row_R,
+                            .exponent_C = lse->bias_C,
+                            .scale      = lse->items->panel_P[panel].scale,
+                            .is_fp32    = lse->items->kernel->kind == BR_SCREEN_FP32};
 
-#if defined(__x86_64__)
-    is_wide = __builtin_cpu_supports("avx512f");
-#endif
-    for (int r = 0; r < n; r++) {
-        br_lse_row *row = row_R[r];
-
-        if (row->reference == -INFINITY)
-            continue; /* nothing eligible yet, so none in this panel either */
-        t.sum_C      = tile->sum_RC[r];
-        t.per_sum    = row->per_sum * scale;
-        t.exponent_C = mask_segments(lse, panel, row->rules, masked_C);
-#if defined(__x86_64__)
-        if (is_wide) {
-            add_terms_avx512(&t, row);
-            continue;
-        }
-#endif
-        add_terms(&t, row);
+    if (any_lacks(lse->items->panel_P[panel].require_any, row_R, n)) {
+        memset(masked_RC + n, 0, (size_t)(BR_SCREEN_ROWS - n) * sizeof *masked_RC);
+        for (int r = 0; r < n; r++)
+            mask_segments(lse, panel, row_R[r]->rules, masked_RC[r]);
+        t.exponent_C  = masked_RC[0];
+        t.exponent_ld = COLS;
     }
-    (void)is_wide;
+#if defined(__x86_64__)
+    if (lse->is_wide) {
+        for (int r = 0; r < n; r += AT_A_TIME)
+            add_rows(&t, r);
+        return;
+    }
+#endif
+    for (int r = 0; r < n; r++)
+        add_row(&t, r);
 }
 
 void br_lse_correct(const br_lse *lse, br_lse_row *row, float approx, float exact)
@@ -239,7 +283,7 @@ double br_lse_finish(const br_lse *lse, const br_lse_row *row, const br_score_to
 {
     double excluded;
 
-    if (row->total == 0.0)
+    if (row->reference == NONE)
         return -INFINITY;
     excluded = excluded_terms(lse, row, args, at);
     if (excluded > MOST_EXCLUDED * row->total)

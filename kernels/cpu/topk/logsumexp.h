@@ -13,24 +13,27 @@
 /* One customer: 2^reference (total + lanes) is its sum so far. */
 typedef struct br_lse_row {
     double               total;
-    float                reference; /* within 4 of the largest exponent so far; -inf before it */
+    float                reference; /* within 4 of the largest exponent so far; before it 1e30 */
     float                per_sum;   /* exponent of one unit of a sum, but for the panel's scale */
-    int32_t              offset;    /* what sums of codes are too large by */
     const br_topk_rules *rules;
-    float                lane[BR_LSE_LANES];
+    _Alignas(64) float lane[BR_LSE_LANES];
 } br_lse_row;
 
 typedef struct br_lse {
     const br_cpu_items *items;
-    double              per_score;              /* log2(e) / T */
-    double              tolerance;              /* of the sum, that leaving early may lose */
-    br_lse_row         *row;                    /* [BR_TILE_ROWS] */
-    float               bias_C[BR_SCREEN_COLS]; /* of the panel, as exponents; NO_TERM: no item */
+    double              per_score;             /* log2(e) / T */
+    double              tolerance;             /* of the sum, that leaving early may lose */
+    br_lse_row         *row;                   /* [BR_TILE_ROWS] */
+    bool                is_wide;               /* as the screen: AVX-512 */
+    br_lse_row          nobody;                /* stands where a tile has no customer */
+    _Alignas(64) float bias_C[BR_SCREEN_COLS]; /* of the panel, as exponents; NO_TERM: no item */
 } br_lse;
 
+/* temperature > 0; the rows are the caller's. */
+br_lse br_lse_begin(const br_cpu_items *items, br_lse_kind kind, double temperature);
+
 /* scale: of the customer's codes. */
-void br_lse_start_row(const br_lse *lse, br_lse_row *row, float scale, int32_t offset,
-                      const br_topk_rules *rules);
+void br_lse_start_row(const br_lse *lse, br_lse_row *row, float scale, const br_topk_rules *rules);
 
 /* Before its tiles: the panel's biases. */
 void br_lse_enter_panel(br_lse *lse, int64_t panel);
@@ -38,7 +41,7 @@ void br_lse_enter_panel(br_lse *lse, int64_t panel);
 /* An eligible item's approximate score: keeps the reference near the largest. */
 void br_lse_raise(const br_lse *lse, br_lse_row *row, float approx);
 
-/* The first n customers of a tile. */
+/* A tile's 12 rows, the first n of them customers; the others' lanes may become anything. */
 void br_lse_add(const br_lse *lse, int64_t panel, br_lse_row *const *row_R, int n,
                 const br_screen_tile *tile);
 

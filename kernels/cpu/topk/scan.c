@@ -71,6 +71,7 @@ static void set_place(br_scan *s, int64_t place)
     s->inverse_L[place]   = 1.0f / row->scale;
     s->offset_L[place]    = row->offset;
     s->have_L[place]      = row->rules.have;
+    s->lse_L[place]       = &s->lse.row[s->row_L[place]];
 }
 
 /* ---- tiles ---- */
@@ -130,12 +131,9 @@ static bool pass_segments(const br_scan *s, const br_panel *panel, int64_t place
 
 static void add_to_sums(br_scan *s, int64_t at, int64_t place, const br_screen_tile *tile)
 {
-    br_lse_row *row_R[ROWS];
-    int         n = 0;
+    int64_t n = s->n_live - place < ROWS ? s->n_live - place : ROWS;
 
-    for (int64_t l = place; l < place + ROWS && l < s->n_live; l++)
-        row_R[n++] = &s->lse.row[s->row_L[l]];
-    br_lse_add(&s->lse, at, row_R, n, tile);
+    br_lse_add(&s->lse, at, s->lse_L + place, (int)n, tile);
 }
 
 /* False: none of the tile's customers can be reached by the panel's largest norm and bias. */
@@ -232,8 +230,10 @@ static void close_ranks(br_scan *s)
         place_units(s, place);
         set_place(s, place);
     }
-    for (; place % ROWS != 0; place++)
+    for (; place % ROWS != 0; place++) {
         s->least_L[place] = nothing_passes(s);
+        s->lse_L[place]   = &s->lse.nobody;
+    }
 }
 
 static bool is_done(const br_scan *s, int32_t b, int64_t panel)

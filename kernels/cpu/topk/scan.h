@@ -22,6 +22,7 @@ typedef struct br_scan {
     float            *inverse_L; /* 1 / scale of the customer's codes */
     int32_t          *offset_L;
     uint64_t         *have_L;
+    br_lse_row      **lse_L;
     br_screen_number *least_L; /* what a sum of this panel must reach to pass */
     int32_t          *unit_LU; /* [tiles][n_units][12] */
 } br_scan;

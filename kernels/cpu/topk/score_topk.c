@@ -11,9 +11,7 @@
 #include "kernels/cpu/topk/bounds.h"
 #include "kernels/cpu/topk/scan.h"
 
-#define LOG2_E 1.44269504088896340736
-
-#define WINDOW_ROWS (4 * BR_TILE_ROWS)
+#define WINDOW_ROWS (12 * BR_TILE_ROWS)
 #define LOOKED_AT   256 /* panels, about, that tell what part of the catalogue a segment is */
 
 /* A stretch of a call: its customers by what they have of the segments that items require. */
@@ -43,8 +41,7 @@ static void start_block(br_scan *s, window *w)
     t->lse    = t->args->logsumexp_B.buf != NULL ? &s->lse : NULL;
     for (int64_t b = 0; b < t->n_rows; b++) {
         br_tile_start_row(t, b);
-        br_lse_start_row(&s->lse, &s->lse.row[b], t->row[b].scale, t->row[b].offset,
-                         &t->row[b].rules);
+        br_lse_start_row(&s->lse, &s->lse.row[b], t->row[b].scale, &t->row[b].rules);
         if (t->row[b].is_slow)
             w->is_slow_W[br_tile_at(t, b) - w->first] = true;
         else
@@ -189,7 +186,7 @@ size_t br_score_topk_scratch_bytes(int64_t n_items, int64_t dim, int32_t k)
     size_t row_bytes = sizeof(br_tile_row) + sizeof(br_lse_row) + capacity * 4 * 4 + units * 4;
 
     (void)n_items;
-    return BR_TILE_ROWS * row_bytes + BR_TILE_ROWS * (7 * 4 + 8 + units * 4) +
+    return BR_TILE_ROWS * row_bytes + BR_TILE_ROWS * (7 * 4 + 2 * 8 + units * 4) +
            (capacity + (size_t)k) * 8 + capacity * 8 + units * 4 + (units + 8) * 8 +
            (size_t)20 * 64;
 }
@@ -221,6 +218,7 @@ static br_status take_scratch(br_dev *dev, br_scan *s)
     BR_TRY(st, take(dev, BR_F32, BR_TILE_ROWS, 1, &s->inverse_L));
     BR_TRY(st, take(dev, BR_I32, BR_TILE_ROWS, 1, &s->offset_L));
     BR_TRY(st, take(dev, BR_U64, BR_TILE_ROWS, 1, &s->have_L));
+    BR_TRY(st, take(dev, BR_U64, BR_TILE_ROWS, 1, &s->lse_L));
     BR_TRY(st, take(dev, BR_I32, BR_TILE_ROWS, 1, &s->least_L));
     BR_TRY(st, take(dev, BR_I32, BR_TILE_ROWS, n_units, &s->unit_LU));
     BR_TRY(st, take(dev, BR_I32, n, n_units, &t->unit_RU));
@@ -246,10 +244,8 @@ br_status br_cpu_score_topk(br_dev *dev, br_score_topk_args *args)
                                .capacity = br_tile_capacity(args->k)}};
     window    w;
 
-    s.checkpoints   = br_foretell_plan(s.tile.items, args->k);
-    s.lse.items     = s.tile.items;
-    s.lse.per_score = LOG2_E / args->temperature;
-    s.lse.tolerance = args->items->logsumexp == BR_LSE_FINE ? 1e-6 : 1e-4;
+    s.checkpoints = br_foretell_plan(s.tile.items, args->k);
+    s.lse         = br_lse_begin(s.tile.items, args->items->logsumexp, args->temperature);
     BR_TRY(st, take_scratch(dev, &s));
     for (w.first = 0; w.first < args->query_BD.n_rows; w.first += w.n) {
         int64_t left = args->query_BD.n_rows - w.first;
