@@ -105,7 +105,7 @@ static br_status collect(br_scan *s, int64_t at, int64_t place, const br_screen_
         candidate.slack = error + (fabsf(product) + fabsf(candidate.approx)) * BR_STEP;
         if (candidate.approx + candidate.slack < s->threshold_L[place])
             continue;
-        if (row->has_rules && !br_topk_is_allowed(&row->rules, candidate.item))
+        if (!br_tile_is_allowed(row, candidate.item))
             continue;
         if (s->tile.lse != NULL)
             br_lse_raise(&s->lse, &s->lse.row[b], candidate.approx);

@@ -65,19 +65,45 @@ static bool is_screenable(const br_cpu_items *items, double norm)
     return fits && (norm == 0.0 || (norm > LEAST_CODED && norm < MOST_CODED));
 }
 
+static uint32_t never_bit(int32_t item)
+{
+    return (uint32_t)item * 2654435761u >> (32 - 10);
+}
+
+static void mark_never(br_tile_row *row)
+{
+    _Static_assert(BR_NEVER_BITS == 1 << 10, "never_bit");
+    memset(row->never_bit, 0, sizeof row->never_bit);
+    for (int64_t i = 0; i < row->rules.n_never; i++) {
+        uint32_t bit = never_bit(row->rules.never[i]);
+
+        row->never_bit[bit / 64] |= 1ull << bit % 64;
+    }
+}
+
+bool br_tile_is_allowed(const br_tile_row *row, int32_t item)
+{
+    uint32_t bit = never_bit(item);
+
+    if (!row->asks_segments && (row->never_bit[bit / 64] >> bit % 64 & 1) == 0)
+        return true;
+    return br_topk_is_allowed(&row->rules, item);
+}
+
 void br_tile_start_row(br_tile *t, int64_t b)
 {
     br_tile_row   *row  = &t->row[b];
     br_candidates  kept = row->pending;
     br_vector_size size = br_codes_measure(br_tile_query(t, b), t->D);
 
-    *row           = (br_tile_row){.norm = size.norm, .pending = kept};
-    row->floor     = -INFINITY;
-    row->threshold = -INFINITY;
-    row->pending.n = 0;
-    row->rules     = br_topk_rules_of(t->args, br_tile_at(t, b));
-    row->has_rules = (row->rules.require_N != NULL && !t->is_alike) || row->rules.n_never > 0;
-    row->is_slow   = !is_screenable(t->items, size.norm);
+    *row               = (br_tile_row){.norm = size.norm, .pending = kept};
+    row->floor         = -INFINITY;
+    row->threshold     = -INFINITY;
+    row->pending.n     = 0;
+    row->rules         = br_topk_rules_of(t->args, br_tile_at(t, b));
+    row->asks_segments = row->rules.require_N != NULL && !t->is_alike;
+    row->is_slow       = !is_screenable(t->items, size.norm);
+    mark_never(row);
     if (!row->is_slow)
         code_row(t, b, size);
 }

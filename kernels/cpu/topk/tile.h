@@ -9,7 +9,8 @@
 #include "kernels/cpu/topk/logsumexp.h"
 #include "kernels/ref/score_topk.h"
 
-#define BR_TILE_ROWS 192 /* whole tiles of the screen */
+#define BR_TILE_ROWS  192 /* whole tiles of the screen */
+#define BR_NEVER_BITS 1024
 
 /* One customer. A threshold is what a canonical score must reach to matter. It is certain when k
  * eligible items are known to reach it, else foretold from a sample and verified in the end. */
@@ -25,8 +26,9 @@ typedef struct br_tile_row {
     bool          is_slow;
     bool          is_second; /* the second pass: certain thresholds only */
     bool          is_resolved_early;
-    bool          has_rules; /* that candidates are tested by */
+    bool          asks_segments; /* of each candidate */
     br_topk_rules rules;
+    uint64_t      never_bit[BR_NEVER_BITS / 64]; /* set: some item of the never-list has it */
     br_candidates pending;
 } br_tile_row;
 
@@ -66,6 +68,9 @@ void br_tile_start_row(br_tile *tile, int64_t b);
 /* Foretells a threshold: that `rank` candidates reach what the list's last entry will score, or
  * more. Drops what cannot reach it. Does nothing while fewer are known. */
 void br_tile_foretell(br_tile *tile, br_tile_row *row, int32_t rank);
+
+/* br_topk_is_allowed, which few items have to ask. */
+bool br_tile_is_allowed(const br_tile_row *row, int32_t item);
 
 /* No item from this panel on can matter. */
 bool br_tile_is_done(const br_tile_row *row, const br_panel *panel);
