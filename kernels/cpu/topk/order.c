@@ -150,28 +150,30 @@ static void order_run(const ordering *o, int32_t *row_R, int64_t n)
         row_R[i] = o->near_R[i].row;
 }
 
-/* Whole panels. Of a scattered order runs end where thresholds are foretold (at powers of two), so
- * that what stands before stays a fair sample. */
+/* Whole panels. Within the sample runs end where thresholds are foretold (at powers of two), so that
+ * what stands before stays fair. */
 static int64_t run_length(const br_cpu_items *to, int64_t at)
 {
-    int64_t n = RUN;
+    int64_t n = RUN, end = to->N;
 
-    if (to->relevant != 0 && to->n_sample == to->N)
-        n = at;
-    else if (to->relevant != 0 && at / RUN_SHARE > RUN)
+    if (at < to->n_sample) {
+        end = to->n_sample;
+        if (at < RUN || to->relevant != 0)
+            n = at;
+    } else if (to->relevant != 0 && at / RUN_SHARE > RUN) {
         n = at / RUN_SHARE / BR_SCREEN_COLS * BR_SCREEN_COLS;
-    return n < to->N - at ? n : to->N - at;
+    }
+    return n < end - at ? n : end - at;
 }
 
 static br_status order_runs(const br_items *items, br_cpu_items *to)
 {
-    br_status st    = BR_OK;
-    ordering  o     = {.items = items, .to = to};
-    int64_t   first = to->n_sample < to->N ? to->n_sample : RUN;
+    br_status st = BR_OK;
+    ordering  o  = {.items = items, .to = to};
 
     count_segments(&o);
     BR_ALLOC(st, o.near_R, RUN + (to->relevant != 0 ? to->N / 2 : 0), "item order");
-    for (int64_t at = first, n; at < to->N; at += n) {
+    for (int64_t at = BR_SCREEN_COLS, n; at < to->N; at += n) {
         n = run_length(to, at);
         order_run(&o, to->row_N + at, n);
     }

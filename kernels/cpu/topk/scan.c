@@ -221,11 +221,34 @@ static void place_units(br_scan *s, int64_t place)
         to[u * ROWS] = unit_U[u];
 }
 
+/* The smallest norm of an item that matters, but for its bias. */
+static double least_norm(const br_scan *s, int32_t b)
+{
+    return s->tile.row[b].threshold / s->tile.row[b].norm;
+}
+
+/* With biases a panel may matter to customers long before they can leave: those it matters to stand
+ * together, in few tiles. */
+static void sort_by_least_norm(br_scan *s)
+{
+    for (int64_t i = 1; i < s->n_live; i++) {
+        int32_t b     = s->row_L[i];
+        double  least = least_norm(s, b);
+        int64_t at    = i;
+
+        for (; at > 0 && least_norm(s, s->row_L[at - 1]) < least; at--)
+            s->row_L[at] = s->row_L[at - 1];
+        s->row_L[at] = b;
+    }
+}
+
 /* Closes the gaps that finished customers leave; what fills the last tile passes nothing. */
 static void close_ranks(br_scan *s)
 {
     int64_t place;
 
+    if (s->tile.items->has_bias)
+        sort_by_least_norm(s);
     for (place = 0; place < s->n_live; place++) {
         place_units(s, place);
         set_place(s, place);
