@@ -150,8 +150,8 @@ static void order_run(const ordering *o, int32_t *row_R, int64_t n)
         row_R[i] = o->near_R[i].row;
 }
 
-/* Whole panels. Within the sample runs end where thresholds are foretold (at powers of two), so that
- * what stands before stays fair. */
+/* Whole panels. Within the sample runs end where thresholds are foretold (at powers of two), so
+ * that what stands before stays fair. */
 static int64_t run_length(const br_cpu_items *to, int64_t at)
 {
     int64_t n = RUN, end = to->N;

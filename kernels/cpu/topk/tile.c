@@ -81,13 +81,19 @@ static void mark_never(br_tile_row *row)
     }
 }
 
-bool br_tile_is_allowed(const br_tile_row *row, int32_t item)
+bool br_tile_has_segments(const br_tile_row *row, int32_t item)
+{
+    const br_topk_rules *rules = &row->rules;
+
+    return !row->asks_segments || (rules->have & rules->require_N[item]) == rules->require_N[item];
+}
+
+bool br_tile_is_never(const br_tile_row *row, int32_t item)
 {
     uint32_t bit = never_bit(item);
 
-    if (!row->asks_segments && (row->never_bit[bit / 64] >> bit % 64 & 1) == 0)
-        return true;
-    return br_topk_is_allowed(&row->rules, item);
+    return (row->never_bit[bit / 64] >> bit % 64 & 1) != 0 &&
+           !br_topk_is_allowed(&row->rules, item);
 }
 
 void br_tile_start_row(br_tile *t, int64_t b)

@@ -69,8 +69,10 @@ void br_tile_start_row(br_tile *tile, int64_t b);
  * more. Drops what cannot reach it. Does nothing while fewer are known. */
 void br_tile_foretell(br_tile *tile, br_tile_row *row, int32_t rank);
 
-/* br_topk_is_allowed, which few items have to ask. */
-bool br_tile_is_allowed(const br_tile_row *row, int32_t item);
+/* May the customer be shown the item? Its segments, then (of an item that has them) its never-list,
+ * which few items have to be looked for in. */
+bool br_tile_has_segments(const br_tile_row *row, int32_t item);
+bool br_tile_is_never(const br_tile_row *row, int32_t item);
 
 /* No item from this panel on can matter. */
 bool br_tile_is_done(const br_tile_row *row, const br_panel *panel);
