@@ -8,6 +8,8 @@ one folder, with what was known already (never-lists) where there is such a thin
       -{offset,item}.npy, a CSR of what each customer has. Sets: movielens-1m, completejourney,
       online-retail-ii, lastfm (DATA holds their folders), and synthetic: 20,000 customers, 100,000
       items by Zipf's law and 100 tastes, for a catalogue larger than the real ones.
+  peers/bin/python bench/peers/real_vectors.py als --lines amazon-book=FILE --out OUT
+      the same of any text file with a line for each customer: its name, then its items' names.
   peers/bin/python bench/peers/real_vectors.py demo --out OUT
       the shipped demo model: x_u by `batchrank encode configs/demo/run.json`, z_i and b_i from its
       bundle: OUT/demo-{x,z,bias}.npy. Needs demo/data (scripts/prepare_completejourney.py).
@@ -32,7 +34,8 @@ RAW = {"movielens-1m": "ml-1m.txt.zst", "completejourney": "transactions.csv.zst
 def words():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("what", choices=["als", "demo"])
-    p.add_argument("--set", nargs="+", choices=SETS, default=["movielens-1m"])
+    p.add_argument("--set", nargs="+", choices=SETS, default=[])
+    p.add_argument("--lines", nargs="+", metavar="NAME=FILE", default=[])
     p.add_argument("--data", type=Path, default=fair.ROOT.parent / "data")
     p.add_argument("--out", type=Path, required=True)
     p.add_argument("--factors", type=int, default=128)
@@ -49,10 +52,11 @@ def raw_text(path):
 
 def pairs(a, name):
     """(customer, item) of every event, as text."""
-    text = raw_text(a.data / name / RAW[name])
+    own = dict(word.split("=", 1) for word in a.lines)
+    text = Path(own[name]).read_text() if name in own else raw_text(a.data / name / RAW[name])
     if name == "movielens-1m":
         return [line.split()[:2] for line in text.splitlines()]
-    if name == "lastfm":
+    if name == "lastfm" or name in own:
         return [(line.split()[0], item)
                 for line in text.splitlines() for item in line.split()[1:]]
     rows = csv.DictReader(io.StringIO(text))
@@ -145,7 +149,7 @@ def main():
     if a.what == "demo":
         demo(a)
     else:
-        for name in a.set:
+        for name in a.set + [word.split("=", 1)[0] for word in a.lines]:
             als(a, name)
 
 

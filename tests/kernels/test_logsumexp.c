@@ -75,6 +75,33 @@ static void test_sums(void **state)
         }
 }
 
+/* Customers who make up tiles of their own, which pass over most panels. */
+static void test_selective_segments(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        problem p = {.kind        = i < 2 ? RANDOM : SKEWED,
+                     .B           = 60,
+                     .N           = 5000,
+                     .D           = 24,
+                     .k           = 10,
+                     .has_bias    = i % 2,
+                     .has_rules   = true,
+                     .logsumexp   = i % 2 ? BR_LSE_COARSE : BR_LSE_FINE,
+                     .temperature = 1.0};
+
+        make_problem(&p);
+        for (int64_t n = 0; n < p.N; n++)
+            p.require_N[n] = 1ull << n % 20;
+        for (int64_t b = 0; b < p.B; b++)
+            p.have_B[b] = b == 7 ? 0 : 1ull << b % 3 | 4ull << b % 3;
+        assert_int_equal(run(&p, BR_BACKEND_CPU, 1, p.B, NULL), BR_OK);
+        check_sums(&p, i % 2 ? 1e-3 : 1e-5);
+        check_lists(&p, "logsumexp with segments");
+        free_problem(&p);
+    }
+}
+
 /* The items that make up the sum are those the customer must not be shown. */
 static void test_nearly_all_excluded(void **state)
 {
@@ -153,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_selective_segments),
         cmocka_unit_test(test_nearly_all_excluded),
         cmocka_unit_test(test_second_pass),
         cmocka_unit_test(test_batches),

@@ -149,7 +149,6 @@ br_status br_cpu_items_prepare(br_dev *dev, br_items *items)
     m.to            = p;
     p->N            = items->item_ND.n_rows;
     p->has_bias     = items->bias_N.buf != NULL;
-    p->has_require  = items->require_N.buf != NULL;
     BR_ALLOC(st, norm_N, p->N, "item norms");
     BR_ALLOC(st, p->row_N, p->N, "item order");
     BR_ALLOC(st, m.z_CD, BR_SCREEN_COLS * m.D, "one panel");

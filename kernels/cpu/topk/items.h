@@ -33,7 +33,7 @@ typedef struct br_cpu_items {
     int64_t                 n_sample; /* the first positions are a fair sample; N: all are */
     bool                    is_rotated;
     bool                    has_bias;
-    bool                    has_require;
+    uint64_t                relevant;  /* segment bits that some item requires */
     double                  norm_most; /* largest |z| */
     double                  bias_size; /* largest |b| */
     int32_t                *row_N;     /* position -> item row */
@@ -42,8 +42,8 @@ typedef struct br_cpu_items {
     int32_t                *unit_PUC; /* [n_panels][n_units][32] */
 } br_cpu_items;
 
-/* order.c: fills row_N and n_sample from norm_N (by item row) and the items' biases and segments.
- */
+/* order.c: fills row_N, n_sample and relevant from norm_N (by item row) and the items' biases and
+ * segments. */
 br_status br_cpu_items_order(const br_items *items, const double *norm_N, br_cpu_items *to);
 
 /* plan.c: the kernel, and whether vectors are rotated, from N, D, k and the norms, in row_N's

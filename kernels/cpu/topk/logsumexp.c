@@ -190,6 +190,14 @@ static void mask_segments(const br_lse *lse, int64_t at, const br_topk_rules *ru
     }
 }
 
+static bool any_lacks(uint64_t require, br_lse_row *const *row_R, int n)
+{
+    for (int r = 0; r < n; r++)
+        if (row_R[r]->rules->require_N != NULL && (row_R[r]->rules->have & require) != require)
+            return true;
+    return false;
+}
+
 void br_lse_add(const br_lse *lse, int64_t panel, br_lse_row *const *row_R, int n,
                 const br_screen_tile *tile)
 {
@@ -200,7 +208,7 @@ void br_lse_add(const br_lse *lse, int64_t panel, br_lse_row *const *row_R, int 
                             .scale      = lse->items->panel_P[panel].scale,
                             .is_fp32    = lse->items->kernel->kind == BR_SCREEN_FP32};
 
-    if (lse->items->panel_P[panel].require_any != 0) {
+    if (any_lacks(lse->items->panel_P[panel].require_any, row_R, n)) {
         memset(masked_RC + n, 0, (size_t)(BR_SCREEN_ROWS - n) * sizeof *masked_RC);
         for (int r = 0; r < n; r++)
             mask_segments(lse, panel, row_R[r]->rules, masked_RC[r]);

@@ -38,7 +38,8 @@ void br_lse_start_row(const br_lse *lse, br_lse_row *row, float scale, const br_
 /* Before its tiles: the panel's biases. */
 void br_lse_enter_panel(br_lse *lse, int64_t panel);
 
-/* An eligible item's approximate score: keeps the reference near the largest. */
+/* The approximate score of an item whose segments the customer has: keeps the reference near the
+ * largest. Before the first one nothing is summed. */
 void br_lse_raise(const br_lse *lse, br_lse_row *row, float approx);
 
 /* A tile's 12 rows, the first n of them customers; the others' lanes may become anything. */

@@ -6,14 +6,19 @@
  * sample, so that thresholds can be foretold from it. Norms apart (most trained models): a sample,
  * then the rest by falling norm, so that customers leave early. Within runs of the rest, items of
  * the same segments and like biases stand together, or else of like largest elements: panels then
- * share them, and the scale of their codes. */
+ * share them, and the scale of their codes.
+ *
+ * Where items require segments runs grow with their place, so that nearly all panels are of one
+ * segment: customers without it pass them over, whatever the segment's size. Bits lead by rarity:
+ * even where no two items require the same, panels share their rarest bit. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "kernels/cpu/topk/candidates.h"
 #include "kernels/cpu/topk/items.h"
 
-#define RUN          1024 /* items that are put together by segment and bias */
+#define RUN          1024 /* items that are put together by segment and bias, at least */
+#define RUN_SHARE    8    /* and this part of what stands before them */
 #define LEAST_SAMPLE 256
 #define MOST_SAMPLE  4096
 #define ALIKE        1.2 /* a tenth exceeds it times the median or less: norms are alike */
@@ -65,11 +70,18 @@ static bool norms_are_alike(const double *norm_N, const int32_t *by_norm_N, int6
 /* ---- runs ---- */
 
 typedef struct neighbour {
-    uint64_t require;
+    uint64_t require; /* the rarest bit leads */
     float    bias;
     float    element; /* its largest: what sets the scale of codes */
     int32_t  row;
 } neighbour;
+
+typedef struct ordering {
+    const br_items *items;
+    br_cpu_items   *to;
+    neighbour      *near_R;   /* a run */
+    int             lead[64]; /* of each segment bit: 63 for the rarest */
+} ordering;
 
 static int compare_neighbours(const void *a, const void *b)
 {
@@ -84,29 +96,90 @@ static int compare_neighbours(const void *a, const void *b)
     return p->row < q->row ? -1 : 1;
 }
 
-static void order_run(const br_items *items, int32_t *row_R, int64_t n)
+static uint64_t require_of(const br_items *items, int64_t row)
 {
-    neighbour       near_R[RUN];
     const uint64_t *require_N = br_mat_at(items->require_N);
-    const float    *bias_N    = br_mat_f32(items->bias_N);
+
+    return require_N != NULL ? require_N[row * items->require_N.ld] : 0;
+}
+
+/* Which segment bits items require, and how rare each is. */
+static void count_segments(ordering *o)
+{
+    int64_t count[64] = {0};
+
+    for (int64_t i = 0; i < o->to->N; i++) {
+        o->to->relevant |= require_of(o->items, i);
+        for (uint64_t bits = require_of(o->items, i); bits != 0; bits &= bits - 1)
+            count[__builtin_ctzll(bits)]++;
+    }
+    for (int a = 0; a < 64; a++)
+        for (int b = 0; b < 64; b++)
+            o->lead[a] += count[b] > count[a] || (count[b] == count[a] && b < a);
+}
+
+static uint64_t rarest_first(const ordering *o, uint64_t require)
+{
+    uint64_t led = 0;
+
+    for (uint64_t bits = require; bits != 0; bits &= bits - 1)
+        led |= 1ull << o->lead[__builtin_ctzll(bits)];
+    return led;
+}
+
+static void order_run(const ordering *o, int32_t *row_R, int64_t n)
+{
+    const br_items *items  = o->items;
+    const float    *bias_N = br_mat_f32(items->bias_N);
 
     for (int64_t i = 0; i < n; i++) {
         int64_t row = row_R[i];
 
-        near_R[i] = (neighbour){.row = row_R[i]};
-        if (require_N != NULL)
-            near_R[i].require = require_N[row * items->require_N.ld];
+        o->near_R[i] =
+            (neighbour){.row = row_R[i], .require = rarest_first(o, require_of(items, row))};
         if (bias_N != NULL)
-            near_R[i].bias = bias_N[row * items->bias_N.ld];
+            o->near_R[i].bias = bias_N[row * items->bias_N.ld];
         else
-            near_R[i].element =
+            o->near_R[i].element =
                 br_codes_measure(br_mat_f32(items->item_ND) + row * items->item_ND.ld,
                                  items->item_ND.n_cols)
                     .element;
     }
-    qsort(near_R, (size_t)n, sizeof *near_R, compare_neighbours);
+    qsort(o->near_R, (size_t)n, sizeof *o->near_R, compare_neighbours);
     for (int64_t i = 0; i < n; i++)
-        row_R[i] = near_R[i].row;
+        row_R[i] = o->near_R[i].row;
+}
+
+/* Whole panels. Within the sample runs end where thresholds are foretold (at powers of two), so
+ * that what stands before stays fair. */
+static int64_t run_length(const br_cpu_items *to, int64_t at)
+{
+    int64_t n = RUN, end = to->N;
+
+    if (at < to->n_sample) {
+        end = to->n_sample;
+        if (at < RUN || to->relevant != 0)
+            n = at;
+    } else if (to->relevant != 0 && at / RUN_SHARE > RUN) {
+        n = at / RUN_SHARE / BR_SCREEN_COLS * BR_SCREEN_COLS;
+    }
+    return n < end - at ? n : end - at;
+}
+
+static br_status order_runs(const br_items *items, br_cpu_items *to)
+{
+    br_status st = BR_OK;
+    ordering  o  = {.items = items, .to = to};
+
+    count_segments(&o);
+    BR_ALLOC(st, o.near_R, RUN + (to->relevant != 0 ? to->N / 2 : 0), "item order");
+    for (int64_t at = BR_SCREEN_COLS, n; at < to->N; at += n) {
+        n = run_length(to, at);
+        order_run(&o, to->row_N + at, n);
+    }
+done:
+    br_free(&o.near_R);
+    return st;
 }
 
 /* ---- the order ---- */
@@ -147,7 +220,6 @@ br_status br_cpu_items_order(const br_items *items, const double *norm_N, br_cpu
 {
     br_status st        = BR_OK;
     int32_t  *by_norm_N = NULL;
-    int64_t   first;
 
     BR_ALLOC(st, by_norm_N, to->N, "items by norm");
     BR_TRY(st, sort_by_norm(norm_N, to->N, by_norm_N));
@@ -156,9 +228,7 @@ br_status br_cpu_items_order(const br_items *items, const double *norm_N, br_cpu
         scatter(by_norm_N, to->N, to->N, to->row_N);
     else
         BR_TRY(st, sample_first(by_norm_N, to));
-    first = to->n_sample < to->N ? to->n_sample : RUN;
-    for (int64_t at = first; at < to->N; at += RUN)
-        order_run(items, to->row_N + at, to->N - at < RUN ? to->N - at : RUN);
+    BR_TRY(st, order_runs(items, to));
 done:
     br_free(&by_norm_N);
     return st;

@@ -89,7 +89,7 @@ static br_status collect(br_scan *s, int64_t at, int64_t place, const br_screen_
     float               error   = br_bound_of_panel(panel, s->norm_L[place], s->residual_L[place]);
     bool                is_fp32 = items->kernel->kind == BR_SCREEN_FP32;
 
-    for (uint32_t hits = tile->hit_R[r]; hits != 0; hits &= hits - 1) {
+    for (uint32_t hits = tile->hit_R[r] & s->eligible; hits != 0; hits &= hits - 1) {
         int              c   = __builtin_ctz(hits);
         int64_t          i   = at * COLS + c;
         br_screen_number sum = tile->sum_RC[r][c];
@@ -105,10 +105,12 @@ static br_status collect(br_scan *s, int64_t at, int64_t place, const br_screen_
         candidate.slack = error + (fabsf(product) + fabsf(candidate.approx)) * BR_STEP;
         if (candidate.approx + candidate.slack < s->threshold_L[place])
             continue;
-        if (row->has_rules && !br_topk_is_allowed(&row->rules, candidate.item))
+        if (!br_tile_has_segments(row, candidate.item))
             continue;
-        if (s->tile.lse != NULL)
+        if (s->tile.lse != NULL) /* the sums hold what is never shown until they are finished */
             br_lse_raise(&s->lse, &s->lse.row[b], candidate.approx);
+        if (br_tile_is_never(row, candidate.item))
+            continue;
         BR_TRY(st, br_tile_add(&s->tile, b, candidate));
         s->threshold_L[place] = br_threshold_down(row->threshold);
     }
@@ -221,11 +223,34 @@ static void place_units(br_scan *s, int64_t place)
         to[u * ROWS] = unit_U[u];
 }
 
+/* The smallest norm of an item that matters, but for its bias. */
+static double least_norm(const br_scan *s, int32_t b)
+{
+    return s->tile.row[b].threshold / s->tile.row[b].norm;
+}
+
+/* With biases a panel may matter to customers long before they can leave: those it matters to stand
+ * together, in few tiles. */
+static void sort_by_least_norm(br_scan *s)
+{
+    for (int64_t i = 1; i < s->n_live; i++) {
+        int32_t b     = s->row_L[i];
+        double  least = least_norm(s, b);
+        int64_t at    = i;
+
+        for (; at > 0 && least_norm(s, s->row_L[at - 1]) < least; at--)
+            s->row_L[at] = s->row_L[at - 1];
+        s->row_L[at] = b;
+    }
+}
+
 /* Closes the gaps that finished customers leave; what fills the last tile passes nothing. */
 static void close_ranks(br_scan *s)
 {
     int64_t place;
 
+    if (s->tile.items->has_bias)
+        sort_by_least_norm(s);
     for (place = 0; place < s->n_live; place++) {
         place_units(s, place);
         set_place(s, place);
@@ -288,6 +313,30 @@ static void refresh(br_scan *s)
     }
 }
 
+/* Customers who are alike: what they may be shown of the panel. False: nothing. */
+static bool enter_segments(br_scan *s, int64_t at)
+{
+    const br_cpu_items *items     = s->tile.items;
+    const br_panel     *panel     = &items->panel_P[at];
+    br_mat              require   = s->tile.args->items->require_N;
+    const uint64_t     *require_N = br_mat_at(require);
+    uint64_t            have      = s->tile.have;
+    int64_t             n         = items->N - at * COLS < COLS ? items->N - at * COLS : COLS;
+
+    s->eligible = UINT32_MAX;
+    if (!s->tile.is_alike || (have & panel->require_any) == panel->require_any)
+        return true;
+    s->eligible = 0;
+    if ((have & panel->require_all) != panel->require_all)
+        return false;
+    for (int64_t c = 0; c < n; c++) {
+        uint64_t wanted = require_N[items->row_N[at * COLS + c] * require.ld];
+
+        s->eligible |= (uint32_t)((have & wanted) == wanted) << c;
+    }
+    return s->eligible != 0;
+}
+
 br_status br_scan_pass(br_scan *s)
 {
     br_status st = BR_OK;
@@ -304,7 +353,7 @@ br_status br_scan_pass(br_scan *s)
             refresh(s);
         if (is_checkpoint || panel % LEAVE_EVERY == 0)
             let_leave(s, panel);
-        if (s->n_live > 0)
+        if (s->n_live > 0 && enter_segments(s, panel))
             BR_TRY(st, scan_panel(s, panel));
     }
 done:

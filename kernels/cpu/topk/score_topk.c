@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * score_topk, block by block: a pass through the catalogue, the lists, and a second pass for those
- * whose foretold threshold was too high. Called once per batch of customers and lane. */
+ * whose foretold threshold was too high. Customers who have the same of the segments that items
+ * require make up blocks of their own, which pass over what they may not be shown; those who are
+ * too few for it share blocks. Called once per batch of customers and lane. */
 #include <math.h>
 #include <string.h>
 
@@ -9,53 +11,60 @@
 #include "kernels/cpu/topk/bounds.h"
 #include "kernels/cpu/topk/scan.h"
 
-/* Customers of like segments share tiles: panels that none of a tile may be shown are skipped. */
-static void sort_by_segments(br_scan *s)
-{
-    for (int64_t i = 1; i < s->n_live; i++) {
-        int32_t  row  = s->row_L[i];
-        uint64_t have = s->tile.row[row].rules.have;
-        int64_t  at   = i;
+#define WINDOW_ROWS (12 * BR_TILE_ROWS)
+#define LOOKED_AT   256 /* panels, about, that tell what part of the catalogue a segment is */
 
-        for (; at > 0 && s->tile.row[s->row_L[at - 1]].rules.have > have; at--)
-            s->row_L[at] = s->row_L[at - 1];
-        s->row_L[at] = row;
-    }
-}
+/* A stretch of a call: its customers by what they have of the segments that items require. */
+typedef struct window {
+    int64_t  first; /* of args */
+    int64_t  n;
+    int64_t  row_W[WINDOW_ROWS]; /* of args */
+    uint64_t have_W[WINDOW_ROWS];
+    bool     is_slow_W[WINDOW_ROWS]; /* by place in args */
+} window;
 
 static void write_logsumexp(br_scan *s, int64_t b)
 {
     br_score_topk_args *args = s->tile.args;
-    int64_t             at   = s->tile.first_row + b;
+    int64_t             at   = br_tile_at(&s->tile, b);
 
     br_lse_gather(&s->lse.row[b]);
     br_mat_f32(args->logsumexp_B)[at * args->logsumexp_B.ld] =
         (float)br_lse_finish(&s->lse, &s->lse.row[b], args, at);
 }
 
-static br_status score_block(br_scan *s)
+static void start_block(br_scan *s, window *w)
 {
-    br_status st      = BR_OK;
-    br_tile  *t       = &s->tile;
-    int64_t   n_again = 0;
-    int32_t   again_R[BR_TILE_ROWS];
+    br_tile *t = &s->tile;
 
     s->n_live = 0;
     t->lse    = t->args->logsumexp_B.buf != NULL ? &s->lse : NULL;
     for (int64_t b = 0; b < t->n_rows; b++) {
         br_tile_start_row(t, b);
         br_lse_start_row(&s->lse, &s->lse.row[b], t->row[b].scale, &t->row[b].rules);
-        if (!t->row[b].is_slow)
+        if (t->row[b].is_slow)
+            w->is_slow_W[br_tile_at(t, b) - w->first] = true;
+        else
             s->row_L[s->n_live++] = (int32_t)b;
     }
-    if (t->items->has_require)
-        sort_by_segments(s);
+}
+
+static br_status score_block(br_scan *s, window *w)
+{
+    br_status st      = BR_OK;
+    br_tile  *t       = &s->tile;
+    int64_t   n_again = 0;
+    int32_t   again_R[BR_TILE_ROWS];
+
+    start_block(s, w);
     BR_TRY(st, br_scan_pass(s));
     for (int64_t b = 0; b < t->n_rows; b++) {
         bool again;
 
+        if (t->row[b].is_slow)
+            continue;
         BR_TRY(st, br_tile_finish_row(t, b, &again));
-        if (t->lse != NULL && !t->row[b].is_slow)
+        if (t->lse != NULL)
             write_logsumexp(s, b);
         if (again)
             again_R[n_again++] = (int32_t)b;
@@ -69,6 +78,101 @@ static br_status score_block(br_scan *s)
 
         BR_TRY(st, br_tile_finish_row(t, again_R[i], &again));
     }
+done:
+    return st;
+}
+
+/* Customers [from, to) of the window, block by block. */
+static br_status score_blocks(br_scan *s, window *w, int64_t from, int64_t to)
+{
+    br_status st = BR_OK;
+
+    for (int64_t at = from; at < to; at += BR_TILE_ROWS) {
+        int64_t n = to - at < BR_TILE_ROWS ? to - at : BR_TILE_ROWS;
+
+        s->tile.at_R     = w->row_W + at;
+        s->tile.n_rows   = n;
+        s->tile.have     = w->have_W[at];
+        s->tile.is_alike = w->have_W[at] == w->have_W[at + n - 1];
+        BR_TRY(st, score_block(s, w));
+    }
+done:
+    return st;
+}
+
+/* ---- segments ---- */
+
+static void sort_window(window *w)
+{
+    for (int64_t i = 1; i < w->n; i++) {
+        uint64_t have = w->have_W[i];
+        int64_t  row = w->row_W[i], at = i;
+
+        for (; at > 0 && w->have_W[at - 1] > have; at--) {
+            w->have_W[at] = w->have_W[at - 1];
+            w->row_W[at]  = w->row_W[at - 1];
+        }
+        w->have_W[at] = have;
+        w->row_W[at]  = row;
+    }
+}
+
+/* n customers who all have `have`: do their own tiles, on the panels that they may be shown, cost
+ * no more than their part of shared ones, which pass nothing over? */
+static bool pays_alone(const br_cpu_items *items, uint64_t have, int64_t n)
+{
+    int64_t step = items->n_panels / LOOKED_AT + 1, n_looked = 0, n_entered = 0;
+    int64_t tiles = (n + BR_SCREEN_ROWS - 1) / BR_SCREEN_ROWS;
+
+    for (int64_t at = 0; at < items->n_panels; at += step) {
+        uint64_t all = items->panel_P[at].require_all;
+
+        n_looked++;
+        n_entered += (have & all) == all;
+    }
+    return tiles * BR_SCREEN_ROWS * n_entered <= n * n_looked;
+}
+
+static int64_t end_of_group(const window *w, int64_t from)
+{
+    int64_t to = from + 1;
+
+    while (to < w->n && w->have_W[to] == w->have_W[from])
+        to++;
+    return to;
+}
+
+/* Each group that pays by itself, then what is left together, then the slow ones in their order. */
+static br_status score_window(br_scan *s, window *w)
+{
+    br_status           st   = BR_OK;
+    br_score_topk_args *args = s->tile.args;
+    int64_t             left = 0;
+
+    for (int64_t i = 0; i < w->n; i++) {
+        w->row_W[i]     = w->first + i;
+        w->have_W[i]    = br_topk_rules_of(args, w->first + i).have & s->tile.items->relevant;
+        w->is_slow_W[i] = false;
+    }
+    sort_window(w);
+    for (int64_t from = 0, to; from < w->n; from = to) {
+        to = end_of_group(w, from);
+        if (pays_alone(s->tile.items, w->have_W[from], to - from)) {
+            BR_TRY(st, score_blocks(s, w, from, to));
+            continue;
+        }
+        for (int64_t i = from; i < to; i++, left++) {
+            w->row_W[left]  = w->row_W[i];
+            w->have_W[left] = w->have_W[i];
+        }
+    }
+    BR_TRY(st, score_blocks(s, w, 0, left));
+    for (int64_t i = 0; i < w->n; i++)
+        if (w->is_slow_W[i]) {
+            s->tile.n_rescored += s->tile.items->N;
+            args->n_slow++;
+            BR_TRY(st, br_ref_score_topk_row(args, w->first + i));
+        }
 done:
     return st;
 }
@@ -138,16 +242,16 @@ br_status br_cpu_score_topk(br_dev *dev, br_score_topk_args *args)
                                .items    = args->items->prepared,
                                .D        = args->items->item_ND.n_cols,
                                .capacity = br_tile_capacity(args->k)}};
+    window    w;
 
     s.checkpoints = br_foretell_plan(s.tile.items, args->k);
     s.lse         = br_lse_begin(s.tile.items, args->items->logsumexp, args->temperature);
     BR_TRY(st, take_scratch(dev, &s));
-    for (int64_t first = 0; first < args->query_BD.n_rows; first += BR_TILE_ROWS) {
-        int64_t left = args->query_BD.n_rows - first;
+    for (w.first = 0; w.first < args->query_BD.n_rows; w.first += w.n) {
+        int64_t left = args->query_BD.n_rows - w.first;
 
-        s.tile.first_row = first;
-        s.tile.n_rows    = left < BR_TILE_ROWS ? left : BR_TILE_ROWS;
-        BR_TRY(st, score_block(&s));
+        w.n = left < WINDOW_ROWS ? left : WINDOW_ROWS;
+        BR_TRY(st, score_window(&s, &w));
     }
     args->n_rescored = s.tile.n_rescored;
 done:

@@ -25,7 +25,7 @@ int32_t br_tile_capacity(int32_t k)
 
 const float *br_tile_query(const br_tile *t, int64_t b)
 {
-    return br_mat_f32(t->args->query_BD) + (t->first_row + b) * t->args->query_BD.ld;
+    return br_mat_f32(t->args->query_BD) + br_tile_at(t, b) * t->args->query_BD.ld;
 }
 
 static void code_row(br_tile *t, int64_t b, br_vector_size size)
@@ -65,19 +65,51 @@ static bool is_screenable(const br_cpu_items *items, double norm)
     return fits && (norm == 0.0 || (norm > LEAST_CODED && norm < MOST_CODED));
 }
 
+static uint32_t never_bit(int32_t item)
+{
+    return (uint32_t)item * 2654435761u >> (32 - 10);
+}
+
+static void mark_never(br_tile_row *row)
+{
+    _Static_assert(BR_NEVER_BITS == 1 << 10, "never_bit");
+    memset(row->never_bit, 0, sizeof row->never_bit);
+    for (int64_t i = 0; i < row->rules.n_never; i++) {
+        uint32_t bit = never_bit(row->rules.never[i]);
+
+        row->never_bit[bit / 64] |= 1ull << bit % 64;
+    }
+}
+
+bool br_tile_has_segments(const br_tile_row *row, int32_t item)
+{
+    const br_topk_rules *rules = &row->rules;
+
+    return !row->asks_segments || (rules->have & rules->require_N[item]) == rules->require_N[item];
+}
+
+bool br_tile_is_never(const br_tile_row *row, int32_t item)
+{
+    uint32_t bit = never_bit(item);
+
+    return (row->never_bit[bit / 64] >> bit % 64 & 1) != 0 &&
+           !br_topk_is_allowed(&row->rules, item);
+}
+
 void br_tile_start_row(br_tile *t, int64_t b)
 {
     br_tile_row   *row  = &t->row[b];
     br_candidates  kept = row->pending;
     br_vector_size size = br_codes_measure(br_tile_query(t, b), t->D);
 
-    *row           = (br_tile_row){.norm = size.norm, .pending = kept};
-    row->floor     = -INFINITY;
-    row->threshold = -INFINITY;
-    row->pending.n = 0;
-    row->rules     = br_topk_rules_of(t->args, t->first_row + b);
-    row->has_rules = row->rules.require_N != NULL || row->rules.n_never > 0;
-    row->is_slow   = !is_screenable(t->items, size.norm);
+    *row               = (br_tile_row){.norm = size.norm, .pending = kept};
+    row->floor         = -INFINITY;
+    row->threshold     = -INFINITY;
+    row->pending.n     = 0;
+    row->rules         = br_topk_rules_of(t->args, br_tile_at(t, b));
+    row->asks_segments = row->rules.require_N != NULL && !t->is_alike;
+    row->is_slow       = !is_screenable(t->items, size.norm);
+    mark_never(row);
     if (!row->is_slow)
         code_row(t, b, size);
 }
@@ -174,7 +206,7 @@ static br_status score(br_tile *t, int64_t b, int32_t from, int32_t to, float le
             float   exact = br_canonical_round(dot_4[j], c->at_C[i + j].bias);
 
             if (!isfinite(exact))
-                return br_topk_bad_score(t->args, t->first_row + b, item, exact);
+                return br_topk_bad_score(t->args, br_tile_at(t, b), item, exact);
             if (t->lse != NULL)
                 br_lse_correct(t->lse, &t->lse->row[b], c->at_C[i + j].approx, exact);
             if (exact >= level)
@@ -198,7 +230,7 @@ static float least_score(const uint64_t *key, int32_t n)
 static void keep_best(br_tile *t, int64_t b, int32_t n)
 {
     br_tile_row *row     = &t->row[b];
-    int64_t      at      = t->first_row + b;
+    int64_t      at      = br_tile_at(t, b);
     int32_t     *item_K  = br_mat_i32(t->args->item_BK) + at * t->args->item_BK.ld;
     float       *score_K = br_mat_f32(t->args->score_BK) + at * t->args->score_BK.ld;
 
@@ -218,7 +250,7 @@ static br_status resolve(br_tile *t, int64_t b)
 {
     br_status    st      = BR_OK;
     br_tile_row *row     = &t->row[b];
-    int64_t      at      = t->first_row + b;
+    int64_t      at      = br_tile_at(t, b);
     int32_t     *item_K  = br_mat_i32(t->args->item_BK) + at * t->args->item_BK.ld;
     float       *score_K = br_mat_f32(t->args->score_BK) + at * t->args->score_BK.ld;
     int32_t      k = t->args->k, n = row->n_best, n_likely = row->pending.n;
@@ -281,17 +313,12 @@ br_status br_tile_finish_row(br_tile *t, int64_t b, bool *again)
 {
     br_status    st      = BR_OK;
     br_tile_row *row     = &t->row[b];
-    int64_t      at      = t->first_row + b;
+    int64_t      at      = br_tile_at(t, b);
     int32_t     *item_K  = br_mat_i32(t->args->item_BK) + at * t->args->item_BK.ld;
     float       *score_K = br_mat_f32(t->args->score_BK) + at * t->args->score_BK.ld;
     int32_t      k       = t->args->k;
 
     *again = false;
-    if (row->is_slow) {
-        t->n_rescored += t->items->N;
-        t->args->n_slow++;
-        return br_ref_score_topk_row(t->args, at);
-    }
     drop(row);
     BR_TRY(st, resolve(t, b));
     if (row->threshold > row->floor || (row->n_best < k && row->threshold > -INFINITY)) {

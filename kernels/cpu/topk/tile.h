@@ -9,7 +9,8 @@
 #include "kernels/cpu/topk/logsumexp.h"
 #include "kernels/ref/score_topk.h"
 
-#define BR_TILE_ROWS 192 /* whole tiles of the screen */
+#define BR_TILE_ROWS  192 /* whole tiles of the screen */
+#define BR_NEVER_BITS 1024
 
 /* One customer. A threshold is what a canonical score must reach to matter. It is certain when k
  * eligible items are known to reach it, else foretold from a sample and verified in the end. */
@@ -25,16 +26,19 @@ typedef struct br_tile_row {
     bool          is_slow;
     bool          is_second; /* the second pass: certain thresholds only */
     bool          is_resolved_early;
-    bool          has_rules;
+    bool          asks_segments; /* of each candidate */
     br_topk_rules rules;
+    uint64_t      never_bit[BR_NEVER_BITS / 64]; /* set: some item of the never-list has it */
     br_candidates pending;
 } br_tile_row;
 
 typedef struct br_tile {
     br_score_topk_args *args;
     const br_cpu_items *items;
-    int64_t             first_row; /* of the block, in args */
+    const int64_t      *at_R; /* of args: br_tile_at */
     int64_t             n_rows;
+    bool                is_alike; /* the same segments for all: the scan tests panels by `have` */
+    uint64_t            have;
     int64_t             D;
     int32_t             capacity; /* candidates per customer */
     br_tile_row        *row;      /* [BR_TILE_ROWS] */
@@ -50,6 +54,12 @@ typedef struct br_tile {
 
 int32_t br_tile_capacity(int32_t k);
 
+/* The row of args that row b of the block is. */
+static inline int64_t br_tile_at(const br_tile *tile, int64_t b)
+{
+    return tile->at_R[b];
+}
+
 const float *br_tile_query(const br_tile *tile, int64_t b);
 
 /* Measures row b, writes its units, empties its candidates. */
@@ -59,14 +69,19 @@ void br_tile_start_row(br_tile *tile, int64_t b);
  * more. Drops what cannot reach it. Does nothing while fewer are known. */
 void br_tile_foretell(br_tile *tile, br_tile_row *row, int32_t rank);
 
+/* May the customer be shown the item? Its segments, then (of an item that has them) its never-list,
+ * which few items have to be looked for in. */
+bool br_tile_has_segments(const br_tile_row *row, int32_t item);
+bool br_tile_is_never(const br_tile_row *row, int32_t item);
+
 /* No item from this panel on can matter. */
 bool br_tile_is_done(const br_tile_row *row, const br_panel *panel);
 
 /* One more candidate that may be shown; makes room first where there is none. */
 br_status br_tile_add(br_tile *tile, int64_t b, br_candidate candidate);
 
-/* The list of row b into the output. *again: a foretold threshold was too high; the row is ready
- * for its second pass. */
+/* The list of row b, which is not slow, into the output. *again: a foretold threshold was too high;
+ * the row is ready for its second pass. */
 br_status br_tile_finish_row(br_tile *tile, int64_t b, bool *again);
 
 #endif
