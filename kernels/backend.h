@@ -20,6 +20,7 @@ struct br_buf {
 
 typedef struct br_backend_table {
     const char *name;
+    br_grain    grain; /* zeros: as small as the caches like */
     /* memory and streams */
     br_status (*open)(br_dev *dev); /* fills description and native */
     void (*close)(br_dev *dev);

@@ -80,6 +80,11 @@ const char *br_dev_description(const br_dev *dev)
     return dev->description;
 }
 
+br_grain br_dev_grain(const br_dev *dev)
+{
+    return dev->table->grain;
+}
+
 br_status br_dev_sync(br_dev *dev)
 {
     return dev->table->sync(dev);

@@ -25,6 +25,8 @@ static void free_device(br_batch *batch)
     br_dev_free(&batch->x_BD);
     br_dev_free(&batch->alpha_BM);
     br_dev_free(&batch->gate_BM);
+    br_dev_free(&batch->self_B);
+    br_dev_free(&batch->square_B);
     br_dev_free(&batch->rule_have_B);
     br_dev_free(&batch->rule_offset_B1);
     br_dev_free(&batch->rule_never_S);
@@ -43,6 +45,7 @@ void br_batch_free(br_batch *batch)
         br_free(&batch->span[i].data);
     batch->key = (br_keys){0}; /* lives in a span */
     free_device(batch);
+    br_free(&batch->host_square_B);
     batch->lists.key = (br_keys){0};
     br_lists_free(&batch->lists);
 }

@@ -66,13 +66,15 @@ typedef struct br_batch {
     int32_t        *never_item_S; /* listed rows, ascending within a customer */
     br_span         span[10];
 
-    /* encode, fuse: on the device, sized for the largest unit */
+    /* encode, fuse: on the device, sized for the largest unit; what is wanted of it is fetched */
     br_mat state_BS;
     br_mat x_BD;
     br_mat alpha_BM;
     br_mat gate_BM;
 
     /* score: rules and results on the device */
+    br_mat  self_B;   /* i32: 0, 1, 2, ... */
+    br_mat  square_B; /* |x_u|^2 */
     br_mat  rule_have_B;
     br_mat  rule_offset_B1;
     br_mat  rule_never_S;
@@ -83,6 +85,7 @@ typedef struct br_batch {
     int64_t n_rescored;
 
     /* policy: what is written */
+    float   *host_square_B;
     br_lists lists;
 } br_batch;
 

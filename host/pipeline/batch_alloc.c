@@ -6,6 +6,23 @@
 #include "host/base/memory.h"
 #include "host/pipeline/job.h"
 
+/* score_pairs reads by it what belongs to each row itself. */
+static br_status count_rows(br_job *job, int64_t n, br_mat *out)
+{
+    br_status st     = BR_OK;
+    int32_t  *self_B = NULL;
+
+    BR_ALLOC(st, self_B, n, "row numbers");
+    for (int64_t b = 0; b < n; b++)
+        self_B[b] = (int32_t)b;
+    BR_TRY(st, br_dev_alloc(job->dev, BR_I32, n, 1, out));
+    BR_TRY(st, br_upload(job->dev, *out, self_B));
+    BR_TRY(st, br_dev_sync(job->dev));
+done:
+    br_free(&self_B);
+    return st;
+}
+
 static br_status alloc_device(br_job *job, br_batch *b)
 {
     br_status       st  = BR_OK;
@@ -23,6 +40,8 @@ static br_status alloc_device(br_job *job, br_batch *b)
         BR_TRY(st, br_dev_alloc(dev, BR_F32, n, s->n_encoders, &b->gate_BM));
     }
     BR_TRY(st, br_dev_alloc(dev, BR_F32, n, s->dim, &b->x_BD));
+    BR_TRY(st, count_rows(job, n, &b->self_B));
+    BR_TRY(st, br_dev_alloc(dev, BR_F32, n, 1, &b->square_B));
     if (s->request.wants_segment)
         BR_TRY(st, br_dev_alloc(dev, BR_U64, n, 1, &b->rule_have_B));
     BR_TRY(st, br_dev_alloc(dev, BR_I64, n + 1, 1, &b->rule_offset_B1));
@@ -67,7 +86,8 @@ static br_status alloc_lists(const br_job *job, br_lists *lists)
     BR_ALLOC(st, lists->source_BK, n_slots, "list sources");
     BR_ALLOC(st, lists->log_propensity_BK, n_slots, "log-propensities");
     BR_ALLOC(st, lists->log_normaliser_B, n, "log-normalisers");
-    BR_ALLOC(st, lists->vector_BD, n * s->dim, "customer vectors");
+    if (job->config->output_vectors)
+        BR_ALLOC(st, lists->vector_BD, n * s->dim, "customer vectors");
     for (int32_t h = 0; h < s->n_heads; h++) {
         (void)snprintf(lists->head_name[h], BR_LISTS_NAME_BYTES, "%s",
                        s->spec->head[s->head[h]].name);
@@ -85,6 +105,7 @@ br_status br_job_alloc_batch(br_job *job, br_batch *batch)
 
     BR_TRY(st, alloc_device(job, batch));
     BR_TRY(st, alloc_lists(job, &batch->lists));
+    BR_ALLOC(st, batch->host_square_B, job->max_rows, "squared norms");
 done:
     return st;
 }

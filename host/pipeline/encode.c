@@ -2,6 +2,7 @@
  *
  * Stage 2: s_u of every modality (eq. 1), chunk by chunk over the lanes. Once per work unit. */
 #include "host/base/parallel.h"
+#include "host/pipeline/lanes.h"
 #include "host/pipeline/stages.h"
 #include "host/pipeline/stats/flops.h"
 
@@ -23,16 +24,16 @@ done:
     return st;
 }
 
-static br_status place_sequences(br_dev *lane, const br_packed *p, int64_t row, int64_t n_rows,
-                                 int32_t *offset_B1, br_seqs *out)
+static br_status place_sequences(br_dev *lane, const br_packed *p, br_rows rows, int32_t *offset_B1,
+                                 br_seqs *out)
 {
     br_status st    = BR_OK;
-    int64_t   first = p->offset_B1[row];
+    int64_t   first = p->offset_B1[rows.first];
 
-    for (int64_t b = 0; b <= n_rows; b++)
-        offset_B1[b] = (int32_t)(p->offset_B1[row + b] - first);
-    *out = (br_seqs){.n_seqs = n_rows, .n_events = offset_B1[n_rows], .host_offset_B1 = offset_B1};
-    BR_TRY(st, place(lane, BR_I32, n_rows + 1, offset_B1, &out->offset_B1));
+    for (int64_t b = 0; b <= rows.n; b++)
+        offset_B1[b] = (int32_t)(p->offset_B1[rows.first + b] - first);
+    *out = (br_seqs){.n_seqs = rows.n, .n_events = offset_B1[rows.n], .host_offset_B1 = offset_B1};
+    BR_TRY(st, place(lane, BR_I32, rows.n + 1, offset_B1, &out->offset_B1));
     BR_TRY(st, place(lane, BR_I32, out->n_events, p->item_E + first, &out->item_E));
     BR_TRY(st, place(lane, BR_I64, out->n_events, p->time_E + first, &out->time_E));
     if (p->type_E != NULL)
@@ -43,25 +44,28 @@ done:
     return st;
 }
 
-static br_status encode_chunk(void *context, int lane_idx, int64_t chunk)
+static br_status encode_rows(void *context, br_dev *lane, br_rows rows)
 {
-    br_status             st     = BR_OK;
-    const encode_context *c      = context;
-    br_dev               *lane   = c->job->lane[lane_idx];
-    const br_packed      *p      = &c->batch->packed[c->modality];
-    int64_t               row    = p->chunk_row[chunk];
-    int64_t               n_rows = p->chunk_row[chunk + 1] - row;
-    size_t                mark   = br_dev_mark(lane);
-    int32_t               offset_B1[BR_CHUNK_ROWS + 1];
+    br_status             st = BR_OK;
+    const encode_context *c  = context;
+    int32_t               offset_B1[BR_MAX_CHUNK_ROWS + 1];
     br_seqs               seqs;
 
-    BR_TRY(st, place_sequences(lane, p, row, n_rows, offset_B1, &seqs));
+    BR_TRY(st, place_sequences(lane, &c->batch->packed[c->modality], rows, offset_B1, &seqs));
     BR_TRY(st, br_model_encode(c->job->model, lane, c->modality, &seqs,
-                               br_mat_rows(c->state_BS, row, n_rows)));
-    BR_TRY(st, br_dev_sync(lane));
+                               br_mat_rows(c->state_BS, rows.first, rows.n)));
+    BR_TRY(st, br_dev_sync(lane)); /* the offsets go away */
 done:
-    br_dev_rewind(lane, mark);
     return st;
+}
+
+static br_status encode_chunk(void *context, int lane, int64_t chunk)
+{
+    const encode_context *c     = context;
+    const int64_t        *row_C = c->batch->packed[c->modality].chunk_row;
+    br_rows               rows  = {row_C[chunk], row_C[chunk + 1] - row_C[chunk]};
+
+    return br_lane_run(c->job->lane[lane], rows, encode_rows, context);
 }
 
 br_status br_stage_encode(br_job *job, br_batch *batch, double *cpu_s)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The order of the stages, their overlap and their clocks: one thread reads unit i+1, the calling
- * thread computes unit i over the lanes, one thread writes unit i-1. Units keep their order. */
+ * thread computes unit i over the lanes, one thread decides and writes unit i-1. Units keep their
+ * order. */
 #include "host/pipeline/job.h"
 
 #include <pthread.h>
@@ -79,18 +80,30 @@ static void fail_flow(flow *f)
     (void)pthread_mutex_unlock(&f->lock);
 }
 
+/* Of the calling thread. */
+static void start_clock(br_stage_clock *clock)
+{
+    clock->wall_s -= br_clock_wall_s();
+    clock->cpu_s -= br_clock_thread_cpu_s();
+}
+
+static void stop_clock(br_stage_clock *clock)
+{
+    clock->wall_s += br_clock_wall_s();
+    clock->cpu_s += br_clock_thread_cpu_s();
+}
+
 static br_status read_unit(flow *f, br_batch *batch)
 {
-    br_stage_clock *clock  = &f->job->timing.stage[BR_STAGE_READ];
-    double          wall_s = br_clock_wall_s(), cpu_s = br_clock_thread_cpu_s();
+    br_stage_clock *clock = &f->job->timing.stage[BR_STAGE_READ];
     br_status       st;
 
     if (is_interrupted)
         return br_fail(BR_E_INTERRUPTED, "interrupted: finished units are kept; run the same "
                                          "command again to go on");
+    start_clock(clock);
     st = br_stage_read(f->job, batch);
-    clock->wall_s += br_clock_wall_s() - wall_s;
-    clock->cpu_s += br_clock_thread_cpu_s() - cpu_s;
+    stop_clock(clock);
     return st;
 }
 
@@ -113,25 +126,34 @@ static void *reading_thread(void *context)
     return NULL;
 }
 
+static br_status decide_and_write(flow *f, br_batch *batch)
+{
+    br_status       st    = BR_OK;
+    br_stage_clock *stage = f->job->timing.stage;
+
+    start_clock(&stage[BR_STAGE_POLICY]);
+    BR_TRY(st, br_stage_policy(f->job, batch));
+    stop_clock(&stage[BR_STAGE_POLICY]);
+    start_clock(&stage[BR_STAGE_WRITE]);
+    BR_TRY(st, br_stage_write(f->job, batch, f->run));
+    stop_clock(&stage[BR_STAGE_WRITE]);
+done:
+    return st;
+}
+
 static void *writing_thread(void *context)
 {
-    flow           *f     = context;
-    br_stage_clock *clock = &f->job->timing.stage[BR_STAGE_WRITE];
+    flow *f = context;
 
     for (int64_t i = 0; i < f->n_todo; i++) {
         br_batch *batch = &f->slot[i % N_SLOTS];
-        double    wall_s, cpu_s;
 
         if (!wait_for(f, &f->n_computed, i))
             break;
-        wall_s = br_clock_wall_s();
-        cpu_s  = br_clock_thread_cpu_s();
-        if (br_stage_write(f->job, batch, f->run) != BR_OK) {
+        if (decide_and_write(f, batch) != BR_OK) {
             fail_flow(f);
             break;
         }
-        clock->wall_s += br_clock_wall_s() - wall_s;
-        clock->cpu_s += br_clock_thread_cpu_s() - cpu_s;
         br_timing_progress(&f->job->timing, batch->n_rows);
         advance(f, &f->n_written);
     }
@@ -150,15 +172,6 @@ static br_status timed(br_job *job, br_stage which, lane_stage stage, br_batch *
     return st;
 }
 
-static br_status policy_stage(br_job *job, br_batch *batch, double *cpu_s)
-{
-    double    start_s = br_clock_thread_cpu_s();
-    br_status st      = br_stage_policy(job, batch);
-
-    *cpu_s += br_clock_thread_cpu_s() - start_s;
-    return st;
-}
-
 static br_status compute_unit(br_job *job, br_batch *batch)
 {
     br_status st = BR_OK;
@@ -166,7 +179,6 @@ static br_status compute_unit(br_job *job, br_batch *batch)
     BR_TRY(st, timed(job, BR_STAGE_ENCODE, br_stage_encode, batch));
     BR_TRY(st, timed(job, BR_STAGE_FUSE, br_stage_fuse, batch));
     BR_TRY(st, timed(job, BR_STAGE_SCORE, br_stage_score, batch));
-    BR_TRY(st, timed(job, BR_STAGE_POLICY, policy_stage, batch));
     if (batch->n_slow > 0)
         br_log(BR_LOG_DEBUG, "score", "unit %lld: %lld customers redone on the slow path",
                (long long)batch->unit, (long long)batch->n_slow);

@@ -17,10 +17,9 @@
 #include "kernels/ops.h"
 #include "models/model.h"
 
-#define BR_MAX_LANES  256
-#define BR_MAX_K      1024
-#define BR_CHUNK_ROWS 1024 /* customers of an encoder chunk, at most */
-#define BR_SCORE_ROWS 256  /* customers of a scoring tile */
+#define BR_MAX_LANES      256
+#define BR_MAX_K          1024
+#define BR_MAX_CHUNK_ROWS 8192
 
 /* Items by how often customers met them before as_of, for the fallback. */
 typedef struct br_popularity {
@@ -36,6 +35,7 @@ typedef struct br_job {
     br_dev   *dev;
     int32_t   n_lanes;
     br_dev   *lane[BR_MAX_LANES];
+    br_dev   *out_lane; /* results leave the device by it, while the lanes are at the next unit */
     size_t    lane_bytes;
     br_model *model; /* NULL: ready-made vectors, no heads */
     br_mat    item_ND;
@@ -45,7 +45,10 @@ typedef struct br_job {
     br_mat    head_bias_N[BR_MAX_HEADS];
 
     int64_t max_rows; /* customers of the largest unit */
+    /* what a lane takes at a time (lanes.c); no result depends on it */
+    int64_t chunk_rows;
     int64_t chunk_events[BR_MAX_MODALITIES];
+    int64_t score_rows;
 
     br_popularity popularity;
     br_unit       raw; /* the reader's, one unit */

@@ -1,76 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Makes a job ready: device and lanes, weights and catalogue on the device, batches. All memory of
- * the batch loop is taken here. Called once per job. */
+ * Makes a job ready: weights and catalogue on the device. All memory of the batch loop is taken
+ * here. Called once per job. */
 #include <string.h>
 
 #include "host/base/log.h"
 #include "host/base/memory.h"
-#include "host/base/parallel.h"
 #include "host/pipeline/job.h"
+#include "host/pipeline/lanes.h"
 #include "host/pipeline/popularity.h"
-
-/* Events of a chunk: attention activations of 256 events stay in a core's caches; a recurrent
- * step wants many customers at once. */
-#define ATTENTION_CHUNK_EVENTS 256
-#define OTHER_CHUNK_EVENTS     16384
-
-static int64_t upload_bytes(int64_t n_rows, int64_t n_events)
-{
-    return (n_rows + 1) * 4 + n_events * (4 + 8 + 1 + 4) + 8 * 64;
-}
-
-/* Scratch that one lane needs for its largest task. */
-static size_t lane_bytes(const br_job *job)
-{
-    const br_setup *s    = job->setup;
-    size_t          most = br_score_topk_scratch_bytes(s->n_listed, s->dim, job->k);
-    size_t          heads, fusion;
-
-    heads = (size_t)BR_SCORE_ROWS * (size_t)s->dim * 4 + 64;
-    if (job->model != NULL)
-        heads += br_model_scratch_bytes(job->model, BR_SCORE_ROWS, 0);
-    most = heads > most ? heads : most;
-    for (int32_t m = 0; m < s->n_encoders; m++) {
-        int64_t n_events = job->chunk_events[m];
-        size_t  need     = br_model_scratch_bytes(job->model, BR_CHUNK_ROWS, n_events) +
-                      (size_t)upload_bytes(BR_CHUNK_ROWS, n_events);
-        most = need > most ? need : most;
-    }
-    if (job->model != NULL) {
-        int64_t per_row = 5 * s->n_encoders + 4 * s->spec->n_statics + 4 * s->spec->n_aggregates;
-
-        fusion = br_model_scratch_bytes(job->model, BR_CHUNK_ROWS, 0) +
-                 (size_t)(BR_CHUNK_ROWS * per_row) + 8 * 64;
-        most = fusion > most ? fusion : most;
-    }
-    return most;
-}
-
-static br_status open_device(br_job *job)
-{
-    br_status st = BR_OK;
-
-    BR_TRY(st, br_dev_open(job->config->run_backend, 0, &job->dev));
-    br_log(BR_LOG_INFO, "run", "backend %s, encoders in %s", br_dev_description(job->dev),
-           job->config->run_precision == BR_PRECISION_BF16 ? "bf16" : "fp32");
-    job->n_lanes = job->config->run_threads > 0 ? (int32_t)job->config->run_threads : br_n_cores();
-    if (job->n_lanes > BR_MAX_LANES)
-        job->n_lanes = BR_MAX_LANES;
-done:
-    return st;
-}
-
-static br_status open_lanes(br_job *job)
-{
-    br_status st = BR_OK;
-
-    job->lane_bytes = lane_bytes(job);
-    for (int32_t i = 0; i < job->n_lanes; i++)
-        BR_TRY(st, br_dev_open_lane(job->dev, job->lane_bytes, &job->lane[i]));
-done:
-    return st;
-}
 
 static br_status open_model(br_job *job)
 {
@@ -84,14 +22,6 @@ static br_status open_model(br_job *job)
     tensors = br_bundle_tensors(s->bundle, &n_tensors);
     BR_TRY(st, br_model_create(job->dev, s->spec, tensors, n_tensors,
                                (br_precision)job->config->run_precision, &job->model));
-    for (int32_t m = 0; m < s->n_encoders; m++) {
-        const br_encoder_spec *e = &s->spec->encoder[m];
-
-        job->chunk_events[m] =
-            e->kind == BR_ENCODER_ATTENTION ? ATTENTION_CHUNK_EVENTS : OTHER_CHUNK_EVENTS;
-        if (job->chunk_events[m] < e->max_length)
-            job->chunk_events[m] = e->max_length;
-    }
 done:
     return st;
 }
@@ -187,10 +117,10 @@ br_status br_job_open(br_setup *setup, br_job **out)
     job->setup  = setup;
     job->k      = (int32_t)setup->config->list_k;
     find_largest_unit(job);
-    BR_TRY(st, open_device(job));
+    BR_TRY(st, br_lanes_open_device(job));
     BR_TRY(st, open_model(job));
     BR_TRY(st, place_catalogue(job));
-    BR_TRY(st, open_lanes(job));
+    BR_TRY(st, br_lanes_open(job));
     if (job->config->list_fallback == BR_FALLBACK_POPULARITY)
         BR_TRY(st, br_popularity_count(job));
     BR_TRY(st, br_stats_create(setup, &job->stats));
@@ -218,8 +148,6 @@ void br_job_close(br_job **job_at)
     for (int i = 0; i < BR_MAX_HEADS; i++)
         br_dev_free(&job->head_bias_N[i]);
     br_model_destroy(&job->model);
-    for (int i = 0; i < BR_MAX_LANES; i++)
-        br_dev_close(&job->lane[i]);
-    br_dev_close(&job->dev);
+    br_lanes_close(job);
     br_free(job_at);
 }

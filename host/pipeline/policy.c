@@ -2,7 +2,7 @@
  *
  * Stage 5: what may be listed, and why a list is as it is: consent, popularity for customers
  * without usable events, short lists explained. The policy is greedy: every log-propensity is 0.
- * Once per work unit. */
+ * Runs in the writing thread, once per work unit. */
 #include <math.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@
 
 static br_status download(br_job *job, br_mat from, int64_t n_rows, void *to)
 {
-    return br_download(job->dev, br_mat_rows(from, 0, n_rows), to);
+    return br_download(job->out_lane, br_mat_rows(from, 0, n_rows), to);
 }
 
 static br_status fetch_lists(br_job *job, br_batch *b)
@@ -27,7 +27,9 @@ static br_status fetch_lists(br_job *job, br_batch *b)
     BR_TRY(st, download(job, b->score_BK, n, lists->score_BK));
     for (int32_t h = 0; h < lists->n_heads; h++)
         BR_TRY(st, download(job, b->probability_BK[h], n, lists->probability_BK[h]));
-    BR_TRY(st, download(job, b->x_BD, n, lists->vector_BD));
+    BR_TRY(st, download(job, b->square_B, n, b->host_square_B));
+    if (lists->vector_BD != NULL)
+        BR_TRY(st, download(job, b->x_BD, n, lists->vector_BD));
     if (b->alpha_BM.buf != NULL) {
         BR_TRY(st, download(job, b->alpha_BM, n, lists->alpha_BM));
         BR_TRY(st, download(job, b->gate_BM, n, lists->gate_BM));

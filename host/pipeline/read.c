@@ -142,7 +142,7 @@ static br_status pack_modality(br_job *job, br_batch *batch, int32_t m)
         batch->present_BM[at]    = p->offset_B1[b + 1] > p->offset_B1[b];
         batch->confidence_BM[at] = mean_weight(p, p->offset_B1[b], p->offset_B1[b + 1]);
     }
-    plan_chunks(p, batch->n_rows, job->chunk_events[m], BR_CHUNK_ROWS);
+    plan_chunks(p, batch->n_rows, job->chunk_events[m], job->chunk_rows);
 done:
     return st;
 }

@@ -3,6 +3,7 @@
  * Stage 4: the k best eligible items of every customer (eq. 4), then the heads' probabilities for
  * those items (eq. 6, 9). Tiles of customers over the lanes; once per work unit. */
 #include "host/base/parallel.h"
+#include "host/pipeline/lanes.h"
 #include "host/pipeline/stages.h"
 #include "host/pipeline/stats/flops.h"
 
@@ -10,11 +11,6 @@ typedef struct score_context {
     br_job   *job;
     br_batch *batch;
 } score_context;
-
-typedef struct score_tile {
-    int64_t row;
-    int64_t n_rows;
-} score_tile;
 
 /* Never-lists and segment bits of the whole unit, onto the device. */
 static br_status place_rules(br_job *job, br_batch *b)
@@ -38,7 +34,7 @@ done:
 }
 
 /* A score that overflows names the customer and the item. */
-static br_status explain_overflow(const score_context *c, score_tile t,
+static br_status explain_overflow(const score_context *c, br_rows rows,
                                   const br_score_topk_args *args)
 {
     char customer[BR_KEY_TEXT_BYTES], item[BR_KEY_TEXT_BYTES];
@@ -46,33 +42,33 @@ static br_status explain_overflow(const score_context *c, score_tile t,
     return br_fail(BR_E_INPUT,
                    "the score of customer %s (row %lld) and item %s (row %d) does not fit float32: "
                    "the vectors are too long",
-                   br_keys_text(&c->batch->key, t.row + args->bad_row, customer),
-                   (long long)(c->batch->first_row + t.row + args->bad_row),
+                   br_keys_text(&c->batch->key, rows.first + args->bad_row, customer),
+                   (long long)(c->batch->first_row + rows.first + args->bad_row),
                    br_keys_text(&c->job->setup->catalogue.key,
                                 c->job->setup->catalogue_row[args->bad_item], item),
                    c->job->setup->catalogue_row[args->bad_item]);
 }
 
-static br_status select_items(const score_context *c, br_dev *lane, score_tile t)
+static br_status select_items(const score_context *c, br_dev *lane, br_rows rows)
 {
     br_status          st   = BR_OK;
     br_batch          *b    = c->batch;
     br_score_topk_args args = {.items    = c->job->items,
-                               .query_BD = br_mat_rows(b->x_BD, t.row, t.n_rows),
+                               .query_BD = br_mat_rows(b->x_BD, rows.first, rows.n),
                                .k        = c->job->k,
-                               .item_BK  = br_mat_rows(b->item_BK, t.row, t.n_rows),
-                               .score_BK = br_mat_rows(b->score_BK, t.row, t.n_rows)};
+                               .item_BK  = br_mat_rows(b->item_BK, rows.first, rows.n),
+                               .score_BK = br_mat_rows(b->score_BK, rows.first, rows.n)};
 
     if (b->never_offset_B1[b->n_rows] > 0) {
-        args.never_offset_B1 = br_mat_rows(b->rule_offset_B1, t.row, t.n_rows + 1);
+        args.never_offset_B1 = br_mat_rows(b->rule_offset_B1, rows.first, rows.n + 1);
         args.never_item_S    = b->rule_never_S;
     }
     if (b->have_B != NULL)
-        args.have_B = br_mat_rows(b->rule_have_B, t.row, t.n_rows);
+        args.have_B = br_mat_rows(b->rule_have_B, rows.first, rows.n);
     args.bad_item = -1;
     st            = br_op_score_topk(lane, &args);
     if (st == BR_E_INPUT && args.bad_item >= 0)
-        st = explain_overflow(c, t, &args);
+        st = explain_overflow(c, rows, &args);
     if (st != BR_OK)
         goto done;
     __atomic_fetch_add(&b->n_slow, args.n_slow, __ATOMIC_RELAXED);
@@ -81,7 +77,7 @@ done:
     return st;
 }
 
-static br_status score_heads(const score_context *c, br_dev *lane, score_tile t)
+static br_status score_heads(const score_context *c, br_dev *lane, br_rows rows)
 {
     br_status st    = BR_OK;
     br_batch *b     = c->batch;
@@ -89,18 +85,18 @@ static br_status score_heads(const score_context *c, br_dev *lane, score_tile t)
 
     if (c->job->setup->n_heads == 0)
         return BR_OK;
-    BR_TRY(st, br_dev_scratch(lane, BR_F32, t.n_rows, c->job->setup->dim, &query));
+    BR_TRY(st, br_dev_scratch(lane, BR_F32, rows.n, c->job->setup->dim, &query));
     for (int32_t i = 0; i < c->job->setup->n_heads; i++) {
         int32_t             head = c->job->setup->head[i];
-        br_mat              out  = br_mat_rows(b->probability_BK[i], t.row, t.n_rows);
+        br_mat              out  = br_mat_rows(b->probability_BK[i], rows.first, rows.n);
         br_score_pairs_args args = {.query_BD = query,
                                     .item_ND  = c->job->item_ND,
                                     .bias_N   = c->job->head_bias_N[i],
-                                    .item_BK  = br_mat_rows(b->item_BK, t.row, t.n_rows),
+                                    .item_BK  = br_mat_rows(b->item_BK, rows.first, rows.n),
                                     .out_BK   = out};
 
         BR_TRY(st, br_model_head_query(c->job->model, lane, head,
-                                       br_mat_rows(b->x_BD, t.row, t.n_rows), query));
+                                       br_mat_rows(b->x_BD, rows.first, rows.n), query));
         BR_TRY(st, br_op_score_pairs(lane, &args));
         BR_TRY(st, br_model_head_calibrate(c->job->model, lane, head, out));
     }
@@ -108,23 +104,40 @@ done:
     return st;
 }
 
-static br_status score_rows(void *context, int lane_idx, int64_t task)
+/* |x_u|^2, for the statistics: x_u itself stays where it is. */
+static br_status square_norms(const score_context *c, br_dev *lane, br_rows rows)
+{
+    br_batch                 *b    = c->batch;
+    br_mat                    x    = br_mat_rows(b->x_BD, rows.first, rows.n);
+    const br_score_pairs_args args = {.query_BD = x,
+                                      .item_ND  = x,
+                                      .item_BK  = br_mat_rows(b->self_B, 0, rows.n),
+                                      .out_BK   = br_mat_rows(b->square_B, rows.first, rows.n)};
+
+    return br_op_score_pairs(lane, &args);
+}
+
+static br_status score_rows(void *context, br_dev *lane, br_rows rows)
 {
     br_status            st   = BR_OK;
     const score_context *c    = context;
-    br_dev              *lane = c->job->lane[lane_idx];
     size_t               mark = br_dev_mark(lane);
-    score_tile           t    = {task * BR_SCORE_ROWS, BR_SCORE_ROWS};
 
-    if (t.row + t.n_rows > c->batch->n_rows)
-        t.n_rows = c->batch->n_rows - t.row;
-    BR_TRY(st, select_items(c, lane, t));
+    BR_TRY(st, select_items(c, lane, rows));
     br_dev_rewind(lane, mark);
-    BR_TRY(st, score_heads(c, lane, t));
+    BR_TRY(st, score_heads(c, lane, rows));
+    BR_TRY(st, square_norms(c, lane, rows));
     BR_TRY(st, br_dev_sync(lane));
 done:
-    br_dev_rewind(lane, mark);
     return st;
+}
+
+static br_status score_task(void *context, int lane, int64_t task)
+{
+    const score_context *c    = context;
+    br_rows              rows = br_rows_of_task(c->batch->n_rows, c->job->score_rows, task);
+
+    return br_lane_run(c->job->lane[lane], rows, score_rows, context);
 }
 
 br_status br_stage_score(br_job *job, br_batch *batch, double *cpu_s)
@@ -135,8 +148,9 @@ br_status br_stage_score(br_job *job, br_batch *batch, double *cpu_s)
     batch->n_slow     = 0;
     batch->n_rescored = 0;
     BR_TRY(st, place_rules(job, batch));
-    BR_TRY(st, br_parallel_for(job->n_lanes, (batch->n_rows + BR_SCORE_ROWS - 1) / BR_SCORE_ROWS,
-                               score_rows, &context, cpu_s));
+    BR_TRY(st,
+           br_parallel_for(job->n_lanes, (batch->n_rows + job->score_rows - 1) / job->score_rows,
+                           score_task, &context, cpu_s));
     job->timing.stage[BR_STAGE_SCORE].flop +=
         br_flops_score(batch->n_rows, job->setup->n_listed, job->setup->dim, job->setup->n_heads);
 done:

@@ -7,6 +7,17 @@
 
 #include "host/base/log.h"
 
+/* Nothing where the option was not given. */
+static br_status set_key(br_config *config, const char *key, const char *value)
+{
+    char setting[160];
+
+    if (value == NULL)
+        return BR_OK;
+    (void)snprintf(setting, sizeof setting, "%s=%s", key, value);
+    return br_config_set(config, setting);
+}
+
 br_status br_config_from_args(const br_config_args *args, br_config **out)
 {
     br_status  st     = BR_OK;
@@ -21,12 +32,9 @@ br_status br_config_from_args(const br_config_args *args, br_config **out)
         (void)snprintf(threads, sizeof threads, "run.threads=%lld", (long long)args->n_threads);
         BR_TRY(st, br_config_set(config, threads));
     }
-    if (args->log_level != NULL) {
-        char level[64];
-
-        (void)snprintf(level, sizeof level, "log.level=%s", args->log_level);
-        BR_TRY(st, br_config_set(config, level));
-    }
+    BR_TRY(st, set_key(config, "run.backend", args->backend));
+    BR_TRY(st, set_key(config, "run.precision", args->precision));
+    BR_TRY(st, set_key(config, "log.level", args->log_level));
     BR_TRY(st, br_config_check(config));
     br_log_set_level((br_log_level)config->log_level);
     *out   = config;

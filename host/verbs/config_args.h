@@ -11,7 +11,9 @@ typedef struct br_config_args {
     const char *path;
     br_arg_list set;
     int64_t     n_threads; /* -1: as the configuration says */
-    const char *log_level; /* NULL: as the configuration says */
+    const char *backend;   /* NULL: as the configuration says; these as well */
+    const char *precision;
+    const char *log_level;
 } br_config_args;
 
 #define BR_N_ARGS(args) ((int32_t)(sizeof(args) / sizeof((args)[0])))
@@ -30,12 +32,30 @@ typedef struct br_config_args {
          0},                                                                                       \
         {"--threads",         NULL,  BR_ARG_INT, "N", "lanes (threads); 0: all cores",             \
          &(common).n_threads, false, 0,          256},                                             \
+        {"--backend",                                                                              \
+         NULL,                                                                                     \
+         BR_ARG_TEXT,                                                                              \
+         "NAME",                                                                                   \
+         "auto, ref, cpu or cuda; auto: a usable GPU, else cpu",                                   \
+         &(common).backend,                                                                        \
+         false,                                                                                    \
+         0,                                                                                        \
+         0},                                                                                       \
+        {"--precision",                                                                            \
+         NULL,                                                                                     \
+         BR_ARG_TEXT,                                                                              \
+         "NAME",                                                                                   \
+         "what the encoders multiply: fp32 or bf16",                                               \
+         &(common).precision,                                                                      \
+         false,                                                                                    \
+         0,                                                                                        \
+         0},                                                                                       \
     {                                                                                              \
         "--log-level", NULL, BR_ARG_TEXT, "LEVEL", "error, warn, info or debug",                   \
             &(common).log_level, false, 0, 0                                                       \
     }
 
-/* Reads the file, applies --set, --threads and --log-level, checks. br_config_close it. */
+/* Reads the file, applies --set and the other options, checks. br_config_close it. */
 br_status br_config_from_args(const br_config_args *args, br_config **out);
 
 #endif

@@ -23,6 +23,7 @@ static void later_items_release(br_items *items)
 
 const br_backend_table br_backend_cuda = {
     .name           = "cuda",
+    .grain          = {.n_lanes = 3, .n_rows = 8192, .n_events = 262144},
     .open           = br_cuda_open,
     .close          = br_cuda_close,
     .allocate       = br_cuda_allocate,

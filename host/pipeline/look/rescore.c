@@ -20,6 +20,7 @@ typedef struct pair {
     br_setup  *setup[2];
     br_job    *job[2];
     br_batch   batch[2];
+    float     *x_D[2];
 } pair;
 
 static br_status open_pair(const char *path, pair *p)
@@ -38,6 +39,7 @@ static br_status open_pair(const char *path, pair *p)
         BR_TRY(st, br_job_open(p->setup[i], &p->job[i]));
         p->job[i]->max_rows = 1;
         BR_TRY(st, br_job_alloc_batch(p->job[i], &p->batch[i]));
+        BR_ALLOC(st, p->x_D[i], p->setup[i]->dim, "a customer's vector");
     }
 done:
     return st;
@@ -46,6 +48,7 @@ done:
 static void close_pair(pair *p)
 {
     for (int i = 0; i < 2; i++) {
+        br_free(&p->x_D[i]);
         br_batch_free(&p->batch[i]);
         br_job_close(&p->job[i]);
         br_setup_close(&p->setup[i]);
@@ -56,10 +59,9 @@ static void close_pair(pair *p)
 /* x_u of one customer on both backends; the reference then scores the first one's vector. */
 static br_status score_again(pair *p, int64_t row, br_rescore_report *report)
 {
-    br_status    st    = BR_OK;
-    double       cpu_s = 0.0, largest = 1.0;
-    int32_t      D = p->setup[0]->dim;
-    const float *x_D[2];
+    br_status st    = BR_OK;
+    double    cpu_s = 0.0, largest = 1.0;
+    int32_t   D = p->setup[0]->dim;
 
     for (int i = 0; i < 2; i++) {
         p->batch[i].first_row = row;
@@ -67,16 +69,15 @@ static br_status score_again(pair *p, int64_t row, br_rescore_report *report)
         BR_TRY(st, br_stage_read(p->job[i], &p->batch[i]));
         BR_TRY(st, br_stage_encode(p->job[i], &p->batch[i], &cpu_s));
         BR_TRY(st, br_stage_fuse(p->job[i], &p->batch[i], &cpu_s));
-        x_D[i] = p->batch[i].lists.vector_BD;
-        BR_TRY(st, br_download(p->job[i]->dev, p->batch[i].x_BD, p->batch[i].lists.vector_BD));
+        BR_TRY(st, br_download(p->job[i]->dev, p->batch[i].x_BD, p->x_D[i]));
     }
     for (int32_t d = 0; d < D; d++)
-        largest = fabs((double)x_D[0][d]) > largest ? fabs((double)x_D[0][d]) : largest;
+        largest = fabs((double)p->x_D[0][d]) > largest ? fabs((double)p->x_D[0][d]) : largest;
     for (int32_t d = 0; d < D; d++) {
-        double off           = fabs((double)x_D[0][d] - (double)x_D[1][d]) / largest;
+        double off           = fabs((double)p->x_D[0][d] - (double)p->x_D[1][d]) / largest;
         report->worst_vector = off > report->worst_vector ? off : report->worst_vector;
     }
-    BR_TRY(st, br_upload(p->job[1]->dev, p->batch[1].x_BD, x_D[0]));
+    BR_TRY(st, br_upload(p->job[1]->dev, p->batch[1].x_BD, p->x_D[0]));
     BR_TRY(st, br_stage_score(p->job[1], &p->batch[1], &cpu_s));
     BR_TRY(st, br_stage_policy(p->job[1], &p->batch[1]));
 done:

@@ -18,6 +18,8 @@ int br_stats_log_bin(double x, int zero_at)
 
     if (!(x > 0.0))
         return 0;
+    if (isinf(x))
+        return zero_at * 2 - 1;
     m   = frexp(x, &e);
     bin = 2 * e + (m >= 0.70710678118654752440) + zero_at;
     if (bin < 0)
@@ -109,22 +111,13 @@ static br_fate fate_of(const br_lists *lists, int64_t b)
     return flags & BR_FLAG_SHORT ? BR_FATE_MODEL_SHORT : BR_FATE_MODEL;
 }
 
-static double norm_of(const float *x_D, int32_t D)
+static void count_customer(const br_batch *batch, int64_t b)
 {
-    double sum = 0.0;
-
-    for (int32_t d = 0; d < D; d++)
-        sum += (double)x_D[d] * x_D[d];
-    return sqrt(sum);
-}
-
-static void count_customer(const br_setup *setup, const br_lists *lists, int64_t b)
-{
-    const br_counts *c = lists->counts;
+    const br_lists  *lists = &batch->lists;
+    const br_counts *c     = lists->counts;
 
     c[0].count[fate_of(lists, b)]++;
-    c[1].count[br_stats_log_bin(norm_of(lists->vector_BD + b * setup->dim, setup->dim),
-                                BR_NORM_BINS / 2)]++;
+    c[1].count[br_stats_log_bin(sqrt((double)batch->host_square_B[b]), BR_NORM_BINS / 2)]++;
     for (int32_t j = 0; j < lists->n_B[b]; j++)
         if (lists->source_BK[b * lists->k + j] == BR_SOURCE_MODEL)
             c[2].count[score_bin(lists->score_BK[b * lists->k + j])]++;
@@ -151,7 +144,7 @@ void br_stats_count(const br_setup *setup, br_batch *batch)
     for (int32_t i = 0; i < lists->n_counts; i++)
         memset(lists->counts[i].count, 0, (size_t)lists->counts[i].n * sizeof(int64_t));
     for (int64_t b = 0; b < batch->n_rows; b++)
-        count_customer(setup, lists, b);
+        count_customer(batch, b);
     for (int32_t m = 0; m < setup->n_encoders; m++)
         memcpy(lists->counts[3 + 3 * m].count, &batch->events[m], sizeof batch->events[m]);
     if (lists->alpha_BM != NULL)
