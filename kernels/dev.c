@@ -3,6 +3,7 @@
  * Devices, buffers and views, the same for every backend. Opened once per lane; scratch is taken
  * and rewound once per chunk. */
 
+#include "host/base/log.h"
 #include "kernels/backend.h"
 
 #define SCRATCH_ALIGN_BYTES ((size_t)64)
@@ -50,7 +51,13 @@ br_status br_dev_open(br_backend backend, size_t scratch_bytes, br_dev **out)
         return br_fail(BR_E_DEVICE, "backend cuda: not in this build (BR_CUDA); "
                                     "use backend cpu or auto");
 #endif
-    /* AUTO: cpu, until every op is in the cuda backend (#4) */
+#ifdef BR_WITH_CUDA
+    if (backend == BR_BACKEND_AUTO) {
+        if (open_on(&br_backend_cuda, scratch_bytes, out) == BR_OK)
+            return BR_OK;
+        br_log(BR_LOG_INFO, "device", "no usable GPU: %s", br_error_last()->text);
+    }
+#endif
     return open_on(&br_backend_cpu, scratch_bytes, out);
 }
 

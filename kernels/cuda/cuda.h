@@ -16,9 +16,11 @@ br_status br_cuda_open(br_dev *dev);
 void      br_cuda_close(br_dev *dev);
 br_status br_cuda_allocate(size_t bytes, void **memory);
 void      br_cuda_release(void *memory);
+br_status br_cuda_sync(br_dev *dev);
+
+/* transfer.cu */
 br_status br_cuda_upload(br_dev *dev, br_mat to, const void *from);
 br_status br_cuda_download(br_dev *dev, br_mat from, void *to);
-br_status br_cuda_sync(br_dev *dev);
 
 /* gemm.cu */
 br_status br_cuda_weight_prepare(br_dev *dev, br_prepared *weight);

@@ -7,6 +7,7 @@
 
 #include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/gemm.cuh"
+#include "kernels/cuda/transfer.cuh"
 
 #define OLDEST_MAJOR 8 /* mma.sync of bf16 and s8, cp.async */
 
@@ -83,7 +84,10 @@ void br_cuda_close(br_dev *dev)
 
     if (lane == NULL)
         return;
+    if (lane->stream != NULL)
+        (void)cudaStreamSynchronize(lane->stream);
     br_cuda_gemm_close(lane);
+    br_cuda_ring_close(lane);
     for (int i = 0; i < BR_N_WORKS; i++)
         (void)cudaFree(lane->work[i]);
     (void)cudaFreeHost(lane->host_faults);
@@ -128,35 +132,6 @@ br_status br_cuda_workspace(br_dev *dev, br_cuda_work slot, size_t bytes, void *
         lane->work_bytes[slot] = bytes;
     }
     *out = lane->work[slot];
-done:
-    return st;
-}
-
-br_status br_cuda_upload(br_dev *dev, br_mat to, const void *from)
-{
-    br_status st        = BR_OK;
-    size_t    unit      = br_dtype_bytes(to.dtype);
-    size_t    row_bytes = (size_t)to.n_cols * unit;
-
-    if (to.n_rows > 0 && row_bytes > 0)
-        BR_CUDA(st, cudaMemcpy2DAsync(br_mat_at(to), (size_t)to.ld * unit, from, row_bytes,
-                                      row_bytes, (size_t)to.n_rows, cudaMemcpyHostToDevice,
-                                      br_cuda_lane_of(dev)->stream));
-done:
-    return st;
-}
-
-br_status br_cuda_download(br_dev *dev, br_mat from, void *to)
-{
-    br_status st        = BR_OK;
-    size_t    unit      = br_dtype_bytes(from.dtype);
-    size_t    row_bytes = (size_t)from.n_cols * unit;
-
-    if (from.n_rows > 0 && row_bytes > 0)
-        BR_CUDA(st, cudaMemcpy2DAsync(to, row_bytes, br_mat_at(from), (size_t)from.ld * unit,
-                                      row_bytes, (size_t)from.n_rows, cudaMemcpyDeviceToHost,
-                                      br_cuda_lane_of(dev)->stream));
-    BR_TRY(st, br_cuda_sync(dev));
 done:
     return st;
 }

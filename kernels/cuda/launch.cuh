@@ -19,6 +19,7 @@
 /* ---- the lane ------------------------------------------------------------------------------- */
 
 struct br_cuda_gemm_lane; /* gemm.cu's own */
+struct br_cuda_ring;      /* transfer.cu's */
 struct br_cuda_faults;
 
 /* Device memory of a lane that grows to the largest op of a run and stays: nothing is allocated
@@ -30,6 +31,7 @@ typedef struct br_cuda_lane {
     int                       device;
     struct br_cuda_faults    *faults;      /* on the device */
     struct br_cuda_faults    *host_faults; /* pinned */
+    struct br_cuda_ring      *ring;        /* NULL until the first copy */
     struct br_cuda_gemm_lane *gemm;        /* NULL until the first product */
     void                     *work[BR_N_WORKS];
     size_t                    work_bytes[BR_N_WORKS];

@@ -28,12 +28,13 @@ static struct {
     allocation     *first;
     size_t          used;
     int             n_open;
-    cudaError_t     last;
 } memory = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static __thread cudaError_t last_error;
 
 static cudaError_t fail(cudaError_t error)
 {
-    memory.last = error;
+    last_error = error;
     return error;
 }
 
@@ -213,15 +214,15 @@ cudaError_t cudaSetDevice(int device)
 
 cudaError_t cudaGetLastError(void)
 {
-    cudaError_t error = memory.last;
+    cudaError_t error = last_error;
 
-    memory.last = cudaSuccess;
+    last_error = cudaSuccess;
     return error;
 }
 
 void emulator_set_error(int error)
 {
-    memory.last = (cudaError_t)error;
+    last_error = (cudaError_t)error;
 }
 
 const char *cudaGetErrorString(cudaError_t error)
