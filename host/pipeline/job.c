@@ -267,7 +267,7 @@ br_status br_job_execute(br_job *job, br_run *run)
         BR_TRY(st, br_job_alloc_batch(job, &f.slot[i]));
     br_timing_start(&job->timing, n_customers);
     BR_TRY(st, run_threads(&f));
-    br_timing_report(&job->timing, job->n_lanes);
+    br_timing_report(&job->timing, br_dev_grain(job->dev).n_lanes > 0 ? 0 : job->n_lanes);
 done:
     for (int i = 0; i < N_SLOTS; i++)
         br_batch_free(&f.slot[i]);

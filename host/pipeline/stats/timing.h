@@ -38,7 +38,7 @@ void br_timing_start(br_timing *timing, int64_t n_total);
 void br_timing_progress(br_timing *timing, int64_t n_customers);
 
 /* The table of stages, to the log: wall, processor time, share, arithmetic rate, and how the wall
- * time compares with what a perfect overlap on n_cores would need. */
+ * time compares with what a perfect overlap on n_cores (0: on a GPU) would need. */
 void br_timing_report(const br_timing *timing, int n_cores);
 
 #endif
