@@ -10,7 +10,6 @@
         (void)args;                                                                                \
         return br_fail(BR_E_DEVICE, "not in the cuda backend yet: " #op);                          \
     }
-LATER(gru, const br_gru_args)
 LATER(items_prepare, br_items)
 LATER(score_topk, br_score_topk_args)
 
@@ -36,7 +35,7 @@ const br_backend_table br_backend_cuda = {
     .attention      = br_cuda_attention,
     .attention_last = br_cuda_attention_last,
     .last_rows      = br_cuda_last_rows,
-    .gru            = later_gru,
+    .gru            = br_cuda_gru,
     .decay_pool     = br_cuda_decay_pool,
     .gather_rows    = br_cuda_gather_rows,
     .copy_rows      = br_cuda_copy_rows,

@@ -120,7 +120,7 @@ static void test_state_continues(void **state)
         seqs          = (br_seqs){.n_seqs         = 1,
                                   .n_events       = CUT,
                                   .host_offset_B1 = head_B1,
-                                  .offset_B1      = run.seqs.offset_B1};
+                                  .offset_B1      = op_put(&run, BR_I32, 2, 1, head_B1)};
         part          = args;
         part.seqs     = &seqs;
         part.state_EH = (br_mat){0};
@@ -128,6 +128,7 @@ static void test_state_continues(void **state)
         assert_int_equal(br_op_gru(run.dev, &part), BR_OK);
         seqs.n_events       = N - CUT;
         seqs.host_offset_B1 = tail_B1;
+        seqs.offset_B1      = op_put(&run, BR_I32, 2, 1, tail_B1);
         part.gate_E3H       = br_mat_rows(args.gate_E3H, CUT, N - CUT);
         part.start_BH       = args.last_BH;
         part.last_BH        = op_out(&run, 1, H);
