@@ -118,19 +118,18 @@ template <int SEQS> static __device__ void enrol(roster<SEQS> *r, const gru_para
 template <int SEQS> static __device__ void look_up(roster<SEQS> *r, const gru_params &p, int32_t t)
 {
     int     s = (int)threadIdx.x;
-    int64_t e;
+    int64_t e, row = -1;
 
     if (s >= SEQS)
         return;
     e = r->first[s] + t;
-    if (t >= r->n[s]) {
-        r->row[t % 2][s] = -1;
-        return;
+    if (t < r->n[s]) {
+        row = e;
+        if (p.item_E != NULL)
+            row = br_checked_row(p.faults, BR_FAULT_GRU_ITEM, e, p.item_E[e], p.n_items);
+        r->weight[t % 2][s] = p.weight_E == NULL ? 1.0f : p.weight_E[e];
     }
-    r->row[t % 2][s]    = p.item_E == NULL
-                              ? e
-                              : br_checked_row(p.faults, BR_FAULT_GRU_ITEM, e, p.item_E[e], p.n_items);
-    r->weight[t % 2][s] = p.weight_E == NULL ? 1.0f : p.weight_E[e];
+    r->row[t % 2][s] = row;
 }
 
 /* Step 0's states; zeros behind them in both turns. */
