@@ -27,7 +27,7 @@ br_status br_cuda_status(cudaError_t error, const char *what)
                    "cuda device %d (%s): %s: %s", device, name, what, cudaGetErrorString(error));
 }
 
-static br_status describe(br_dev *dev, int *device)
+static br_status describe(br_dev *dev, br_cuda_lane *lane)
 {
     br_status      st = BR_OK;
     cudaDeviceProp about;
@@ -36,11 +36,13 @@ static br_status describe(br_dev *dev, int *device)
     BR_CUDA(st, cudaGetDeviceCount(&count));
     if (count == 0)
         BR_FAIL(st, BR_E_DEVICE, "cuda: no device found");
-    BR_CUDA(st, cudaGetDevice(device));
-    BR_CUDA(st, cudaGetDeviceProperties(&about, *device));
+    BR_CUDA(st, cudaGetDevice(&lane->device));
+    BR_CUDA(st, cudaGetDeviceProperties(&about, lane->device));
     if (about.major < OLDEST_MAJOR)
         BR_FAIL(st, BR_E_DEVICE, "cuda device %d (%s): compute capability %d.%d, expected %d.0",
-                *device, about.name, about.major, about.minor, OLDEST_MAJOR);
+                lane->device, about.name, about.major, about.minor, OLDEST_MAJOR);
+    lane->n_sms       = about.multiProcessorCount;
+    lane->most_shared = about.sharedMemPerBlockOptin;
     snprintf(dev->description, sizeof dev->description, "cuda: %s, sm_%d%d, %d SMs, %.1f GiB",
              about.name, about.major, about.minor, about.multiProcessorCount,
              static_cast<double>(about.totalGlobalMem) / (1 << 30));
@@ -67,7 +69,7 @@ br_status br_cuda_open(br_dev *dev)
 
     BR_ALLOC(st, lane, 1, "lane of the cuda backend");
     dev->native = lane;
-    BR_TRY(st, describe(dev, &lane->device));
+    BR_TRY(st, describe(dev, lane));
     BR_CUDA(st, cudaStreamCreateWithFlags(&lane->stream, cudaStreamNonBlocking));
     BR_CUDA(st, cudaMalloc(reinterpret_cast<void **>(&lane->faults), sizeof *lane->faults));
     BR_CUDA(st,

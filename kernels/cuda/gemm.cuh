@@ -39,7 +39,7 @@ typedef struct br_cuda_product {
 br_status br_cuda_multiply(br_dev *dev, const br_cuda_product *product);
 void      br_cuda_gemm_close(br_cuda_lane *lane);
 
-/* ---- weight.cu: weights as products read them ------------------------------------------------ */
+/* ---- weight.cu: operands as products read them ----------------------------------------------- */
 
 /* Block b (a group of rows, a head) of the weight, transposed if asked for, is a dense matrix
  * [n_out, n_in] of f32 or bf16, zeros where it is padded, n_out * n_in elements after the last. */
@@ -56,6 +56,14 @@ br_cuda_weight br_cuda_weight_shape(const br_weight_args *args);
 size_t         br_cuda_weight_bytes(const br_cuda_weight *weight);
 /* Enqueues the packing of args->weight_OI into to->values. */
 br_status br_cuda_weight_pack(br_dev *dev, const br_weight_args *args, const br_cuda_weight *to);
+
+/* The prepared weight, or (NULL) `own` packed for this call into the lane's slot. */
+br_status br_cuda_weight_of(br_dev *dev, br_cuda_work slot, const br_prepared *prepared,
+                            const br_weight_args *own, br_cuda_weight *out);
+
+/* Enqueues the packing of x's rows, f32 or bf16, at most BR_GEMM_ROWS: to [BR_GEMM_ROWS, n_in] as
+ * the weight's products read them, zeros where it is padded. */
+br_status br_cuda_operand(br_dev *dev, br_mat x_RI, const br_cuda_weight *weight, void *to);
 
 static inline size_t br_cuda_operand_bytes(br_precision precision)
 {

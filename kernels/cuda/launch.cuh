@@ -24,11 +24,20 @@ struct br_cuda_faults;
 
 /* Device memory of a lane that grows to the largest op of a run and stays: nothing is allocated
  * once each op has been seen. A slot holds its bytes until the lane's next op that asks for it. */
-typedef enum { BR_WORK_WEIGHT, BR_WORK_OPERAND, BR_WORK_SUM, BR_N_WORKS } br_cuda_work;
+typedef enum {
+    BR_WORK_WEIGHT,
+    BR_WORK_VALUE,
+    BR_WORK_OPERAND,
+    BR_WORK_SUM,
+    BR_WORK_UNITS,
+    BR_N_WORKS
+} br_cuda_work;
 
 typedef struct br_cuda_lane {
     cudaStream_t              stream;
     int                       device;
+    int                       n_sms;
+    size_t                    most_shared; /* bytes that a block may have */
     struct br_cuda_faults    *faults;      /* on the device */
     struct br_cuda_faults    *host_faults; /* pinned */
     struct br_cuda_ring      *ring;        /* NULL until the first copy */

@@ -4,7 +4,8 @@
 set(BR_CUDA_SOURCES
   device.cu transfer.cu weight.cu
   encoder/embed.cu encoder/layer_norm.cu encoder/linear.cu encoder/last_rows.cu
-  encoder/decay_pool.cu
+  encoder/decay_pool.cu encoder/units.cu encoder/attention.cu encoder/attention_wide.cu
+  encoder/attention_last.cu encoder/gru.cu
   fusion/gather_rows.cu fusion/copy_rows.cu fusion/fuse_inputs.cu fusion/fuse.cu
   fusion/norm_band.cu
   score/score_pairs.cu score/calibrate.cu)

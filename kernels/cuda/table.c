@@ -10,9 +10,6 @@
         (void)args;                                                                                \
         return br_fail(BR_E_DEVICE, "not in the cuda backend yet: " #op);                          \
     }
-LATER(attention, const br_attention_args)
-LATER(attention_last, const br_attention_last_args)
-LATER(gru, const br_gru_args)
 LATER(items_prepare, br_items)
 LATER(score_topk, br_score_topk_args)
 
@@ -36,10 +33,10 @@ const br_backend_table br_backend_cuda = {
     .embed          = br_cuda_embed,
     .layer_norm     = br_cuda_layer_norm,
     .linear         = br_cuda_linear,
-    .attention      = later_attention,
-    .attention_last = later_attention_last,
+    .attention      = br_cuda_attention,
+    .attention_last = br_cuda_attention_last,
     .last_rows      = br_cuda_last_rows,
-    .gru            = later_gru,
+    .gru            = br_cuda_gru,
     .decay_pool     = br_cuda_decay_pool,
     .gather_rows    = br_cuda_gather_rows,
     .copy_rows      = br_cuda_copy_rows,

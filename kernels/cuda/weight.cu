@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Weights rounded and padded for products. Called once per model, or per call of an op that got no
- * prepared weight. */
+ * Operands of products, rounded and padded: weights once per model, or per call of an op that got
+ * none prepared; rows in tiles, for every product. */
 #include <cuda_bf16.h>
 
 #include "kernels/cuda/gemm.cuh"
@@ -67,6 +67,22 @@ done:
     return st;
 }
 
+br_status br_cuda_weight_of(br_dev *dev, br_cuda_work slot, const br_prepared *prepared,
+                            const br_weight_args *own, br_cuda_weight *out)
+{
+    br_status st = BR_OK;
+
+    if (prepared != NULL) {
+        *out = *static_cast<const br_cuda_weight *>(prepared->prepared);
+        return BR_OK;
+    }
+    *out = br_cuda_weight_shape(own);
+    BR_TRY(st, br_cuda_workspace(dev, slot, br_cuda_weight_bytes(out), &out->values));
+    BR_TRY(st, br_cuda_weight_pack(dev, own, out));
+done:
+    return st;
+}
+
 br_status br_cuda_weight_prepare(br_dev *dev, br_prepared *weight)
 {
     br_status       st = BR_OK;
@@ -90,4 +106,50 @@ void br_cuda_weight_release(br_prepared *weight)
         return;
     br_cuda_release(to->values);
     br_free(&weight->prepared);
+}
+
+typedef struct operand_params {
+    br_mat       x_RI; /* rows of the tile; buf is the host's, x its address */
+    const void  *x;
+    int64_t      n_in; /* padded */
+    br_precision precision;
+    void        *to;
+} operand_params;
+
+static __device__ float operand_at(const operand_params &p, int64_t r, int64_t i)
+{
+    int64_t from = r * p.x_RI.ld + i;
+
+    if (r >= p.x_RI.n_rows || i >= p.x_RI.n_cols)
+        return 0.0f;
+    return p.x_RI.dtype == BR_BF16 ? __bfloat162float(static_cast<const __nv_bfloat16 *>(p.x)[from])
+                                   : static_cast<const float *>(p.x)[from];
+}
+
+/* Grid: 256 threads per block; a thread owns BR_GEMM_ALIGN elements of a row of the padded tile. */
+static __global__ void __launch_bounds__(256) operand_kernel(operand_params p)
+{
+    int64_t at = ((int64_t)blockIdx.x * 256 + threadIdx.x) * BR_GEMM_ALIGN;
+    int64_t r  = at / p.n_in;
+    int64_t i  = at % p.n_in;
+
+    if (r >= BR_GEMM_ROWS)
+        return;
+#pragma unroll
+    for (int j = 0; j < BR_GEMM_ALIGN; j++) {
+        float value = operand_at(p, r, i + j);
+
+        if (p.precision == BR_PRECISION_BF16)
+            static_cast<__nv_bfloat16 *>(p.to)[at + j] = __float2bfloat16_rn(value);
+        else
+            static_cast<float *>(p.to)[at + j] = value;
+    }
+}
+
+br_status br_cuda_operand(br_dev *dev, br_mat x_RI, const br_cuda_weight *weight, void *to)
+{
+    operand_params p = {x_RI, br_mat_at(x_RI), weight->n_in, weight->precision, to};
+
+    return BR_LAUNCH(dev, operand_kernel,
+                     br_cuda_blocks(BR_GEMM_ROWS * p.n_in, 256 * BR_GEMM_ALIGN), 256, 0, p);
 }

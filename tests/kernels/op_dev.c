@@ -25,6 +25,11 @@ void op_set_thread_order(int order)
         emulator_set_order((emulator_order)order, op_seed());
 }
 
+bool op_is_emulated(void)
+{
+    return emulator_set_order != NULL && op_tested() == BR_BACKEND_CUDA;
+}
+
 br_backend op_tested(void)
 {
     const char *text = getenv("BR_TEST_BACKEND");

@@ -48,6 +48,51 @@ static const op_shape shapes[] = {
      .max_length = 200,
      .width      = 128,
      .n_heads    = 2},
+    {.name       = "granules",
+     .n_seqs     = 8,
+     .length     = {16, 17, 0, 32, 33, 15, 100, 1},
+     .max_length = 100,
+     .width      = 72,
+     .n_heads    = 3,
+     .has_pad    = true,
+     .has_weight = true},
+    {.name       = "many heads",
+     .n_seqs     = 3,
+     .length     = {34, 2, 65},
+     .max_length = 65,
+     .width      = 128,
+     .n_heads    = 16,
+     .has_weight = true},
+    {.name       = "wide",
+     .n_seqs     = 3,
+     .length     = {35, 18, 0},
+     .max_length = 40,
+     .width      = 100,
+     .n_heads    = 1,
+     .has_pad    = true},
+    {.name       = "wider",
+     .n_seqs     = 3,
+     .length     = {6, 40, 17},
+     .max_length = 40,
+     .width      = 145,
+     .n_heads    = 1,
+     .has_pad    = true,
+     .has_weight = true},
+    {.name       = "widest",
+     .n_seqs     = 3,
+     .length     = {5, 0, 11},
+     .max_length = 11,
+     .width      = 530,
+     .n_heads    = 2,
+     .has_pad    = true,
+     .has_weight = true},
+    {.name       = "longest",
+     .n_seqs     = 2,
+     .length     = {530, 70},
+     .max_length = 600,
+     .width      = 8,
+     .n_heads    = 1,
+     .has_pad    = true},
     {.name       = "integers",
      .n_seqs     = 4,
      .length     = {9, 2, 24, 6},
@@ -227,7 +272,8 @@ static void project_and_attend(op_run *run, const br_attention_last_args *last, 
 
 static void test_absorption_changes_nothing(void **state)
 {
-    float   got[OP_MAX_SEQS * 128], want[OP_MAX_SEQS * 128];
+    enum { MOST = 128 };
+    float   got[OP_MAX_SEQS * MOST], want[OP_MAX_SEQS * MOST];
     int32_t id_B[OP_MAX_SEQS];
 
     (void)state;
@@ -235,7 +281,7 @@ static void test_absorption_changes_nothing(void **state)
         const op_shape *shape = &shapes[i];
         op_run          run;
 
-        if (shape->is_small)
+        if (shape->is_small || shape->width > MOST)
             continue; /* integer weights give logits beyond any softmax */
         for (int32_t b = 0; b < shape->n_seqs; b++)
             id_B[b] = b;

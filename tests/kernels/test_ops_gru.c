@@ -24,6 +24,27 @@ static const op_shape shapes[] = {
      .has_weight = true,
      .is_strided = true},
     {.name = "long", .n_seqs = 3, .length = {100, 40, 3}, .width = 50, .has_pad = true},
+    {.name   = "many",
+     .n_seqs = 28,
+     .length = {1, 3, 0, 2, 2, 1, 4, 0, 1, 2, 3, 1, 1, 0, 2, 5, 1, 1, 2, 0, 1, 3, 2, 1, 1, 2, 1, 6},
+     .width  = 13,
+     .has_weight = true},
+    {.name    = "many of 40",
+     .n_seqs  = 26,
+     .length  = {1, 2, 0, 2, 1, 1, 3, 0, 1, 2, 1, 1, 1, 0, 2, 1, 1, 1, 2, 0, 1, 3, 2, 1, 1, 2},
+     .width   = 40,
+     .has_pad = true},
+    {.name       = "many of 56",
+     .n_seqs     = 25,
+     .length     = {1, 2, 0, 2, 1, 1, 3, 0, 1, 2, 1, 1, 1, 0, 2, 1, 1, 1, 2, 0, 1, 3, 2, 1, 1},
+     .width      = 56,
+     .has_weight = true},
+    {.name    = "many of 80",
+     .n_seqs  = 25,
+     .length  = {1, 1, 0, 2, 1, 1, 2, 0, 1, 2, 1, 1, 1, 0, 1, 1, 1, 1, 2, 0, 1, 1, 2, 1, 1},
+     .width   = 80,
+     .has_pad = true},
+    {.name = "wide", .n_seqs = 2, .length = {2, 1}, .width = 361, .has_pad = true},
 };
 
 /* has_pad here: a start state and biases */
@@ -120,7 +141,7 @@ static void test_state_continues(void **state)
         seqs          = (br_seqs){.n_seqs         = 1,
                                   .n_events       = CUT,
                                   .host_offset_B1 = head_B1,
-                                  .offset_B1      = run.seqs.offset_B1};
+                                  .offset_B1      = op_put(&run, BR_I32, 2, 1, head_B1)};
         part          = args;
         part.seqs     = &seqs;
         part.state_EH = (br_mat){0};
@@ -128,6 +149,7 @@ static void test_state_continues(void **state)
         assert_int_equal(br_op_gru(run.dev, &part), BR_OK);
         seqs.n_events       = N - CUT;
         seqs.host_offset_B1 = tail_B1;
+        seqs.offset_B1      = op_put(&run, BR_I32, 2, 1, tail_B1);
         part.gate_E3H       = br_mat_rows(args.gate_E3H, CUT, N - CUT);
         part.start_BH       = args.last_BH;
         part.last_BH        = op_out(&run, 1, H);

@@ -2,6 +2,7 @@
  *
  * embed: a warp per event adds the rows of its tables in ref's order, so the bits are ref's.
  * Called once per chunk and encoder. */
+#include "kernels/cuda/encoder/units.cuh"
 #include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/warp.cuh"
 
@@ -27,22 +28,6 @@ typedef struct embed_params {
     br_view<float>       out_ED;
     br_cuda_faults      *faults;
 } embed_params;
-
-/* The sequence that owns an event: the last one that begins at or before it. */
-static __device__ int64_t sequence_of(const embed_params &p, int64_t e)
-{
-    int64_t lo = 0, hi = p.n_seqs;
-
-    while (hi - lo > 1) {
-        int64_t mid = (lo + hi) / 2;
-
-        if (p.offset_B1[mid] <= e)
-            lo = mid;
-        else
-            hi = mid;
-    }
-    return lo;
-}
 
 static __device__ int64_t position_row(const embed_params &p, int64_t n, int64_t t)
 {
@@ -78,7 +63,7 @@ static __global__ void __launch_bounds__(BR_ROW_THREADS) embed_kernel(embed_para
 
     if (e >= p.n_events)
         return;
-    b     = sequence_of(p, e);
+    b     = br_sequence_of(p.offset_B1, p.n_seqs, e);
     first = p.offset_B1[b];
     n     = p.offset_B1[b + 1] - first;
     item  = br_checked_row(p.faults, BR_FAULT_EMBED_ITEM, e, p.item_E[e], p.n_items);

@@ -9,44 +9,6 @@
 
 #define EPILOGUE_BLOCK 1024 /* elements */
 
-typedef struct operand_params {
-    br_mat       x_RI; /* rows of the tile; buf is the host's, x its address */
-    const void  *x;
-    int64_t      n_in; /* padded */
-    br_precision precision;
-    void        *to;
-} operand_params;
-
-static __device__ float operand_at(const operand_params &p, int64_t r, int64_t i)
-{
-    int64_t from = r * p.x_RI.ld + i;
-
-    if (r >= p.x_RI.n_rows || i >= p.x_RI.n_cols)
-        return 0.0f;
-    return p.x_RI.dtype == BR_BF16 ? __bfloat162float(static_cast<const __nv_bfloat16 *>(p.x)[from])
-                                   : static_cast<const float *>(p.x)[from];
-}
-
-/* Grid: 256 threads per block; a thread owns BR_GEMM_ALIGN elements of a row of the padded tile. */
-static __global__ void __launch_bounds__(256) operand_kernel(operand_params p)
-{
-    int64_t at = ((int64_t)blockIdx.x * 256 + threadIdx.x) * BR_GEMM_ALIGN;
-    int64_t r  = at / p.n_in;
-    int64_t i  = at % p.n_in;
-
-    if (r >= BR_GEMM_ROWS)
-        return;
-#pragma unroll
-    for (int j = 0; j < BR_GEMM_ALIGN; j++) {
-        float value = operand_at(p, r, i + j);
-
-        if (p.precision == BR_PRECISION_BF16)
-            static_cast<__nv_bfloat16 *>(p.to)[at + j] = __float2bfloat16_rn(value);
-        else
-            static_cast<float *>(p.to)[at + j] = value;
-    }
-}
-
 static __device__ float activate(br_activation activation, float x)
 {
     switch (activation) {
@@ -115,12 +77,11 @@ typedef struct tile {
 
 static br_status run_tile(br_dev *dev, const tile *t, int64_t first, int64_t n_rows)
 {
-    br_status             st   = BR_OK;
-    const br_linear_args *args = t->args;
-    br_mat                x    = br_mat_rows(args->x_RI, first, n_rows);
-    br_mat                out  = br_mat_rows(args->out_RO, first, n_rows);
-    br_mat                res  = args->residual_RO;
-    operand_params        in   = {x, br_mat_at(x), t->weight.n_in, t->weight.precision, t->operand};
+    br_status             st      = BR_OK;
+    const br_linear_args *args    = t->args;
+    br_mat                x       = br_mat_rows(args->x_RI, first, n_rows);
+    br_mat                out     = br_mat_rows(args->out_RO, first, n_rows);
+    br_mat                res     = args->residual_RO;
     br_cuda_product       product = {t->operand,         t->weight.values, t->sum_RO,
                                      t->weight.n_in,     t->weight.n_out,  n_rows,
                                      t->weight.precision};
@@ -138,8 +99,7 @@ static br_status run_tile(br_dev *dev, const tile *t, int64_t first, int64_t n_r
     end.out         = br_mat_at(out);
     end.ld_out      = out.ld;
     end.is_half     = out.dtype == BR_BF16;
-    BR_TRY(st, BR_LAUNCH(dev, operand_kernel,
-                         br_cuda_blocks(BR_GEMM_ROWS * in.n_in, 256 * BR_GEMM_ALIGN), 256, 0, in));
+    BR_TRY(st, br_cuda_operand(dev, x, &t->weight, t->operand));
     BR_TRY(st, br_cuda_multiply(dev, &product));
     BR_TRY(st, BR_LAUNCH(dev, epilogue_kernel, br_cuda_blocks(n_rows * end.n_out, EPILOGUE_BLOCK),
                          256, 0, end));
@@ -147,32 +107,16 @@ done:
     return st;
 }
 
-/* The prepared weight, or one packed for this call in fp32. */
-static br_status find_weight(br_dev *dev, const br_linear_args *args, br_cuda_weight *out)
-{
-    br_status      st  = BR_OK;
-    br_weight_args own = {args->weight_OI, BR_PRECISION_FP32, 1, false};
-
-    if (args->prepared != NULL) {
-        *out = *static_cast<const br_cuda_weight *>(args->prepared->prepared);
-        return BR_OK;
-    }
-    *out = br_cuda_weight_shape(&own);
-    BR_TRY(st, br_cuda_workspace(dev, BR_WORK_WEIGHT, br_cuda_weight_bytes(out), &out->values));
-    BR_TRY(st, br_cuda_weight_pack(dev, &own, out));
-done:
-    return st;
-}
-
 br_status br_cuda_linear(br_dev *dev, const br_linear_args *args)
 {
-    br_status st     = BR_OK;
-    int64_t   n_rows = args->x_RI.n_rows;
-    tile      t      = {};
-    void     *sums   = NULL;
+    br_status            st     = BR_OK;
+    int64_t              n_rows = args->x_RI.n_rows;
+    const br_weight_args own    = {args->weight_OI, BR_PRECISION_FP32, 1, false};
+    tile                 t      = {};
+    void                *sums   = NULL;
 
     t.args = args;
-    BR_TRY(st, find_weight(dev, args, &t.weight));
+    BR_TRY(st, br_cuda_weight_of(dev, BR_WORK_WEIGHT, args->prepared, &own, &t.weight));
     BR_TRY(st, br_cuda_workspace(dev, BR_WORK_OPERAND,
                                  (size_t)(BR_GEMM_ROWS * t.weight.n_in) *
                                      br_cuda_operand_bytes(t.weight.precision),
