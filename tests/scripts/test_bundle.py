@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""A bundle made of this build tree, moved elsewhere and run with an empty environment: the demo job,
-gpu_check.sh to its end without a GPU, and with a broken program in it. No library may come from the
-build tree or the repository; glibc's and CUDA's alone may come from the system.
+"""A bundle made of this build tree, moved elsewhere and run with an empty environment: the demo
+job, gpu_check.sh to its end without a GPU, and with broken programs in it. No library may come from
+the build tree or the repository; glibc's and CUDA's alone may come from the system.
 
   tests/scripts/test_bundle.py BUILD    exit 77 without binutils
 """
@@ -16,8 +16,9 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FROM_SYSTEM = re.compile(r"^(ld-linux-x86-64|lib(c|m|dl|rt|pthread|resolv|util|mvec|anl|nsl|nss_\w+)"
-                         r"|lib(cuda|cudart|cublas|cublasLt|nccl))\.so")
+FROM_SYSTEM = re.compile(
+    r"^(ld-linux-x86-64|lib(c|m|dl|rt|pthread|resolv|util|mvec|anl|nsl|nss_\w+)"
+    r"|lib(cuda|cudart|cublas|cublasLt|nccl))\.so")
 NO_GPU = {"PATH": "/usr/bin:/bin", "CUDA_VISIBLE_DEVICES": ""}
 
 
