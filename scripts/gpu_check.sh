@@ -91,7 +91,7 @@ write_results() {
 
 record() { # NAME WORD SECONDS WHY
     local line
-    line=$(printf '%-34s %-8s %4d s  %s' "$1" "$2" "$3" "$4")
+    line=$(printf '%-40s %-8s %4d s  %s' "$1" "$2" "$3" "$4")
     steps+=("{\"step\": $(quote "$1"), \"result\": \"$2\", \"seconds\": $3,
   \"why\": $(quote "$4")}"$'\n')
     lines+=("$line")
@@ -241,11 +241,13 @@ elif [ -z "$sanitizer" ]; then
     record "sanitizer" skipped 0 "compute-sanitizer is not installed"
 else
     for tool in memcheck racecheck; do
-        step timing "sanitizer $tool bench_device" 40 "$sanitizer" --tool $tool --error-exitcode 1 \
+        step timing "sanitizer $tool bench_device" 40 "$sanitizer" --tool $tool --error-exitcode 9 \
             "$(program bench_device)" --backend cuda --small
-        for name in test_fuse_inputs test_calibrate test_ops_embed; do
+    done
+    for tool in memcheck racecheck; do
+        for name in "${tests[@]}"; do
             step timing "sanitizer $tool $name" 20 env BR_TEST_BACKEND=cuda "$sanitizer" \
-                --tool $tool --error-exitcode 1 "$(program $name)"
+                --tool $tool --error-exitcode 9 "$(program "$name")"
         done
     done
 fi

@@ -3,7 +3,7 @@
  * Times whole ops on data that lies on a device: copy and product peaks, score_topk, encoders. By
  * the wall, around enqueued work and one br_dev_sync. Called by scripts/gpu_check.sh, or by hand:
  *
- *   bench_device [--backend cuda|cpu|ref] [--small] [--json FILE] [topk] [encoders]
+ *   bench_device [--backend cuda|cpu|ref] [--small] [--json FILE] [peaks] [topk] [encoders]
  *
  * --json appends a line per row as soon as it is measured. Exit code 0: every row agrees with ref;
  * 1: a row does not, or failed; 77: the backend has no device here. */
@@ -15,6 +15,7 @@ typedef struct bench_words {
     const char *backend;
     const char *json;
     bool        is_small;
+    bool        wants_peaks; /* alone: with others they are measured anyway */
     bool        wants_topk;
     bool        wants_encoders;
 } bench_words;
@@ -28,6 +29,8 @@ static bool parse(int argc, char **argv, bench_words *w)
             w->json = argv[++i];
         else if (strcmp(argv[i], "--small") == 0)
             w->is_small = true;
+        else if (strcmp(argv[i], "peaks") == 0)
+            w->wants_peaks = true;
         else if (strcmp(argv[i], "topk") == 0)
             w->wants_topk = true;
         else if (strcmp(argv[i], "encoders") == 0)
@@ -35,7 +38,7 @@ static bool parse(int argc, char **argv, bench_words *w)
         else
             return false;
     }
-    if (!w->wants_topk && !w->wants_encoders)
+    if (!w->wants_peaks && !w->wants_topk && !w->wants_encoders)
         w->wants_topk = w->wants_encoders = true;
     return true;
 }
@@ -90,7 +93,7 @@ int main(int argc, char **argv)
 
     if (!parse(argc, argv, &w) || !find_backend(w.backend, &bench.backend)) {
         (void)fprintf(stderr, "usage: bench_device [--backend cuda|cpu|ref] [--small] "
-                              "[--json FILE] [topk] [encoders]\n");
+                              "[--json FILE] [peaks] [topk] [encoders]\n");
         return 2;
     }
     bench.is_small = w.is_small;
