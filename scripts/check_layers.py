@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Include arrows; see check_layers.sh."""
+"""Include arrows, and who knows CUDA; see check_layers.sh."""
 import re
 import subprocess
 import sys
@@ -13,6 +13,14 @@ LIBRARIES = {"hdf5.h": ["host/io"], "cjson/": ["host/config"], "mpi.h": ["host/c
              "nccl.h": ["host/comm"], "cblas.h": ["kernels/cpu", "bench"],
              "openssl/": ["host/io"], "omp.h": ["host/base", "bench"], "cuda": ["kernels/cuda"],
              "cublas": ["kernels/cuda"]}
+# host/ and models/ know the cuda backend by its name alone: "cuda" in a choice, BR_BACKEND_CUDA.
+NO_CUDA = ("host/", "models/")
+CUDA_WORD = re.compile(
+    r"\b(cuda[A-Z_]\w*|cu[A-Z][a-z]\w*|cublas\w*|nvidia\w*|nvcc|libcu(da|blas)\w*|br_cuda\w*|"
+    r"BR_(WITH_|HAS_)?CUDA\w*|CUDA\w*|__(CUDA|NVCC)\w*|__(global|device|host|shared)__)|<<<")
+CUDA_NAME = re.compile(r"\bcuda\b")
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
+STRING = re.compile(r'"(\\.|[^"\\\n])*"')
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^">]+)[">]')
 
 
@@ -48,7 +56,24 @@ def check_library(path, target):
     return None
 
 
+def check_cuda(path, text):
+    """What knows more of CUDA than the backend's name."""
+    if not path.startswith(NO_CUDA):
+        return
+    if path.endswith((".cu", ".cuh")):
+        yield f"{path}:1: cuda: found a CUDA source, expected it in kernels/cuda"
+    if path.endswith((".txt", ".cmake")):
+        text = re.sub(r"#.*", "", text)
+    else:
+        text = COMMENT.sub(lambda m: "\n" * m.group().count("\n"), text)
+    for n, line in enumerate(text.splitlines(), 1):
+        m = CUDA_WORD.search(line) or CUDA_NAME.search(STRING.sub('""', line))
+        if m:
+            yield f"{path}:{n}: cuda: found {m.group()}, expected no more than the backend's name"
+
+
 def check(path, lines):
+    yield from check_cuda(path, "\n".join(lines))
     for n, line in enumerate(lines, 1):
         m = INCLUDE.match(line)
         if m is None:
@@ -68,10 +93,22 @@ def self_test():
              ("host/io/x.c", "#include <cjson/cJSON.h>", "library"),
              ("models/x.c", "#include <cblas.h>", "library"),
              ("host/pipeline/x.c", "#include <mpi.h>", "library"),
-             ("host/pipeline/x.c", "#include <cuda_runtime.h>", "library")]
+             ("host/pipeline/x.c", "#include <cuda_runtime.h>", "library"),
+             ("host/io/x.c", '#include "kernels/cuda/cuda.h"', "seam"),
+             ("models/x.cu", "int x;", "cuda"),
+             ("models/CMakeLists.txt", "target_link_libraries(br_models CUDA::cudart)", "cuda")]
+    cases += [(room + "/x.c", line, "cuda") for room in ("host/pipeline", "models") for line in
+              ("#include <cuda_runtime.h>", "cudaMalloc(&p, 1);", "cuMemAlloc(&p, 1);",
+               "#ifdef BR_WITH_CUDA", "cublasLtHandle_t h;", "#if defined(__CUDACC__)",
+               "kernel<<<1, 32>>>(p);", "br_cuda_sync(dev);", "int cuda = 1;",
+               'dlsym(h, "cudaMalloc");', 'dlopen("libcuda.so.1", 0);', "__global__ void f(void);")]
     missed = [c for c in cases if not any(c[2] + ":" in f for f in check(c[0], [c[1]]))]
-    good = list(check("host/io/x.c", ['#include "host/config/json.h"', "#include <hdf5.h>",
-                                      '#include "kernels/ops.h"', "#include <stdio.h>"]))
+    good = list(check("host/io/x.c", [
+        '#include "host/config/json.h"', "#include <hdf5.h>", '#include "kernels/ops.h"',
+        "#include <stdio.h>", "/* cudaMalloc", " * and cuda */", '#define X "auto|ref|cpu|cuda"',
+        "backend = BR_BACKEND_CUDA;", '{"--backend", "auto, ref, cpu or cuda (auto)"}']))
+    good += check("kernels/cuda/x.cu", ["#include <cuda_runtime.h>", "cudaMalloc(&p, 1);"])
+    print("\n".join([f"missed: {c}" for c in missed] + [f"false: {g}" for g in good]))
     print(f"{len(cases) - len(missed)} of {len(cases)} cases refused; {len(good)} false findings")
     return 1 if missed or good else 0
 
@@ -86,7 +123,8 @@ def main():
     findings = []
     for name in names:
         path = Path(name)
-        if path.suffix in {".c", ".h", ".cu", ".cuh"} and path.is_file():
+        is_source = path.suffix in {".c", ".h", ".cu", ".cuh", ".cmake"}
+        if (is_source or path.name == "CMakeLists.txt") and path.is_file():
             findings += check(name, path.read_text(errors="replace").splitlines())
     print("\n".join(findings))
     print(f"{len(findings)} findings")
