@@ -79,6 +79,7 @@ br_status br_stage_fuse(br_job *job, br_batch *batch, double *cpu_s)
     if (job->setup->n_encoders == 0) {
         BR_TRY(st,
                br_upload(job->dev, br_mat_rows(batch->x_BD, 0, batch->n_rows), batch->vector_BD));
+        BR_TRY(st, br_dev_sync(job->dev)); /* the lanes read it */
         goto done;
     }
     BR_TRY(st,

@@ -91,6 +91,7 @@ static br_status place_catalogue(br_job *job)
     items = (br_items_args){
         .item_ND = job->item_ND, .bias_N = job->bias_N, .require_N = job->require_N, .k = job->k};
     BR_TRY(st, br_items_prepare(job->dev, &items, &job->items));
+    BR_TRY(st, br_dev_sync(job->dev)); /* the lanes read it */
 done:
     return st;
 }

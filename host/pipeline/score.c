@@ -21,7 +21,7 @@ static br_status place_rules(br_job *job, br_batch *b)
     if (b->have_B != NULL)
         BR_TRY(st, br_upload(job->dev, br_mat_rows(b->rule_have_B, 0, b->n_rows), b->have_B));
     if (n_never == 0)
-        return BR_OK;
+        goto done;
     if (b->rule_never_S.n_rows < n_never) {
         br_dev_free(&b->rule_never_S);
         BR_TRY(st, br_dev_alloc(job->dev, BR_I32, n_never + n_never / 4, 1, &b->rule_never_S));
@@ -30,7 +30,7 @@ static br_status place_rules(br_job *job, br_batch *b)
                          b->never_offset_B1));
     BR_TRY(st, br_upload(job->dev, br_mat_rows(b->rule_never_S, 0, n_never), b->never_item_S));
 done:
-    return st;
+    return st == BR_OK ? br_dev_sync(job->dev) : st; /* the lanes read it */
 }
 
 /* A score that overflows names the customer and the item. */

@@ -17,7 +17,7 @@
 #include "host/io/matrix.h"
 #include "host/io/never_lists.h"
 #include "host/io/publish.h"
-#include "host/pipeline/job.h"
+#include "host/pipeline/lanes.h"
 #include "host/pipeline/stats/timing.h"
 
 #define MOST_ROWS  65536 /* of a block */
@@ -35,6 +35,7 @@ typedef struct topk_job {
     br_lists               lists; /* of all customers */
     br_dev                *dev;
     int32_t                n_lanes;
+    int64_t                tile_rows;
     br_dev                *lane[MAX_LANES];
     br_mat                 item_ND, bias_N, query_BD, item_BK, score_BK;
     br_mat                 never_offset_B1, never_item_S;
@@ -171,7 +172,7 @@ done:
 static int64_t block_rows_of(const topk_job *j)
 {
     double  rows = BLOCK_FLOP * j->n_lanes / (2.0 * (double)j->N * (double)j->D);
-    int64_t step = (int64_t)j->n_lanes * TILE_ROWS, n = MOST_ROWS;
+    int64_t step = (int64_t)j->n_lanes * j->tile_rows, n = MOST_ROWS;
 
     if (rows < (double)MOST_ROWS)
         n = ((int64_t)rows + step - 1) / step * step;
@@ -183,13 +184,18 @@ static int64_t block_rows_of(const topk_job *j)
 static br_status open_device(topk_job *j)
 {
     br_status st = BR_OK;
+    br_grain  grain;
     int64_t   rows;
 
     BR_TRY(st, br_dev_open(j->o->backend, 0, &j->dev));
+    grain = br_dev_grain(j->dev);
     br_log(BR_LOG_INFO, "topk", "backend %s", br_dev_description(j->dev));
-    j->n_lanes = j->o->n_threads > 0 ? (int32_t)j->o->n_threads : br_n_cores();
+    j->n_lanes = grain.n_lanes > 0 ? grain.n_lanes : br_n_cores();
+    if (j->o->n_threads > 0)
+        j->n_lanes = (int32_t)j->o->n_threads;
     if (j->n_lanes > MAX_LANES)
         j->n_lanes = MAX_LANES;
+    j->tile_rows = grain.n_rows > TILE_ROWS ? grain.n_rows : TILE_ROWS;
     for (int32_t i = 0; i < j->n_lanes; i++)
         BR_TRY(st,
                br_dev_open_lane(j->dev, br_score_topk_scratch_bytes(j->N, j->D, (int32_t)j->o->k),
@@ -210,31 +216,38 @@ done:
     return st;
 }
 
-static br_status score_rows(void *context, int lane, int64_t task)
+static br_status score_rows(void *context, br_dev *lane, br_rows rows)
 {
+    br_status          st   = BR_OK;
     topk_job          *j    = context;
-    int64_t            row  = task * TILE_ROWS;
-    int64_t            n    = j->n_rows - row < TILE_ROWS ? j->n_rows - row : TILE_ROWS;
     br_score_topk_args args = {.items    = j->prepared,
-                               .query_BD = br_mat_rows(j->query_BD, row, n),
+                               .query_BD = br_mat_rows(j->query_BD, rows.first, rows.n),
                                .k        = (int32_t)j->o->k,
-                               .item_BK  = br_mat_rows(j->item_BK, row, n),
-                               .score_BK = br_mat_rows(j->score_BK, row, n)};
-    br_status          st;
+                               .item_BK  = br_mat_rows(j->item_BK, rows.first, rows.n),
+                               .score_BK = br_mat_rows(j->score_BK, rows.first, rows.n)};
 
     if (j->never.n_items > 0) {
-        args.never_offset_B1 = br_mat_rows(j->never_offset_B1, j->first_row + row, n + 1);
-        args.never_item_S    = j->never_item_S;
+        args.never_offset_B1 =
+            br_mat_rows(j->never_offset_B1, j->first_row + rows.first, rows.n + 1);
+        args.never_item_S = j->never_item_S;
     }
-    st = br_op_score_topk(j->lane[lane], &args);
+    st = br_op_score_topk(lane, &args);
     if (st == BR_E_INPUT && args.bad_item >= 0)
         return br_fail(BR_E_INPUT,
                        "the score of %s row %lld and %s row %lld does not fit float32: "
                        "the vectors are too long",
-                       j->o->customers, (long long)(j->first_row + row + args.bad_row), j->o->items,
-                       (long long)args.bad_item);
+                       j->o->customers, (long long)(j->first_row + rows.first + args.bad_row),
+                       j->o->items, (long long)args.bad_item);
     __atomic_fetch_add(&j->n_slow, args.n_slow, __ATOMIC_RELAXED);
-    return st;
+    return st == BR_OK ? br_dev_sync(lane) : st;
+}
+
+static br_status score_task(void *context, int lane, int64_t task)
+{
+    topk_job *j = context;
+
+    return br_lane_run(j->lane[lane], br_rows_of_task(j->n_rows, j->tile_rows, task), score_rows,
+                       j);
 }
 
 static void describe_rows(topk_job *j)
@@ -256,9 +269,9 @@ static br_status score_block(topk_job *j)
 
     BR_TRY(st, br_matrix_read(j->customers, j->first_row, j->n_rows, j->block_BD));
     BR_TRY(st, br_upload(j->dev, br_mat_rows(j->query_BD, 0, j->n_rows), j->block_BD));
-    BR_TRY(st, br_parallel_for(j->n_lanes, (j->n_rows + TILE_ROWS - 1) / TILE_ROWS, score_rows, j,
-                               NULL));
-    BR_TRY(st, br_dev_sync(j->dev));
+    BR_TRY(st, br_dev_sync(j->dev)); /* the lanes read it */
+    BR_TRY(st, br_parallel_for(j->n_lanes, (j->n_rows + j->tile_rows - 1) / j->tile_rows,
+                               score_task, j, NULL));
     BR_TRY(st, br_download(j->dev, br_mat_rows(j->item_BK, 0, j->n_rows), j->lists.item_BK + at));
     BR_TRY(st, br_download(j->dev, br_mat_rows(j->score_BK, 0, j->n_rows), j->lists.score_BK + at));
     describe_rows(j);
