@@ -74,7 +74,7 @@ has_gpu=no
 
 quote() { printf '"%s"' "$(tr -d '\r' <<<"$1" | tr '\n\t' '  ' | sed 's/[\\"]/\\&/g; s/ *$//')"; }
 
-rows() { [ ! -s "$1" ] || sed '$!s/$/,/' "$1"; }
+rows() { [ ! -s "$1" ] || grep '}$' "$1" | sed '$!s/$/,/'; } # whole lines only
 
 write_results() {
     {
