@@ -74,6 +74,7 @@ if [ -z "$build" ]; then
         fail 4 "the build failed, its messages are above"
 fi
 [ -x "$build/batchrank" ] || fail 4 "$build/batchrank is missing: build it first"
+[ -f "$build/device_tests.txt" ] || fail 4 "$build has no tests: configure it with -DBR_TESTS=ON"
 
 made=$out.new
 rm -rf "$made"

@@ -64,7 +64,6 @@ mkdir -p "$out" || fail 4 "$out cannot be made"
 rm -f "$out"/{results.json,summary.txt,log.txt,bench.jsonl,peers.jsonl}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-python=$(command -v python3 || echo python3)
 steps=()          # as JSON
 lines=()          # for people
 n_failed=0
@@ -74,7 +73,7 @@ has_gpu=no
 
 quote() { printf '"%s"' "$(tr -d '\r' <<<"$1" | tr '\n\t' '  ' | sed 's/[\\"]/\\&/g; s/ *$//')"; }
 
-rows() { [ ! -s "$1" ] || sed '$!s/$/,/' "$1"; }
+rows() { [ ! -s "$1" ] || grep '}$' "$1" | sed '$!s/$/,/'; } # whole lines only
 
 write_results() {
     {
@@ -106,6 +105,7 @@ step() {
     local code word=failed why
     shift 3
     if [ "$left" -lt 3 ]; then
+        : >"$work/step.log"
         record "$name" skipped 0 "no time left of the $deadline s up to here"
         return 1
     fi
@@ -135,6 +135,14 @@ program() { # NAME -> its path
         [ ! -x "$path" ] || { realpath "$path"; return; }
     done
     echo "$1"
+}
+
+python_with() { # MODULE -> a Python that has it, or any
+    local python
+    for python in python3 /usr/bin/python3; do
+        ! "$python" -c "import $1" 2>/dev/null || { echo "$python"; return; }
+    done
+    echo python3
 }
 
 show() { sed '/^info /d; s/^/    /' "$work/step.log"; }
@@ -188,6 +196,7 @@ done
 
 # ---- the demo job ------------------------------------------------------------------------------
 deadline=$((budget * 54 / 100))
+with_h5py=$(python_with h5py)
 demo() { # NAME LIMIT BACKEND SETTINGS...
     local name=$1 limit=$2 backend=$3
     shift 3
@@ -201,8 +210,8 @@ demo cpu 60 cpu
 demo "$device" 60 "$device" &&
     step check "demo every list again by ref" 60 "$batchrank" verify "$work/$device" \
         --samples 1000000 && show
-step skippable "demo x_u on both" 60 "$python" scripts/compare_runs.py "$work/cpu" "$work/$device" \
-    --vectors 2e-5 && show
+step skippable "demo x_u on both" 60 "$with_h5py" scripts/compare_runs.py "$work/cpu" \
+    "$work/$device" --vectors 2e-5 && show
 step check "topk the demo's x_u" 60 "$batchrank" encode configs/demo/run.json \
     --set run.backend=cpu -o "$work/x.h5"
 step check "topk customers to be items" 60 "$batchrank" generate -o "$work/made" --dim 48 \
@@ -220,7 +229,7 @@ step check "topk same x_u, same bytes" 20 cmp "$work/topk-cpu.h5" "$work/topk-$d
 if [ $has_gpu = yes ]; then
     demo cpu-100 60 cpu --set list.k=100
     demo cuda-100-bf16 60 cuda --set list.k=100 --set run.precision=bf16
-    step skippable "demo bf16 beside fp32" 60 "$python" scripts/compare_runs.py "$work/cpu-100" \
+    step skippable "demo bf16 beside fp32" 60 "$with_h5py" scripts/compare_runs.py "$work/cpu-100" \
         "$work/cuda-100-bf16" --cosine 0.9999 --overlap 0.98 && show
 fi
 
@@ -257,7 +266,7 @@ deadline=$budget
 if [ $has_gpu = no ]; then
     record "peers" skipped 0 "no GPU"
 else
-    step peer "peers" 100 "$python" bench/peers/gpu_topk.py --json "$out/peers.jsonl" \
+    step peer "peers" 100 "$(python_with torch)" bench/peers/gpu_topk.py --json "$out/peers.jsonl" \
         --ours "$out/bench.jsonl" --seconds 60
     show
 fi

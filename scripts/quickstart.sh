@@ -10,7 +10,8 @@ cd "$(dirname "$0")/.."
 
 preset=cpu
 case "${1:-}" in
-    "") if command -v nvcc >/dev/null && command -v g++ >/dev/null && nvidia-smi -L 2>/dev/null | grep -q '^GPU'; then
+    "") if command -v nvcc >/dev/null && command -v g++ >/dev/null &&
+            nvidia-smi -L 2>/dev/null | grep -q '^GPU'; then
             preset=cuda
         fi ;;
     --cpu) ;;

@@ -38,8 +38,9 @@ def find_nvcc():
 
 
 def sources():
-    """gemm.cu has no kernel, and wants cuBLASLt's header."""
-    return [p for p in sorted((ROOT / "kernels" / "cuda").rglob("*.cu")) if p.name != "gemm.cu"]
+    """The largest first. gemm.cu has no kernel, and wants cuBLASLt's header."""
+    found = [p for p in sorted((ROOT / "kernels" / "cuda").rglob("*.cu")) if p.name != "gemm.cu"]
+    return sorted(found, key=lambda p: -p.stat().st_size)
 
 
 def compile_one(nvcc, path):

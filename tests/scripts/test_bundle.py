@@ -72,15 +72,22 @@ def check_job(bundle, folder):
 
 def check_env(bundle, folder):
     """env.sh is content when nothing is needed, and says what is missing."""
-    words = ["/bin/bash", "-c", ". ./env.sh && echo found"]
-    for needed, code, text in (("", 0, "found"), ("libnothing.so.99\n", 1, "libnothing.so.99")):
-        copy = folder / f"env{code}"
-        (copy / "lib").mkdir(parents=True)
-        shutil.copy(bundle / "env.sh", copy)
-        (copy / "lib" / "needed-from-cuda.txt").write_text(needed)
-        done = subprocess.run(words, cwd=copy, env={"PATH": "/usr/bin:/bin"}, capture_output=True,
-                              text=True)
+    package = folder / "site-packages" / "nvidia" / "cublas" / "lib"
+    package.mkdir(parents=True)
+    (package / "libnothing.so.99").touch()
+    missing = {"PATH": "/usr/bin:/bin"}
+    words = ["/bin/bash", "-c", ". ./env.sh && echo found $LD_LIBRARY_PATH"]
+    (bundle / "lib" / "needed-from-cuda.txt").rename(folder / "needed")
+    for needed, env, code, text in (
+            ("", missing, 0, "found"), ("libnothing.so.99\n", missing, 1, "libnothing.so.99 is"),
+            ("libnothing.so.99\n", {**missing, "CUDA_HOME": str(package)}, 1, "nowhere"),
+            ("libnothing.so.99\n", {**missing, "LD_LIBRARY_PATH": str(package)}, 0, str(package)),
+            ("libnothing.so.99\n", {**missing, "PYTHONPATH": str(package.parents[2])}, 0,
+             f"found {package}")):
+        (bundle / "lib" / "needed-from-cuda.txt").write_text(needed)
+        done = subprocess.run(words, cwd=bundle, env=env, capture_output=True, text=True)
         assert done.returncode == code and text in done.stdout + done.stderr, done
+    (folder / "needed").rename(bundle / "lib" / "needed-from-cuda.txt")
     print("ok  env.sh")
 
 
