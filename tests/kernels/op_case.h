@@ -104,6 +104,7 @@ typedef struct op_check {
     int32_t         n_shapes;
     double          tolerance;      /* x max(1, |ref|) */
     double          bf16_tolerance; /* the same in bf16; 0: the op has no other modes */
+    bool            has_no_weight;  /* nothing to prepare */
     bool            exact_small;
 } op_check;
 void op_check_all(const op_check *check);

@@ -159,7 +159,8 @@ static void test_attention(void **state)
                              .shapes         = shapes,
                              .n_shapes       = sizeof shapes / sizeof *shapes,
                              .tolerance      = TOLERANCE,
-                             .bf16_tolerance = 8e-3});
+                             .bf16_tolerance = 8e-3,
+                             .has_no_weight  = true});
 }
 
 static void test_attention_last(void **state)

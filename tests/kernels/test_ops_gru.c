@@ -86,6 +86,24 @@ static void test_gru(void **state)
                              .bf16_tolerance = 1e-2});
 }
 
+/* An item that the table of gates lacks is named. */
+static void check_item_outside(op_run *run, br_gru_args args)
+{
+    const int32_t bad = 7;
+
+    args.gate_E3H = (br_mat){0};
+    args.gate_V3H = op_table(run, 9, bad, 3 * args.weight_hh_3HH.n_cols, 1.0f);
+    assert_int_equal(br_upload(run->dev, br_mat_rows(run->seqs.item_E, 4, 1), &bad), BR_OK);
+    for (int32_t e = 0; e < run->seqs.n_events; e++)
+        if (e != 4)
+            assert_int_equal(
+                br_upload(run->dev, br_mat_rows(run->seqs.item_E, e, 1), &(int32_t){e % bad}),
+                BR_OK);
+    assert_int_equal(op_finish(run->dev, br_op_gru(run->dev, &args)), BR_E_SELFCHECK);
+    assert_non_null(
+        strstr(br_error_last()->text, "gru: item_E: index 4 names row 7 of a table of 7"));
+}
+
 /* Gates of items, read by item, give the bits of the same gates laid out by event. */
 static void test_gates_by_item(void **state)
 {
@@ -115,6 +133,7 @@ static void test_gates_by_item(void **state)
         assert_int_equal(br_op_gru(run.dev, &args), BR_OK);
         assert_int_equal(br_download(run.dev, args.last_BH, by_event), BR_OK);
         op_compare("gru: gates by item", by_item, by_event, H, 0.0);
+        check_item_outside(&run, args);
         op_end(&run);
     }
 }
