@@ -26,6 +26,7 @@ typedef struct br_backend_table {
     void (*close)(br_dev *dev);
     br_status (*allocate)(size_t bytes, void **memory); /* zeroed */
     void (*release)(void *memory);
+    br_status (*room)(br_dev *dev, size_t *bytes); /* NULL: the host's memory */
     br_status (*upload)(br_dev *dev, br_mat to, const void *from);
     br_status (*download)(br_dev *dev, br_mat from, void *to);
     br_status (*sync)(br_dev *dev);

@@ -92,6 +92,12 @@ br_grain br_dev_grain(const br_dev *dev)
     return dev->table->grain;
 }
 
+br_status br_dev_room(br_dev *dev, size_t *bytes)
+{
+    *bytes = SIZE_MAX;
+    return dev->table->room == NULL ? BR_OK : dev->table->room(dev, bytes);
+}
+
 br_status br_dev_sync(br_dev *dev)
 {
     return dev->table->sync(dev);

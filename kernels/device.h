@@ -50,8 +50,12 @@ typedef struct br_grain {
     int32_t n_lanes;
     int32_t n_rows;
     int64_t n_events;
+    size_t  lane_bytes; /* that ops take for a lane beside its scratch, about */
 } br_grain;
 br_grain br_dev_grain(const br_dev *dev);
+
+/* Bytes of device memory that are free; SIZE_MAX where it is the host's. */
+br_status br_dev_room(br_dev *dev, size_t *bytes);
 
 /* Long-lived zeroed memory, freed by br_dev_free (accepts an absent view). */
 br_status br_dev_alloc(br_dev *dev, br_dtype dtype, int64_t n_rows, int64_t n_cols, br_mat *out);

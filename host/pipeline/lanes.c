@@ -6,6 +6,7 @@
 
 #include "host/base/log.h"
 #include "host/base/parallel.h"
+#include "host/pipeline/look/footprint.h"
 
 /* What a core takes at a time: attention activations of 256 events stay in its caches; a recurrent
  * step wants many customers at once. A GPU takes more: br_dev_grain. */
@@ -68,7 +69,8 @@ static bool halve_tasks(br_job *job)
     for (int32_t m = 0; m < job->setup->n_encoders; m++)
         job->chunk_events[m] =
             at_least(job->chunk_events[m] / 2, job->setup->spec->encoder[m].max_length);
-    br_log(BR_LOG_WARN, "run", "memory is short: lanes take at most %lld customers at a time",
+    br_log(BR_LOG_WARN, "run",
+           "device memory is short: lanes take at most %lld customers at a time",
            (long long)job->chunk_rows);
     return true;
 }
@@ -130,14 +132,32 @@ done:
     return st;
 }
 
+/* Whether the batches, the lanes and what ops take beside them fit the device, by the model. */
+static br_status is_room(br_job *job, bool *fits)
+{
+    br_status st    = BR_OK;
+    size_t    room  = 0;
+    double    lanes = (double)lane_bytes(job) + (double)br_dev_grain(job->dev).lane_bytes;
+
+    BR_TRY(st, br_dev_room(job->dev, &room));
+    *fits = lanes * job->n_lanes + br_footprint_of(job->setup).device < (double)room;
+done:
+    return st;
+}
+
 br_status br_lanes_open(br_job *job)
 {
-    br_status st;
+    br_status st = BR_OK;
+    bool      fits;
 
     plan_tasks(job);
     do
+        BR_TRY(st, is_room(job, &fits));
+    while (!fits && halve_tasks(job));
+    do /* the model may be wrong, and others may use the device */
         st = try_lanes(job);
     while (st == BR_E_MEMORY && halve_tasks(job));
+done:
     return st;
 }
 

@@ -16,6 +16,7 @@ br_status br_cuda_open(br_dev *dev);
 void      br_cuda_close(br_dev *dev);
 br_status br_cuda_allocate(size_t bytes, void **memory);
 void      br_cuda_release(void *memory);
+br_status br_cuda_room(br_dev *dev, size_t *bytes);
 br_status br_cuda_sync(br_dev *dev);
 
 /* transfer.cu */

@@ -121,6 +121,17 @@ void br_cuda_release(void *memory)
     (void)cudaFree(memory); /* waits for what still uses it */
 }
 
+br_status br_cuda_room(br_dev *dev, size_t *bytes)
+{
+    br_status st    = BR_OK;
+    size_t    total = 0;
+
+    (void)dev;
+    BR_CUDA(st, cudaMemGetInfo(bytes, &total));
+done:
+    return st;
+}
+
 br_status br_cuda_workspace(br_dev *dev, br_cuda_work slot, size_t bytes, void **out)
 {
     br_status     st   = BR_OK;

@@ -18,13 +18,22 @@ static void later_items_release(br_items *items)
     (void)items;
 }
 
+/* Workspaces: score_topk's candidates (256 MiB), tiles of products, work lists. Tests on the
+ * emulated device, which is small, have less. */
+#ifdef BR_CUDA_ON_CPU
+#define LANE_BYTES ((size_t)4 << 20)
+#else
+#define LANE_BYTES ((size_t)384 << 20)
+#endif
+
 const br_backend_table br_backend_cuda = {
     .name           = "cuda",
-    .grain          = {.n_lanes = 3, .n_rows = 8192, .n_events = 262144},
+    .grain          = {.n_lanes = 3, .n_rows = 8192, .n_events = 262144, .lane_bytes = LANE_BYTES},
     .open           = br_cuda_open,
     .close          = br_cuda_close,
     .allocate       = br_cuda_allocate,
     .release        = br_cuda_release,
+    .room           = br_cuda_room,
     .upload         = br_cuda_upload,
     .download       = br_cuda_download,
     .sync           = br_cuda_sync,
