@@ -13,13 +13,6 @@
 LATER(attention, const br_attention_args)
 LATER(attention_last, const br_attention_last_args)
 LATER(gru, const br_gru_args)
-LATER(items_prepare, br_items)
-LATER(score_topk, br_score_topk_args)
-
-static void later_items_release(br_items *items)
-{
-    (void)items;
-}
 
 const br_backend_table br_backend_cuda = {
     .name           = "cuda",
@@ -45,9 +38,9 @@ const br_backend_table br_backend_cuda = {
     .fuse_inputs    = br_cuda_fuse_inputs,
     .fuse           = br_cuda_fuse,
     .norm_band      = br_cuda_norm_band,
-    .items_prepare  = later_items_prepare,
-    .items_release  = later_items_release,
-    .score_topk     = later_score_topk,
+    .items_prepare  = br_cuda_items_prepare,
+    .items_release  = br_cuda_items_release,
+    .score_topk     = br_cuda_score_topk,
     .score_pairs    = br_cuda_score_pairs,
     .calibrate      = br_cuda_calibrate,
 };

@@ -63,6 +63,9 @@ bool    op_is_without_dot(const br_dev *dev);
  * and indices of -1. */
 void op_poison_scratch(br_dev *dev);
 
+/* Is this test linked with an emulated device? */
+bool op_is_emulated(void);
+
 /* The order in which an emulated device runs its threads (an emulator_order); else nothing. */
 void op_set_thread_order(int order);
 

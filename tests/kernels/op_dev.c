@@ -19,6 +19,11 @@
 /* Only where a test is linked with an emulated device. */
 extern __attribute__((weak)) void emulator_set_order(emulator_order order, uint64_t seed);
 
+bool op_is_emulated(void)
+{
+    return emulator_set_order != NULL;
+}
+
 void op_set_thread_order(int order)
 {
     if (emulator_set_order != NULL)
