@@ -30,6 +30,7 @@ typedef enum {
     BR_WORK_OPERAND,
     BR_WORK_SUM,
     BR_WORK_UNITS,
+    BR_WORK_TOPK,
     BR_N_WORKS
 } br_cuda_work;
 

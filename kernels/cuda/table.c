@@ -3,21 +3,6 @@
  * The cuda backend's table. A new op is one row here and one .cu; cuda.h declares them all. */
 #include "kernels/cuda/cuda.h"
 
-#define LATER(op, args_type)                                                                       \
-    static br_status later_##op(br_dev *dev, args_type *args)                                      \
-    {                                                                                              \
-        (void)dev;                                                                                 \
-        (void)args;                                                                                \
-        return br_fail(BR_E_DEVICE, "not in the cuda backend yet: " #op);                          \
-    }
-LATER(items_prepare, br_items)
-LATER(score_topk, br_score_topk_args)
-
-static void later_items_release(br_items *items)
-{
-    (void)items;
-}
-
 /* Workspaces: score_topk's candidates (256 MiB), tiles of products, work lists. Tests on the
  * emulated device, which is small, have less. */
 #ifdef BR_CUDA_ON_CPU
@@ -52,9 +37,9 @@ const br_backend_table br_backend_cuda = {
     .fuse_inputs    = br_cuda_fuse_inputs,
     .fuse           = br_cuda_fuse,
     .norm_band      = br_cuda_norm_band,
-    .items_prepare  = later_items_prepare,
-    .items_release  = later_items_release,
-    .score_topk     = later_score_topk,
+    .items_prepare  = br_cuda_items_prepare,
+    .items_release  = br_cuda_items_release,
+    .score_topk     = br_cuda_score_topk,
     .score_pairs    = br_cuda_score_pairs,
     .calibrate      = br_cuda_calibrate,
 };

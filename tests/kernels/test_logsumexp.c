@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "tests/kernels/op_case.h"
 #include "tests/kernels/topk_case.h"
 
 static double oracle_logsumexp(const problem *p, int64_t b)
@@ -69,7 +70,7 @@ static void test_sums(void **state)
                          .logsumexp   = coarse ? BR_LSE_COARSE : BR_LSE_FINE,
                          .temperature = i % 4 ? 1.0 : 0.5};
 
-            check_case(&p, BR_BACKEND_CPU, coarse ? 1e-3 : 1e-5);
+            check_case(&p, op_tested(), coarse ? 1e-3 : 1e-5);
             if (i % 4 == 1)
                 check_case(&p, BR_BACKEND_REF, 1e-6);
         }
@@ -90,12 +91,13 @@ static void test_selective_segments(void **state)
                      .logsumexp   = i % 2 ? BR_LSE_COARSE : BR_LSE_FINE,
                      .temperature = 1.0};
 
+        fit_problem(&p);
         make_problem(&p);
         for (int64_t n = 0; n < p.N; n++)
             p.require_N[n] = 1ull << n % 20;
         for (int64_t b = 0; b < p.B; b++)
             p.have_B[b] = b == 7 ? 0 : 1ull << b % 3 | 4ull << b % 3;
-        assert_int_equal(run(&p, BR_BACKEND_CPU, 1, p.B, NULL), BR_OK);
+        assert_int_equal(run(&p, op_tested(), 1, p.B, NULL), BR_OK);
         check_sums(&p, i % 2 ? 1e-3 : 1e-5);
         check_lists(&p, "logsumexp with segments");
         free_problem(&p);
@@ -122,7 +124,7 @@ static void test_nearly_all_excluded(void **state)
             p.bias_N[p.never_S[s]] = 9.0f;
     for (int64_t i = 0; i < p.N; i++)
         p.require_N[i] = 0;
-    assert_int_equal(run(&p, BR_BACKEND_CPU, 1, p.B, NULL), BR_OK);
+    assert_int_equal(run(&p, op_tested(), 1, p.B, NULL), BR_OK);
     check_sums(&p, 1e-5);
     check_lists(&p, "excluded");
     free_problem(&p);
@@ -144,7 +146,7 @@ static void test_second_pass(void **state)
 
         make_problem(&p);
         mislead_sample(&p);
-        assert_int_equal(run(&p, BR_BACKEND_CPU, 1, p.B, NULL), BR_OK);
+        assert_int_equal(run(&p, op_tested(), 1, p.B, NULL), BR_OK);
         assert_int_equal(p.n_second, p.B);
         check_sums(&p, coarse ? 1e-3 : 1e-5);
         check_lists(&p, "second pass");
@@ -167,10 +169,10 @@ static void test_batches(void **state)
 
     (void)state;
     make_problem(&p);
-    assert_int_equal(run(&p, BR_BACKEND_CPU, 1, p.B, NULL), BR_OK);
+    assert_int_equal(run(&p, op_tested(), 1, p.B, NULL), BR_OK);
     memcpy(first, p.logsumexp_B, sizeof first);
     for (int64_t batch = 1; batch < 400; batch = batch * 7 + 3) {
-        assert_int_equal(run(&p, BR_BACKEND_CPU, 2, batch, NULL), BR_OK);
+        assert_int_equal(run(&p, op_tested(), 2, batch, NULL), BR_OK);
         assert_memory_equal(first, p.logsumexp_B, sizeof first);
     }
     free_problem(&p);

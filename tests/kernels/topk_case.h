@@ -62,11 +62,18 @@ br_status run(problem *p, br_backend backend, int n_lanes, int64_t batch, int64_
 /* The lists in p are the oracle's: items, order, score bits. */
 void check_lists(const problem *p, const char *backend);
 
-/* Raises the biases of the k items that the cpu backend scans first: a sample of them foretells a
- * threshold that only some of the k best reach, so every customer needs a second pass. */
+/* An emulated device is slow: fewer items there, so that a problem has about 2^22 products, padding
+ * included. */
+void fit_problem(problem *p);
+
+/* Raises the biases of the k items that the tested backend scans first: a sample of them foretells
+ * a threshold that only some of the k best reach, so every customer needs a second pass. */
 void mislead_sample(problem *p);
 
-/* make, run with one lane, check, free */
+/* run with one lane and check; an emulated device does so with its threads in three orders */
+void check_made(problem *p, br_backend backend, const char *name);
+
+/* fit, make, check, free */
 void check_problem(problem *p, br_backend backend, const char *name);
 
 #endif

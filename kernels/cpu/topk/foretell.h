@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "kernels/cpu/topk/items.h"
+#include "kernels/foretell.h"
 
 #define BR_MOST_CHECKPOINTS 64
 
@@ -23,9 +24,5 @@ typedef struct br_checkpoints {
 } br_checkpoints;
 
 br_checkpoints br_foretell_plan(const br_cpu_items *items, int32_t k);
-
-/* The least rank that fewer than `rank` of the k best items reach in a fair sample of `share` of
- * the catalogue, but once in 30,000 times. */
-int32_t br_foretell_rank(int32_t k, double share);
 
 #endif

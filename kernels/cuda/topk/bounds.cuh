@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The bounds of docs/EXACTNESS.md for the tensor-core screen, each once: how far an approximate
+ * score may be from the canonical one, and what it must reach for its item to matter. In float32,
+ * every step rounded generously up (errors) or down (thresholds). */
+#ifndef BR_KERNELS_CUDA_TOPK_BOUNDS_CUH
+#define BR_KERNELS_CUDA_TOPK_BOUNDS_CUH
+
+#include "kernels/cuda/topk/topk.cuh"
+
+#define BR_CANONICAL_ERROR (0.02 * 0x1p-24) /* of |x| |z|: rounding inside the canonical sum */
+#define BR_TINY            0x1p-137f        /* underflow of a few roundings */
+#define BR_STEP            0x1p-20f         /* 16 units: several roundings of a float32 */
+#define BR_NONE_PASSES     3.4e38f          /* as a threshold */
+
+/* Sums on tensor cores, of |x| |z|: every product and every sum cut below 23 bits of the largest
+ * number that took part, in any order; a fifth more for the norm of the codes. */
+static inline double br_bound_of_sums(int64_t width)
+{
+    return 1.2 * (double)(width + 16) * 0x1p-22;
+}
+
+/* A bound with 2 % to spare, as float32: one for the proof, one for what is done with it. */
+static __device__ inline float br_bound_up(double bound)
+{
+    return (float)(1.02 * bound) + 0x1p-148f;
+}
+
+static __device__ inline float br_threshold_down(float threshold)
+{
+    return threshold - fabsf(threshold) * BR_STEP;
+}
+
+/* |approximate - canonical| of a customer in a panel, beside a few roundings of the score. */
+static __device__ inline float br_bound_of_panel(const br_topk_panel &panel, float norm,
+                                                 float residual)
+{
+    return norm * panel.residual + residual * panel.code_norm + BR_TINY;
+}
+
+/* What the panel's approximate scores must reach: `down` is the threshold, lowered. */
+static __device__ inline float br_least_of_panel(float down, float error)
+{
+    return br_threshold_down(down - error);
+}
+
+/* How far a candidate's canonical score may be from its approximate one. */
+static __device__ inline float br_slack(float approx, float error)
+{
+    return error + fabsf(approx) * BR_STEP;
+}
+
+#endif

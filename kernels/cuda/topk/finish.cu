@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Candidates become a list: those that cannot be among the k best leave by their bounds, the
+ * others are scored canonically and sorted. A customer whose foretold threshold turns out too high
+ * is listed for a second pass with a certain one; one whose buffer was full, for the slow path.
+ * Called once per pass. */
+#include "kernels/cuda/score/canonical.cuh"
+#include "kernels/cuda/topk/bounds.cuh"
+#include "kernels/cuda/topk/select.cuh"
+
+typedef struct finishing {
+    int32_t             row; /* of the chunk */
+    br_topk_row         own;
+    br_topk_candidate  *found_C;
+    float              *lower_C; /* shared */
+    unsigned long long *key_P;   /* shared: item rows at first */
+    int32_t             n_kept;
+} finishing;
+
+static __device__ float slack_of(const br_topk_chunk &c, const finishing &f, br_topk_candidate at)
+{
+    br_topk_panel panel = c.items.panel_P[at.position / BR_PANEL];
+
+    return br_slack(at.approx, br_bound_of_panel(panel, f.own.norm, f.own.residual));
+}
+
+/* The rows of candidates whose upper bound reaches the k-th best lower bound, into key_P. */
+static __device__ void keep_likely(const br_topk_chunk &c, finishing *f, br_rank_work *work,
+                                   int32_t *n_kept)
+{
+    float least = -INFINITY;
+
+    for (int32_t i = (int32_t)threadIdx.x; i < f->own.n; i += BR_TOPK_THREADS)
+        f->lower_C[i] = f->found_C[i].approx - slack_of(c, *f, f->found_C[i]);
+    if (threadIdx.x == 0)
+        *n_kept = 0;
+    __syncthreads();
+    if (f->own.n > c.k)
+        least = br_block_rank(f->lower_C, f->own.n, c.k, work);
+    for (int32_t i = (int32_t)threadIdx.x; i < f->own.n; i += BR_TOPK_THREADS) {
+        br_topk_candidate found = f->found_C[i];
+
+        if (found.approx + slack_of(c, *f, found) >= least)
+            f->key_P[atomicAdd(n_kept, 1)] = (unsigned long long)c.items.row_N[found.position];
+    }
+    __syncthreads();
+    f->n_kept = *n_kept;
+}
+
+/* Eight lanes per score; keys for item rows, and none behind them. */
+static __device__ void score_kept(const br_topk_chunk &c, const finishing &f)
+{
+    int32_t groups = BR_TOPK_THREADS / BR_CHAINS, n = br_power_of_two(f.n_kept);
+
+    for (int32_t first = 0; first < f.n_kept; first += groups) {
+        int32_t i    = first + (int32_t)threadIdx.x / BR_CHAINS;
+        bool    any  = i < f.n_kept;
+        int32_t item = any ? (int32_t)f.key_P[i] : 0;
+        double  dot;
+
+        dot = br_canonical_dot_by_8(c.query_BD.row(f.row), c.item_ND.row(item),
+                                    any ? c.items.dim : 0);
+        __syncwarp(); /* all eight have read the row */
+        if (any && threadIdx.x % BR_CHAINS == 0)
+            f.key_P[i] = br_list_key(
+                br_canonical_round(dot, c.bias_N.at == NULL ? 0.0f : *c.bias_N.row(item)), item);
+    }
+    for (int32_t i = f.n_kept + (int32_t)threadIdx.x; i < n; i += BR_TOPK_THREADS)
+        f.key_P[i] = BR_NO_KEY;
+    br_block_sort(f.key_P, n);
+}
+
+static __device__ void write_list(const br_topk_chunk &c, const finishing &f)
+{
+    for (int32_t j = (int32_t)threadIdx.x; j < c.k; j += BR_TOPK_THREADS) {
+        bool any = j < f.n_kept;
+
+        c.item_BK.row(f.row)[j]  = any ? br_key_item(f.key_P[j]) : -1;
+        c.score_BK.row(f.row)[j] = any ? br_key_score(f.key_P[j]) : NAN;
+    }
+}
+
+static __device__ void list_slow(const br_topk_chunk &c, int32_t row)
+{
+    c.row_R[row].is_slow                        = true;
+    c.slow_R[atomicAdd(&c.counters->n_slow, 1)] = row;
+}
+
+/* Nothing that was dropped could be among the k: nothing was, or k scores reach the threshold. */
+static __device__ bool is_certain(const br_topk_chunk &c, const finishing &f)
+{
+    return f.own.threshold == -INFINITY ||
+           (f.n_kept >= c.k && br_key_score(f.key_P[c.k - 1]) >= f.own.threshold);
+}
+
+static __device__ void ask_for_second(const br_topk_chunk &c, const finishing &f)
+{
+    c.row_R[f.row].threshold = f.n_kept >= c.k ? br_key_score(f.key_P[c.k - 1]) : -INFINITY;
+    c.row_R[f.row].n         = 0;
+    c.second_R[atomicAdd(&c.counters->n_second, 1)] = f.row;
+}
+
+/* Grid: a block per row of the range. Shared: keys, then lower bounds. */
+static __global__ void __launch_bounds__(BR_TOPK_THREADS)
+    finish_kernel(br_topk_chunk c, br_topk_range range)
+{
+    __shared__ br_rank_work work;
+    __shared__ int32_t      n_kept;
+    BR_DYNAMIC_SHARED(unsigned long long, key_P);
+    finishing f = {};
+
+    f.row     = range.row_L == NULL ? (int32_t)blockIdx.x : range.row_L[blockIdx.x];
+    f.own     = c.row_R[f.row];
+    f.found_C = c.candidate_RC + (int64_t)f.row * c.capacity;
+    f.key_P   = key_P;
+    f.lower_C = reinterpret_cast<float *>(key_P + br_power_of_two(c.capacity));
+    if (f.own.is_slow || f.own.n > c.capacity) {
+        __syncthreads(); /* all have read is_slow */
+        if (threadIdx.x == 0)
+            list_slow(c, f.row);
+        return;
+    }
+    keep_likely(c, &f, &work, &n_kept);
+    score_kept(c, f);
+    write_list(c, f);
+    if (threadIdx.x != 0)
+        return;
+    atomicAdd(&c.counters->n_rescored, (unsigned long long)f.n_kept);
+    if (is_certain(c, f))
+        return;
+    if (range.row_L == NULL)
+        ask_for_second(c, f);
+    else
+        list_slow(c, f.row);
+}
+
+br_status br_topk_finish(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range)
+{
+    br_status st    = BR_OK;
+    size_t    bytes = (size_t)br_power_of_two(chunk->capacity) * sizeof(unsigned long long) +
+                   (size_t)chunk->capacity * sizeof(float);
+
+    BR_TRY(st, BR_LAUNCH(dev, finish_kernel, (unsigned)range->n_rows, BR_TOPK_THREADS, bytes,
+                         *chunk, *range));
+done:
+    return st;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A catalogue made ready for the tensor-core screen: scattered (order.h), coded in fp16 panel by
+ * panel, measured. Called once per run; takes half as much memory again as the vectors (as much,
+ * where a FINE log-sum-exp is wanted), and 8 bytes an item, 16 with segments. */
+#include "kernels/cuda/topk/bounds.cuh"
+#include "kernels/cuda/topk/code.cuh"
+#include "kernels/cuda/topk/order.h"
+
+typedef struct panel_params {
+    br_cuda_items           to;
+    int64_t                 step;
+    double                  bound_of_sums;
+    br_view<const float>    item_ND;
+    br_view<const float>    bias_N;
+    br_view<const uint64_t> require_N;
+} panel_params;
+
+/* Norms and biases are not negative, so their bits are ordered as they are; NaN is above all. */
+static __device__ void raise(unsigned long long *bits, double size)
+{
+    atomicMax(bits, (unsigned long long)__double_as_longlong(fabs(size)));
+}
+
+/* A thread's item of the panel: where its row, bias and segments stand. */
+static __device__ void place_item(const panel_params &p, int64_t position)
+{
+    bool    is_there = position < p.to.N;
+    int32_t row      = is_there ? br_scatter_row(position, p.step, p.to.N) : -1;
+    float   bias     = -INFINITY;
+
+    if (is_there) {
+        bias                 = p.bias_N.at == NULL ? 0.0f : *p.bias_N.row(row);
+        p.to.row_N[position] = row;
+        raise(&p.to.size_2[1], (double)bias);
+    }
+    p.to.bias_N[position] = bias;
+    if (p.to.require_N != NULL)
+        p.to.require_N[position] = is_there ? *p.require_N.row(row) : 0;
+}
+
+typedef struct panel_sizes {
+    float  element;
+    double norm;
+    double residual;
+    double code_norm;
+} panel_sizes;
+
+/* The largest of each over the block's warps, for all threads. */
+static __device__ panel_sizes largest(panel_sizes own, panel_sizes *of_warp)
+{
+    __syncthreads();
+    if (br_lane() == 0)
+        of_warp[threadIdx.x / BR_WARP] = own;
+    __syncthreads();
+    for (int w = 0; w < BR_TOPK_WARPS; w++) {
+        own.element   = fmaxf(own.element, of_warp[w].element);
+        own.norm      = of_warp[w].norm <= own.norm ? own.norm : of_warp[w].norm; /* NaN stays */
+        own.residual  = fmax(own.residual, of_warp[w].residual);
+        own.code_norm = fmax(own.code_norm, of_warp[w].code_norm);
+    }
+    return own;
+}
+
+static __device__ const float *item_at(const panel_params &p, int64_t position)
+{
+    return position < p.to.N ? p.item_ND.row(br_scatter_row(position, p.step, p.to.N)) : NULL;
+}
+
+/* Grid: a block per panel; a warp measures, then codes, every eighth item. */
+static __global__ void __launch_bounds__(BR_TOPK_THREADS) panel_kernel(panel_params p)
+{
+    __shared__ panel_sizes of_warp[BR_TOPK_WARPS];
+    int64_t                first = (int64_t)blockIdx.x * BR_PANEL;
+    int                    warp  = (int)threadIdx.x / BR_WARP;
+    panel_sizes            most  = {};
+    float                  scale;
+
+    if (threadIdx.x < BR_PANEL)
+        place_item(p, first + threadIdx.x);
+    for (int i = warp; i < BR_PANEL && first + i < p.to.N; i += BR_TOPK_WARPS) {
+        br_measured m = br_measure(item_at(p, first + i), p.to.dim);
+
+        most.element = fmaxf(most.element, m.element);
+        most.norm    = m.norm <= most.norm ? most.norm : m.norm;
+    }
+    most  = largest(most, of_warp);
+    scale = br_code_scale(most.element);
+    for (int i = warp; i < BR_PANEL; i += BR_TOPK_WARPS) {
+        int64_t        at = (first + i) * p.to.width;
+        br_code_target to = {p.to.code_ND + at, p.to.below_ND == NULL ? NULL : p.to.below_ND + at,
+                             p.to.width};
+        br_coded       c  = br_encode(item_at(p, first + i), p.to.dim, scale, to);
+
+        most.residual  = fmax(most.residual, c.residual);
+        most.code_norm = fmax(most.code_norm, c.norm);
+    }
+    most = largest(most, of_warp);
+    if (threadIdx.x == 0) {
+        double lost = most.residual + p.bound_of_sums * most.code_norm;
+
+        raise(&p.to.size_2[0], most.norm);
+        p.to.panel_P[blockIdx.x] = {scale, br_bound_up(lost + BR_CANONICAL_ERROR * most.norm),
+                                    br_bound_up(most.code_norm)};
+    }
+}
+
+static br_status allocate(const br_items *items, br_cuda_items *to)
+{
+    br_status st       = BR_OK;
+    int64_t   n_places = to->n_panels * BR_PANEL;
+    size_t    code     = (size_t)(n_places * to->width) * sizeof(__half);
+
+#define TAKE(bytes, field)                                                                         \
+    BR_TRY(st, br_cuda_allocate((bytes), reinterpret_cast<void **>(&to->field)))
+    TAKE((size_t)n_places * sizeof(int32_t), row_N);
+    TAKE((size_t)n_places * sizeof(float), bias_N);
+    TAKE((size_t)to->n_panels * sizeof(br_topk_panel), panel_P);
+    TAKE(2 * sizeof(unsigned long long), size_2);
+    TAKE(code, code_ND);
+    if (items->require_N.buf != NULL)
+        TAKE((size_t)n_places * sizeof(uint64_t), require_N);
+    if (items->logsumexp == BR_LSE_FINE)
+        TAKE(code, below_ND);
+#undef TAKE
+done:
+    return st;
+}
+
+/* The sizes, back on the host; other lanes will read all of it. */
+static br_status learn_sizes(br_dev *dev, br_cuda_items *to)
+{
+    br_status      st     = BR_OK;
+    double         size[] = {0.0, 0.0};
+    cudaDeviceProp about;
+
+    BR_CUDA(st, cudaMemcpyAsync(size, to->size_2, sizeof size, cudaMemcpyDeviceToHost,
+                                br_cuda_lane_of(dev)->stream));
+    BR_TRY(st, br_cuda_sync(dev));
+    to->norm_most = size[0];
+    to->bias_size = size[1];
+    BR_CUDA(st, cudaGetDeviceProperties(&about, br_cuda_lane_of(dev)->device));
+    to->n_sms       = about.multiProcessorCount;
+    to->shared_most = about.sharedMemPerBlockOptin;
+done:
+    return st;
+}
+
+br_status br_cuda_items_prepare(br_dev *dev, br_items *items)
+{
+    br_status      st = BR_OK;
+    br_cuda_items *to = NULL;
+    panel_params   p  = {};
+
+    BR_ALLOC(st, to, 1, "prepared items on cuda");
+    items->prepared = to;
+    to->N           = items->item_ND.n_rows;
+    to->n_panels    = (to->N + BR_PANEL - 1) / BR_PANEL;
+    to->dim         = items->item_ND.n_cols;
+    to->width       = (to->dim + BR_SLICE - 1) / BR_SLICE * BR_SLICE;
+    BR_TRY(st, allocate(items, to));
+    p.to            = *to;
+    p.step          = br_scatter_step(to->N);
+    p.bound_of_sums = br_bound_of_sums(to->width);
+    p.item_ND       = br_view_of<const float>(items->item_ND);
+    p.bias_N        = br_view_of<const float>(items->bias_N);
+    p.require_N     = br_view_of<const uint64_t>(items->require_N);
+    BR_TRY(st,
+           BR_LAUNCH(dev, panel_kernel, br_cuda_blocks(to->n_panels, 1), BR_TOPK_THREADS, 0, p));
+    BR_TRY(st, learn_sizes(dev, to));
+done:
+    return st;
+}
+
+void br_cuda_items_release(br_items *items)
+{
+    br_cuda_items *p = static_cast<br_cuda_items *>(items->prepared);
+
+    if (p == NULL)
+        return;
+    br_cuda_release(p->row_N);
+    br_cuda_release(p->bias_N);
+    br_cuda_release(p->require_N);
+    br_cuda_release(p->panel_P);
+    br_cuda_release(p->size_2);
+    br_cuda_release(p->code_ND);
+    br_cuda_release(p->below_ND);
+    br_free(&items->prepared);
+}

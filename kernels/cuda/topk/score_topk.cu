@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The order of score_topk's kernels (topk.cuh), and the memory they share. Customers go in chunks
+ * whose candidates fit BR_TOPK_BYTES; the catalogue in stages, each eight times as long as all
+ * before it, after which thresholds are foretold. Called once per batch and lane; waits for its
+ * results, since it tells the host who overflowed. */
+#include "kernels/cuda/topk/topk.cuh"
+
+#ifndef BR_TOPK_BYTES
+#define BR_TOPK_BYTES ((size_t)256 << 20)
+#endif
+#define MOST_ROWS    8192
+#define FIRST_PANELS 4 /* 512 items: fewer than any capacity */
+#define GROWTH       8
+
+/* Candidates of a row, at most: what is pushed between two thresholds, with much to spare. */
+static int32_t capacity_of(int32_t k)
+{
+    return 4 * k + 1024;
+}
+
+/* ---- memory ---- */
+
+/* Pieces of one slot, one after the other; with base NULL only measured. */
+typedef struct carving {
+    unsigned char *base;
+    size_t         bytes;
+} carving;
+
+static void *carve(carving *from, size_t bytes)
+{
+    size_t at = from->bytes;
+
+    from->bytes += (bytes + 255) / 256 * 256;
+    return from->base == NULL ? NULL : from->base + at;
+}
+
+static void carve_chunk(carving *from, int32_t n_rows, bool is_fine, br_topk_chunk *c)
+{
+    size_t n    = (size_t)n_rows;
+    size_t code = n * (size_t)c->items.width * sizeof(__half);
+
+    c->counters     = static_cast<br_topk_counters *>(carve(from, sizeof *c->counters));
+    c->row_R        = static_cast<br_topk_row *>(carve(from, n * sizeof *c->row_R));
+    c->second_R     = static_cast<int32_t *>(carve(from, n * sizeof *c->second_R));
+    c->slow_R       = static_cast<int32_t *>(carve(from, n * sizeof *c->slow_R));
+    c->code_RD      = static_cast<__half *>(carve(from, code));
+    c->candidate_RC = static_cast<br_topk_candidate *>(
+        carve(from, n * (size_t)c->capacity * sizeof *c->candidate_RC));
+    c->below_RD = is_fine ? static_cast<__half *>(carve(from, code)) : NULL;
+    c->part_RQ  = static_cast<double *>(carve(from, n * (size_t)c->n_runs * sizeof(double)));
+}
+
+static int32_t rows_that_fit(const br_topk_chunk *c, bool is_fine)
+{
+    br_topk_chunk one  = *c;
+    carving       size = {};
+
+    carve_chunk(&size, 1024, is_fine, &one);
+    int64_t rows = (int64_t)(BR_TOPK_BYTES / (size.bytes / 1024 + 1)) / 128 * 128;
+
+    return (int32_t)(rows < 128 ? 128 : rows < MOST_ROWS ? rows : MOST_ROWS);
+}
+
+/* ---- one chunk ---- */
+
+static br_status count(br_dev *dev, const br_topk_chunk *c, br_topk_counters *found)
+{
+    br_status st = BR_OK;
+
+    BR_CUDA(st, cudaMemcpyAsync(found, c->counters, sizeof *found, cudaMemcpyDeviceToHost,
+                                br_cuda_lane_of(dev)->stream));
+    BR_TRY(st, br_cuda_sync(dev));
+done:
+    return st;
+}
+
+static br_status first_pass(br_dev *dev, const br_topk_chunk *c)
+{
+    br_status     st    = BR_OK;
+    br_topk_range range = {0, FIRST_PANELS, NULL, c->n_rows};
+
+    BR_TRY(st, br_topk_queries(dev, c));
+    for (; range.last < c->items.n_panels; range.last *= GROWTH) {
+        BR_TRY(st, br_topk_screen(dev, c, &range));
+        BR_TRY(st, br_topk_foretell(dev, c, range.last * BR_PANEL));
+        range.first = range.last;
+    }
+    range.last = c->items.n_panels;
+    BR_TRY(st, br_topk_screen(dev, c, &range));
+    BR_TRY(st, br_topk_finish(dev, c, &range));
+done:
+    return st;
+}
+
+static br_status second_pass(br_dev *dev, const br_topk_chunk *c, br_topk_counters *found)
+{
+    br_status     st    = BR_OK;
+    br_topk_range range = {0, c->items.n_panels, c->second_R, found->n_second};
+
+    BR_TRY(st, br_topk_screen(dev, c, &range));
+    BR_TRY(st, br_topk_finish(dev, c, &range));
+    BR_TRY(st, count(dev, c, found));
+done:
+    return st;
+}
+
+static br_status report_bad(br_score_topk_args *args, unsigned long long bad)
+{
+    if (bad == ~0ull)
+        return BR_OK;
+    args->bad_row  = (int64_t)(bad >> 32);
+    args->bad_item = (int64_t)(bad & 0xFFFFFFFFu);
+    return br_fail(BR_E_INPUT,
+                   "score_topk: the score of row %lld and item %lld is too large, expected a "
+                   "number that fits float32",
+                   (long long)args->bad_row, (long long)args->bad_item);
+}
+
+static br_status score_chunk(br_dev *dev, const br_topk_chunk *c, br_score_topk_args *args)
+{
+    br_status        st     = BR_OK;
+    cudaStream_t     stream = br_cuda_lane_of(dev)->stream;
+    br_topk_counters found;
+
+    BR_CUDA(st, cudaMemsetAsync(c->counters, 0, sizeof *c->counters, stream));
+    BR_CUDA(st, cudaMemsetAsync(&c->counters->bad, 0xFF, sizeof c->counters->bad, stream));
+    BR_TRY(st, first_pass(dev, c));
+    BR_TRY(st, count(dev, c, &found));
+    if (found.n_second > 0)
+        BR_TRY(st, second_pass(dev, c, &found));
+    if (found.n_slow > 0) {
+        BR_TRY(st, br_topk_slow(dev, c, found.n_slow));
+        BR_TRY(st, count(dev, c, &found));
+    }
+    args->n_second += found.n_second;
+    args->n_slow += found.n_slow;
+    args->n_rescored += (int64_t)found.n_rescored + found.n_slow * c->items.N;
+    BR_TRY(st, report_bad(args, found.bad));
+    if (args->logsumexp_B.buf != NULL)
+        BR_TRY(st, br_topk_logsumexp(dev, c));
+done:
+    return st;
+}
+
+/* ---- the call ---- */
+
+static void describe(const br_score_topk_args *args, br_topk_chunk *c)
+{
+    const br_items *items = args->items;
+
+    c->items           = *static_cast<const br_cuda_items *>(items->prepared);
+    c->item_ND         = br_view_of<const float>(items->item_ND);
+    c->bias_N          = br_view_of<const float>(items->bias_N);
+    c->rules.require_N = br_view_of<const uint64_t>(items->require_N);
+    c->temperature     = args->temperature;
+    c->k               = args->k;
+    c->capacity        = capacity_of(args->k);
+    c->n_runs          = args->logsumexp_B.buf == NULL ? 0 : br_topk_runs(c->items.n_panels);
+}
+
+/* A view of some of its rows, or an absent one. */
+static br_mat slice(br_mat mat, int64_t first, int64_t n_rows)
+{
+    return mat.buf == NULL ? mat : br_mat_rows(mat, first, n_rows);
+}
+
+static void take_rows(const br_score_topk_args *args, int64_t first, int32_t n, br_topk_chunk *c)
+{
+    const int64_t *offset = static_cast<const int64_t *>(br_mat_at(args->never_offset_B1));
+
+    c->first_row             = first;
+    c->n_rows                = n;
+    c->query_BD              = br_view_of<const float>(slice(args->query_BD, first, n));
+    c->item_BK               = br_view_of<int32_t>(slice(args->item_BK, first, n));
+    c->score_BK              = br_view_of<float>(slice(args->score_BK, first, n));
+    c->logsumexp_B           = br_view_of<float>(slice(args->logsumexp_B, first, n));
+    c->rules.have_B          = br_view_of<const uint64_t>(slice(args->have_B, first, n));
+    c->rules.never_offset_B1 = offset == NULL ? NULL : offset + first;
+    c->rules.never_S =
+        offset == NULL ? NULL : static_cast<const int32_t *>(br_mat_at(args->never_item_S));
+}
+
+br_status br_cuda_score_topk(br_dev *dev, br_score_topk_args *args)
+{
+    br_status     st = BR_OK;
+    br_topk_chunk c  = {};
+    bool          is_fine;
+    int32_t       n_most;
+    carving       memory = {};
+    void         *base   = NULL;
+
+    describe(args, &c);
+    is_fine = args->logsumexp_B.buf != NULL && c.items.below_ND != NULL;
+    n_most  = rows_that_fit(&c, is_fine);
+    if (args->query_BD.n_rows < n_most)
+        n_most = (int32_t)args->query_BD.n_rows;
+    carve_chunk(&memory, n_most, is_fine, &c);
+    BR_TRY(st, br_cuda_workspace(dev, BR_WORK_TOPK, memory.bytes, &base));
+    memory = {static_cast<unsigned char *>(base), 0};
+    carve_chunk(&memory, n_most, is_fine, &c);
+    for (int64_t first = 0; first < args->query_BD.n_rows; first += n_most) {
+        int64_t left = args->query_BD.n_rows - first;
+
+        take_rows(args, first, (int32_t)(left < n_most ? left : n_most), &c);
+        BR_TRY(st, score_chunk(dev, &c, args));
+    }
+done:
+    return st;
+}

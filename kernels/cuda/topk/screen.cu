@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The screen: approximate scores of customers and panels on tensor cores, of which those that may
+ * reach the customer's threshold, and may be shown, are pushed as candidates. A thread looks at the
+ * largest of its scores of a row first; nothing is stored but what is pushed. Called once per
+ * stage of the catalogue (score_topk.cu). A door: a Hopper variant would replace br_stream_run. */
+#include "kernels/cuda/topk/bounds.cuh"
+#include "kernels/cuda/topk/tile.cuh"
+
+#define WAVES 4 /* blocks per SM that the catalogue is split for */
+
+/* What the block's rows need at every panel; index: place in the tile. */
+template <int ROWS> struct places {
+    int32_t row[ROWS]; /* of the chunk; -1: none */
+    float   norm[ROWS];
+    float   residual[ROWS];
+    float   scale[ROWS];
+    float   down[ROWS]; /* the threshold, lowered */
+};
+
+template <int ROWS> struct pusher {
+    const br_topk_chunk *c;
+    const places<ROWS>  *place;
+
+    __device__ void     operator()(int64_t panel, const br_tile<ROWS> &t, const float *bias) const;
+    __device__ void     push(int64_t panel, const br_tile<ROWS> &t, const float *bias, int m,
+                             int half) const;
+    __device__ uint32_t drop_barred(uint32_t hits, int64_t panel, int32_t row) const;
+};
+
+/* Bits of the columns that exist and may be shown. Bit 2n + j is column j of block n. */
+template <int ROWS>
+__device__ uint32_t pusher<ROWS>::drop_barred(uint32_t hits, int64_t panel, int32_t row) const
+{
+    uint32_t kept = 0;
+
+    for (; hits != 0; hits &= hits - 1) {
+        int     bit = __ffs((int)hits) - 1;
+        int64_t at  = panel * BR_PANEL + br_tile<ROWS>::col_of(bit / 2) + bit % 2;
+
+        if (at < c->items.N && br_is_allowed(c->rules, row, c->items.row_N[at]))
+            kept |= 1u << bit;
+    }
+    return kept;
+}
+
+/* One row's candidates of the thread's columns, with one atomic for all. */
+template <int ROWS>
+__device__ __forceinline__ void pusher<ROWS>::push(int64_t panel, const br_tile<ROWS> &t,
+                                                   const float *bias, int m, int half) const
+{
+    int           at    = br_tile<ROWS>::row_of(m, half);
+    int32_t       row   = place->row[at];
+    br_topk_panel p     = c->items.panel_P[panel];
+    float         error = br_bound_of_panel(p, place->norm[at], place->residual[at]);
+    float         least = br_least_of_panel(place->down[at], error);
+    float         scale = place->scale[at] * p.scale;
+    uint32_t      hits  = 0;
+    int32_t       next;
+
+#pragma unroll
+    for (int i = 0; i < 2 * br_tile<ROWS>::BLOCKS; i++)
+        if (fmaf(t.sum[m][i / 2][half * 2 + i % 2], scale,
+                 bias[br_tile<ROWS>::col_of(i / 2) + i % 2]) >= least)
+            hits |= 1u << i;
+    hits = drop_barred(hits, panel, row);
+    if (hits == 0)
+        return;
+    next = atomicAdd(&c->row_R[row].n, __popc(hits));
+#pragma unroll
+    for (int i = 0; i < 2 * br_tile<ROWS>::BLOCKS; i++) {
+        int col = br_tile<ROWS>::col_of(i / 2) + i % 2;
+
+        if ((hits >> i & 1) == 0)
+            continue;
+        if (next < c->capacity)
+            c->candidate_RC[(int64_t)row * c->capacity + next] = {
+                fmaf(t.sum[m][i / 2][half * 2 + i % 2], scale, bias[col]),
+                (int32_t)(panel * BR_PANEL + col)};
+        next++;
+    }
+}
+
+template <int ROWS>
+__device__ __forceinline__ void pusher<ROWS>::operator()(int64_t panel, const br_tile<ROWS> &t,
+                                                         const float *bias) const
+{
+    br_topk_panel p = c->items.panel_P[panel];
+
+#pragma unroll
+    for (int m = 0; m < 2; m++)
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            int   at    = br_tile<ROWS>::row_of(m, half);
+            float scale = place->scale[at] * p.scale;
+            float error = br_bound_of_panel(p, place->norm[at], place->residual[at]);
+            float most  = -INFINITY;
+
+#pragma unroll
+            for (int n = 0; n < br_tile<ROWS>::BLOCKS; n++) {
+                float2 b = *reinterpret_cast<const float2 *>(bias + br_tile<ROWS>::col_of(n));
+
+                most = fmaxf(most, fmaf(t.sum[m][n][half * 2], scale, b.x));
+                most = fmaxf(most, fmaf(t.sum[m][n][half * 2 + 1], scale, b.y));
+            }
+            if (most >= br_least_of_panel(place->down[at], error))
+                push(panel, t, bias, m, half);
+        }
+}
+
+template <int ROWS>
+static __device__ void fill_places(const br_topk_chunk &c, const br_stream &s, places<ROWS> *place)
+{
+    int         at  = (int)threadIdx.x;
+    int32_t     row = at < ROWS ? br_stream_row(s, at) : -1;
+    br_topk_row own = {};
+
+    if (at >= ROWS)
+        return;
+    if (row >= 0)
+        own = c.row_R[row];
+    place->row[at]      = row;
+    place->norm[at]     = own.norm;
+    place->residual[at] = own.residual;
+    place->scale[at]    = own.scale;
+    place->down[at] = row < 0 || own.is_slow ? BR_NONE_PASSES : br_threshold_down(own.threshold);
+    if (row < 0 || own.is_slow)
+        place->norm[at] = place->residual[at] = 0.0f; /* perhaps not finite */
+}
+
+/* Grid: x tiles of ROWS rows, y parts of the range. A block owns a tile's scores of its part, a
+ * warp 32 rows by br_tile<ROWS>::COLS columns of each panel. */
+template <int ROWS>
+static __global__ void __launch_bounds__(BR_TOPK_THREADS, 1)
+    screen_kernel(br_topk_chunk c, br_topk_range range)
+{
+    __shared__ places<ROWS> place;
+    BR_DYNAMIC_SHARED(unsigned char, shared);
+    int64_t   n_panels = range.last - range.first;
+    br_stream s        = {};
+
+    s.items       = &c.items;
+    s.code_RD     = c.code_RD;
+    s.row_L       = range.row_L;
+    s.first_row   = (int32_t)blockIdx.x * ROWS;
+    s.n_rows      = range.n_rows;
+    s.first_panel = range.first + n_panels * blockIdx.y / gridDim.y;
+    s.last_panel  = range.first + n_panels * (blockIdx.y + 1) / gridDim.y;
+    fill_places<ROWS>(c, s, &place);
+    pusher<ROWS> end = {&c, &place};
+    br_stream_run<ROWS>(s, shared, end); /* its first barrier comes before the first panel's end */
+}
+
+template <int ROWS>
+static br_status launch(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range)
+{
+    br_status st       = BR_OK;
+    unsigned  n_tiles  = br_cuda_blocks(range->n_rows, ROWS);
+    int64_t   n_parts  = n_tiles == 0 ? 1 : WAVES * chunk->items.n_sms / n_tiles;
+    int64_t   n_panels = range->last - range->first;
+
+    n_parts = n_parts < n_panels ? n_parts : n_panels;
+    n_parts = n_parts < 1 ? 1 : n_parts < 65535 ? n_parts : 65535;
+    BR_TRY(st,
+           BR_LAUNCH(dev, screen_kernel<ROWS>, dim3(n_tiles, (unsigned)n_parts), BR_TOPK_THREADS,
+                     br_tile_bytes(ROWS, chunk->items.width, false), *chunk, *range));
+done:
+    return st;
+}
+
+template <int ROWS> static bool fits(const br_cuda_items *items)
+{
+    return br_tile_bytes(ROWS, items->width, false) + sizeof(places<ROWS>) <= items->shared_most;
+}
+
+/* As many rows as shared memory holds, and few more than there are: no list depends on it. */
+br_status br_topk_screen(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range)
+{
+    if (range->n_rows > 64 && fits<128>(&chunk->items))
+        return launch<128>(dev, chunk, range);
+    if (range->n_rows > 32 && fits<64>(&chunk->items))
+        return launch<64>(dev, chunk, range);
+    return launch<32>(dev, chunk, range);
+}

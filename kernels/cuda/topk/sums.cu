@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The sums behind the log-sum-exp: e^((score - best) / T) over the items that a customer's segments
+ * allow, from products on tensor cores; never-lists are taken off later (logsumexp.cu). FINE
+ * products have three parts, which leaves float32 sums of 22-bit numbers; COARSE ones have one.
+ *
+ * A run of 128 panels has a sum of its own, by one block in a fixed order: 16 terms of a panel in
+ * float32, panels in float64, the lanes of a row, its warps. Which rows stand beside it changes
+ * nothing. Called once per chunk, where a log-sum-exp is wanted. */
+#include "kernels/cuda/topk/bounds.cuh"
+#include "kernels/cuda/topk/tile.cuh"
+
+#define RUN          128 /* panels */
+#define LOG2_E       1.44269504088896340736
+#define LARGEST_ROWS 64 /* of a tile; where they do not fit: 32 */
+
+typedef struct sum_place {
+    int32_t  row;
+    float    best;  /* the largest eligible score */
+    float    scale; /* of the row's codes */
+    uint64_t have;
+} sum_place;
+
+template <int ROWS> struct summer {
+    const br_topk_chunk *c;
+    const sum_place     *place;
+    float                per_score; /* log2 e / T */
+    double               total[2][2];
+
+    __device__ void  operator()(int64_t panel, const br_tile<ROWS> &t, const float *bias);
+    __device__ float terms(int64_t panel, const br_tile<ROWS> &t, const float *bias, int m,
+                           int half) const;
+};
+
+template <int ROWS>
+__device__ __forceinline__ float summer<ROWS>::terms(int64_t panel, const br_tile<ROWS> &t,
+                                                     const float *bias, int m, int half) const
+{
+    sum_place own   = place[br_tile<ROWS>::row_of(m, half)];
+    float     scale = own.scale * c->items.panel_P[panel].scale;
+    float     sum   = 0.0f;
+
+#pragma unroll
+    for (int n = 0; n < br_tile<ROWS>::BLOCKS; n++)
+#pragma unroll
+        for (int j = 0; j < 2; j++) {
+            int      col = br_tile<ROWS>::col_of(n) + j;
+            uint64_t require =
+                c->items.require_N == NULL ? 0 : __ldg(&c->items.require_N[panel * BR_PANEL + col]);
+            float score = fmaf(t.sum[m][n][half * 2 + j], scale, bias[col]);
+            float term  = exp2f((score - own.best) * per_score);
+
+            sum += (own.have & require) == require ? term : 0.0f;
+        }
+    return sum;
+}
+
+template <int ROWS>
+__device__ __forceinline__ void summer<ROWS>::operator()(int64_t panel, const br_tile<ROWS> &t,
+                                                         const float *bias)
+{
+#pragma unroll
+    for (int m = 0; m < 2; m++)
+#pragma unroll
+        for (int half = 0; half < 2; half++)
+            total[m][half] += (double)terms(panel, t, bias, m, half);
+}
+
+template <int ROWS>
+static __device__ void fill_places(const br_topk_chunk &c, const br_stream &s, sum_place *place)
+{
+    int     at  = (int)threadIdx.x;
+    int32_t row = at < ROWS ? br_stream_row(s, at) : -1;
+
+    if (at >= ROWS)
+        return;
+    place[at]     = {};
+    place[at].row = row;
+    if (row < 0)
+        return;
+    place[at].best  = *c.item_BK.row(row) < 0 ? 0.0f : *c.score_BK.row(row);
+    place[at].scale = c.row_R[row].scale;
+    place[at].have  = br_have(c.rules, row);
+}
+
+/* The lanes and warps of each row together: part[row][warp]. */
+template <int ROWS>
+static __device__ void write_sums(const br_topk_chunk &c, const summer<ROWS> &s, double *part)
+{
+    const int n_warps = br_tile<ROWS>::WARPS_N;
+    int       warp    = (int)threadIdx.x / BR_WARP / br_tile<ROWS>::WARPS_M;
+
+    for (int m = 0; m < 2; m++)
+        for (int half = 0; half < 2; half++) {
+            double sum = s.total[m][half];
+
+            sum += __shfl_xor_sync(BR_FULL_WARP, sum, 1);
+            sum += __shfl_xor_sync(BR_FULL_WARP, sum, 2);
+            if (br_lane() % 4 == 0)
+                part[br_tile<ROWS>::row_of(m, half) * n_warps + warp] = sum;
+        }
+    __syncthreads();
+    if (threadIdx.x < ROWS && s.place[threadIdx.x].row >= 0) {
+        double sum = 0.0;
+
+        for (int w = 0; w < n_warps; w++)
+            sum += part[threadIdx.x * n_warps + w];
+        c.part_RQ[(int64_t)s.place[threadIdx.x].row * c.n_runs + blockIdx.y] = sum;
+    }
+}
+
+/* Grid: x tiles of ROWS rows, y runs. Shared: as screen_kernel; at last a sum per row and warp. */
+template <int ROWS>
+static __global__ void __launch_bounds__(BR_TOPK_THREADS, 1) sums_kernel(br_topk_chunk c)
+{
+    __shared__ sum_place place[ROWS];
+    BR_DYNAMIC_SHARED(unsigned char, shared);
+    br_stream    s   = {};
+    summer<ROWS> end = {&c, place, (float)(LOG2_E / c.temperature), {}};
+
+    s.items       = &c.items;
+    s.code_RD     = c.code_RD;
+    s.below_RD    = c.below_RD;
+    s.first_row   = (int32_t)blockIdx.x * ROWS;
+    s.n_rows      = c.n_rows;
+    s.first_panel = (int64_t)blockIdx.y * RUN;
+    s.last_panel  = min(s.first_panel + RUN, c.items.n_panels);
+    fill_places<ROWS>(c, s, place);
+    br_stream_run<ROWS>(s, shared, end);
+    write_sums<ROWS>(c, end, reinterpret_cast<double *>(shared));
+}
+
+int32_t br_topk_runs(int64_t n_panels)
+{
+    return (int32_t)((n_panels + RUN - 1) / RUN);
+}
+
+/* The layout is part of the order of the sums, so it rests on the catalogue alone. */
+static bool fits(const br_cuda_items *items, int rows)
+{
+    return br_tile_bytes(rows, items->width, items->below_ND != NULL) +
+               (size_t)rows * sizeof(sum_place) <=
+           items->shared_most;
+}
+
+bool br_topk_can_sum(const br_cuda_items *items)
+{
+    return fits(items, LARGEST_ROWS / 2);
+}
+
+template <int ROWS> static br_status launch(br_dev *dev, const br_topk_chunk *chunk)
+{
+    br_status st = BR_OK;
+    dim3      grid(br_cuda_blocks(chunk->n_rows, ROWS), (unsigned)chunk->n_runs);
+
+    BR_TRY(st, BR_LAUNCH(dev, sums_kernel<ROWS>, grid, BR_TOPK_THREADS,
+                         br_tile_bytes(ROWS, chunk->items.width, chunk->below_RD != NULL), *chunk));
+done:
+    return st;
+}
+
+br_status br_topk_sums(br_dev *dev, const br_topk_chunk *chunk)
+{
+    return fits(&chunk->items, LARGEST_ROWS) ? launch<LARGEST_ROWS>(dev, chunk)
+                                             : launch<LARGEST_ROWS / 2>(dev, chunk);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * score_topk on tensor cores: what its kernels share. A call goes through its customers in chunks:
+ *
+ *   queries.cu    codes each customer in fp16, measures what the codes lose
+ *   screen.cu     multiplies codes stage by stage of the catalogue; what may matter is pushed
+ *   foretell.cu   between stages: thresholds from what was found, candidates pruned
+ *   finish.cu     canonical scores of what is left, the sorted list; who needs more is listed
+ *   slow.cu       by the definition: customers that cannot be screened, or whose buffer was full
+ *   sums.cu       the log-sum-exp's sums, logsumexp.cu its end
+ *   score_topk.cu the order of all this
+ *
+ * Positions count items in the order they are screened in (order.h), in panels of 128. A panel is
+ * one tile's columns. docs/EXACTNESS.md proves why lists are exact. */
+#ifndef BR_KERNELS_CUDA_TOPK_TOPK_CUH
+#define BR_KERNELS_CUDA_TOPK_TOPK_CUH
+
+#include <cuda_fp16.h>
+
+#include "kernels/cuda/topk/rules.cuh"
+
+#define BR_TOPK_THREADS 256
+#define BR_TOPK_WARPS   (BR_TOPK_THREADS / BR_WARP)
+#define BR_PANEL        128 /* items */
+#define BR_SLICE        32  /* columns of codes that are staged at a time */
+
+/* ---- the prepared catalogue: items.cu -------------------------------------------------------- */
+
+/* Bounds are rounded up. */
+typedef struct br_topk_panel {
+    float scale;     /* z is about scale * code, a power of two */
+    float residual;  /* times |x|: the part of the error that comes from the items and the sums */
+    float code_norm; /* times the customer's residual: the rest of it */
+} br_topk_panel;
+
+typedef struct br_cuda_items {
+    int64_t             N;
+    int64_t             n_panels;
+    int64_t             dim;
+    int64_t             width;     /* D padded to slices */
+    double              norm_most; /* largest |z|; NaN or infinite: nobody can be screened */
+    double              bias_size; /* largest |b| */
+    int                 n_sms;
+    size_t              shared_most; /* bytes a block may have */
+    int32_t            *row_N;       /* position -> item row */
+    float              *bias_N;      /* by position, to whole panels: -inf */
+    uint64_t           *require_N;   /* by position, to whole panels; NULL: no segments */
+    br_topk_panel      *panel_P;
+    unsigned long long *size_2;   /* bits of norm_most and bias_size on their way */
+    __half             *code_ND;  /* by position, to whole panels */
+    __half             *below_ND; /* what the codes lose, coded; NULL unless a sum is FINE */
+} br_cuda_items;
+
+/* ---- one chunk of customers ------------------------------------------------------------------ */
+
+typedef struct br_topk_row {
+    float   norm;      /* |x|, rounded up */
+    float   residual;  /* |x - scale * code|, rounded up */
+    float   scale;     /* a power of two */
+    float   threshold; /* whatever may reach it is among the candidates */
+    int32_t n;         /* candidates pushed; beyond the capacity they are not there */
+    bool    is_coded;  /* may be screened */
+    bool    is_slow;   /* goes by the definition */
+    bool    is_summed; /* its log-sum-exp needs no second look */
+} br_topk_row;
+
+typedef struct br_topk_candidate {
+    float   approx;
+    int32_t position;
+} br_topk_candidate;
+
+typedef struct br_topk_counters {
+    unsigned long long bad; /* row << 32 | item of the first score that overflows; all ones: none */
+    unsigned long long n_rescored;
+    int32_t            n_second; /* rows in second_R */
+    int32_t            n_slow;   /* rows in slow_R */
+} br_topk_counters;
+
+/* The parameter of every kernel. Rows count from the chunk's first. */
+typedef struct br_topk_chunk {
+    br_cuda_items        items;
+    br_topk_rules        rules;
+    br_view<const float> item_ND; /* by item row */
+    br_view<const float> bias_N;
+    br_view<const float> query_BD;
+    br_view<int32_t>     item_BK;
+    br_view<float>       score_BK;
+    br_view<float>       logsumexp_B;
+    double               temperature;
+    int64_t              first_row; /* in the call */
+    int32_t              n_rows;
+    int32_t              k;
+    int32_t              capacity; /* candidates of a row */
+    br_topk_counters    *counters;
+    br_topk_row         *row_R;
+    br_topk_candidate   *candidate_RC;
+    __half              *code_RD;
+    __half              *below_RD; /* NULL unless the sum is FINE */
+    double              *part_RQ;  /* sums over runs of panels; NULL: no log-sum-exp */
+    int32_t              n_runs;
+    int32_t             *second_R;
+    int32_t             *slow_R;
+} br_topk_chunk;
+
+/* Panels [first, last) for all rows, or for those in row_L. */
+typedef struct br_topk_range {
+    int64_t        first;
+    int64_t        last;
+    const int32_t *row_L; /* NULL: all */
+    int32_t        n_rows;
+} br_topk_range;
+
+br_status br_topk_queries(br_dev *dev, const br_topk_chunk *chunk);
+br_status br_topk_screen(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range);
+/* After the first n_positions of the catalogue. */
+br_status br_topk_foretell(br_dev *dev, const br_topk_chunk *chunk, int64_t n_positions);
+/* Rows that need more go to second_R, or to slow_R; after a second pass to slow_R only. */
+br_status br_topk_finish(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range);
+br_status br_topk_slow(br_dev *dev, const br_topk_chunk *chunk, int32_t n_slow);
+/* After the lists: their first score is the largest term. */
+br_status br_topk_logsumexp(br_dev *dev, const br_topk_chunk *chunk);
+/* sums.cu: how many runs of panels have a sum of their own. */
+int32_t   br_topk_runs(int64_t n_panels);
+br_status br_topk_sums(br_dev *dev, const br_topk_chunk *chunk);
+/* Can sums.cu's blocks have the shared memory they need? Else all goes by the definition. */
+bool      br_topk_can_sum(const br_cuda_items *items);
+
+#endif
