@@ -52,13 +52,14 @@ while [ $# -gt 0 ]; do
 done
 [ ! -e "$out" ] || [ -f "$out/BUNDLE.txt" ] || fail 2 "$out is there and is no bundle"
 
-if [ -z "$build$arch" ] && [ "$kind" = cuda ]; then
+if [ -z "$build" ] && [ "$kind" = cuda ]; then
     PATH=$PATH:/usr/local/cuda/bin
     command -v nvcc >/dev/null || fail 4 "nvcc was not found: put it on PATH, or use --cpu"
-    arch="80-real;90a-real;90-virtual"
+    newest="90-virtual"
     if nvcc --list-gpu-arch | grep -q compute_100; then
-        arch="80-real;90a-real;100"
+        newest=100
     fi
+    arch=${arch:-80-real;90a-real;$newest}
 fi
 
 if [ -z "$build" ]; then
@@ -66,6 +67,10 @@ if [ -z "$build" ]; then
     options=(-DBR_CUDA=OFF)
     if [ "$kind" = cuda ]; then
         options=(-DBR_CUDA=ON "-DCMAKE_CUDA_ARCHITECTURES=$arch")
+        # each program holds every kernel; the drivers that CUDA 13 asks for can unpack this
+        if nvcc --version | grep -qE 'release (1[3-9]|[2-9][0-9])\.'; then
+            options+=(-DCMAKE_CUDA_FLAGS=--compress-mode=size)
+        fi
     fi
     cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBR_TESTS=ON -DBR_BENCH=ON \
         "${options[@]}" >&2 || fail 4 "cmake failed, its messages are above"
