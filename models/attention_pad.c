@@ -9,10 +9,12 @@ typedef struct pad_pass {
     br_encoder       *encoder;
     br_dev           *lane;
     br_seqs           seqs;
+    br_seqs           none; /* one sequence without an event */
     br_attention_work work;
 } pad_pass;
 
 static const int32_t one_event_B1[2] = {0, 1};
+static const int32_t no_event_B1[2]  = {0, 0};
 
 static br_status place_pad_event(pad_pass *p)
 {
@@ -24,6 +26,9 @@ static br_status place_pad_event(pad_pass *p)
     BR_TRY(st, br_dev_scratch(p->lane, BR_I32, 1, 1, &p->seqs.item_E));
     BR_TRY(st, br_upload(p->lane, p->seqs.offset_B1, one_event_B1));
     BR_TRY(st, br_upload(p->lane, p->seqs.item_E, &first_row));
+    p->none = (br_seqs){.n_seqs = 1, .host_offset_B1 = no_event_B1};
+    BR_TRY(st, br_dev_scratch(p->lane, BR_I32, 2, 1, &p->none.offset_B1));
+    BR_TRY(st, br_upload(p->lane, p->none.offset_B1, no_event_B1));
 done:
     return st;
 }
@@ -32,11 +37,9 @@ done:
  * modality table: upstream has none. */
 static br_status embed_pad(const pad_pass *p)
 {
-    br_status              st       = BR_OK;
-    static const int32_t   empty[2] = {0, 0};
-    const br_encoder_spec *s        = p->encoder->spec;
-    const br_seqs none = {.n_seqs = 1, .host_offset_B1 = empty, .offset_B1 = p->seqs.offset_B1};
-    const br_copy_rows_args clear = {&none, p->work.x_ED, p->work.x_ED};
+    br_status               st    = BR_OK;
+    const br_encoder_spec  *s     = p->encoder->spec;
+    const br_copy_rows_args clear = {&p->none, p->work.x_ED, p->work.x_ED};
     br_encoder              bare  = *p->encoder;
     br_encoder_spec         spec  = *s;
     const br_attention_call call  = {.encoder = &bare, .lane = p->lane, .seqs = &p->seqs};

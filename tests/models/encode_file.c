@@ -3,14 +3,13 @@
  * Runs a bundle's forward passes over raw little-endian files, for tests written in Python:
  *   encode_file encode BUNDLE BACKEND CHUNK_ROWS MODALITY IN OUT
  *   encode_file fuse   BUNDLE BACKEND CHUNK_ROWS -        IN OUT
- * BACKEND is ref or cpu, with -bf16 behind it for encoders in bf16. Each chunk runs on a lane with
- * exactly the scratch that br_model_scratch_bytes states. Exit code as the command's; the sentence
- * on stderr.
- * encode IN: i64 n_seqs, n_events, has_type, has_weight; i32 offset[B+1], item[E]; i64 time[E];
- *   u8 type[E]; f32 weight[E].  OUT: f32 states [B, S]
- * fuse IN: i64 n_rows, n_logits; f32 state [B, S]; u8 present [B, M]; f32 confidence [B, M];
- *   i32 static [B, C]; f32 aggregate [B, A], logit [H, B, K].
- *   OUT: f32 x [B, D], alpha [B, M], gate [B, M], per head query [B, D] and probability [B, K] */
+ * BACKEND is ref, cpu or cuda, with -bf16 behind it for encoders in bf16. Each chunk runs on a lane
+ * with exactly the scratch that br_model_scratch_bytes states. Exit code as the command's; the
+ * sentence on stderr. encode IN: i64 n_seqs, n_events, has_type, has_weight; i32 offset[B+1],
+ * item[E]; i64 time[E]; u8 type[E]; f32 weight[E].  OUT: f32 states [B, S] fuse IN: i64 n_rows,
+ * n_logits; f32 state [B, S]; u8 present [B, M]; f32 confidence [B, M]; i32 static [B, C]; f32
+ * aggregate [B, A], logit [H, B, K]. OUT: f32 x [B, D], alpha [B, M], gate [B, M], per head query
+ * [B, D] and probability [B, K] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -255,7 +254,9 @@ static br_status run(session *s, char **word)
     br_status        st = BR_OK;
     int32_t          n_tensors;
     const br_tensor *tensors;
-    bool             is_ref = strncmp(word[3], "ref", 3) == 0;
+    br_backend       backend = strncmp(word[3], "ref", 3) == 0    ? BR_BACKEND_REF
+                               : strncmp(word[3], "cuda", 4) == 0 ? BR_BACKEND_CUDA
+                                                                  : BR_BACKEND_CPU;
 
     s->chunk_rows = strtol(word[4], NULL, 10);
     s->in         = fopen(word[6], "rb");
@@ -263,7 +264,7 @@ static br_status run(session *s, char **word)
     if (s->in == NULL || s->out == NULL || s->chunk_rows < 1)
         BR_FAIL(st, BR_E_USAGE, "cannot open %s or %s, or no rows", word[6], word[7]);
     BR_TRY(st, br_bundle_open(word[2], &s->bundle));
-    BR_TRY(st, br_dev_open(is_ref ? BR_BACKEND_REF : BR_BACKEND_CPU, 0, &s->dev));
+    BR_TRY(st, br_dev_open(backend, 0, &s->dev));
     tensors = br_bundle_tensors(s->bundle, &n_tensors);
     BR_TRY(st,
            br_model_create(s->dev, br_bundle_spec(s->bundle), tensors, n_tensors,
