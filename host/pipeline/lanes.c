@@ -69,9 +69,6 @@ static bool halve_tasks(br_job *job)
     for (int32_t m = 0; m < job->setup->n_encoders; m++)
         job->chunk_events[m] =
             at_least(job->chunk_events[m] / 2, job->setup->spec->encoder[m].max_length);
-    br_log(BR_LOG_WARN, "run",
-           "device memory is short: lanes take at most %lld customers at a time",
-           (long long)job->chunk_rows);
     return true;
 }
 
@@ -148,15 +145,23 @@ done:
 br_status br_lanes_open(br_job *job)
 {
     br_status st = BR_OK;
+    int64_t   wanted;
     bool      fits;
 
     plan_tasks(job);
+    wanted = job->chunk_rows;
     do
         BR_TRY(st, is_room(job, &fits));
     while (!fits && halve_tasks(job));
     do /* the model may be wrong, and others may use the device */
         st = try_lanes(job);
     while (st == BR_E_MEMORY && halve_tasks(job));
+    if (st == BR_OK && job->chunk_rows < wanted)
+        br_log(
+            BR_LOG_WARN, "run",
+            "device memory is short: lanes take %lld customers at a time, not %lld; the lists are "
+            "the same",
+            (long long)job->chunk_rows, (long long)wanted);
 done:
     return st;
 }
