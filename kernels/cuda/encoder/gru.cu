@@ -266,8 +266,8 @@ static __device__ int32_t run_steps(const gru_params &p, const states<T> &h, ros
 }
 
 /* Grid: 16 M sequences of the list per block. Shared: W_hh (IS_RESIDENT), then the states, unless
- * they lie in p.space. A warp owns 8 units of all three gates at a time, a lane two of them of 2 M
- * sequences. */
+ * they lie in p.space (H = 128 in bf16: 110,592 bytes and 17,408 M). A warp owns 8 units of all
+ * three gates at a time, a lane two of them of 2 M sequences. Not yet timed on a GPU. */
 template <typename T, int M, bool IS_RESIDENT>
 static __global__ void __launch_bounds__(BLOCK) gru_kernel(gru_params p)
 {
