@@ -31,7 +31,10 @@ template <typename T, int C, int W> struct desk {
         KEYS   = W == 1                ? 16
                  : sizeof(T) * C <= 16 ? 64
                  : sizeof(T) * C <= 32 ? 32
-                                       : 16
+                                       : 16,
+        BLOCKS = C > 4            ? 2
+                 : sizeof(T) == 2 ? 4
+                                  : 3 /* per SM, with registers for all values */
     };
     T     query[W * BR_GRANULE * STRIDE];
     T     key[KEYS * STRIDE];
@@ -231,9 +234,7 @@ static __device__ void finish(mean<C> *m, const br_attention_params &p, const jo
  * for W = 1; the largest, 256 in fp32: 99,904). A team owns W x 16 queries of a sequence's head, a
  * warp 16 of them, a lane 8 values of each 16 columns. Not yet timed on a GPU. */
 template <typename T, int C, int W>
-static __global__ void __launch_bounds__(BLOCK, C > 4            ? 2
-                                                : sizeof(T) == 2 ? 4
-                                                                 : 3)
+static __global__ void __launch_bounds__(BLOCK, desk<T, C, W>::BLOCKS)
     attention_kernel(br_attention_params p, const br_unit *unit, int64_t n_teams)
 {
     BR_DYNAMIC_SHARED(unsigned char, memory);
