@@ -25,7 +25,8 @@ GOOD = ["good", "warp", "products", "rounding"]
 
 
 def run(program, case, order):
-    env = dict(os.environ, BATCHRANK_CUDA_ORDER=order, TSAN_OPTIONS="halt_on_error=1")
+    env = dict(os.environ, BATCHRANK_CUDA_ORDER=order,
+               TSAN_OPTIONS="halt_on_error=1:atexit_sleep_ms=0")
     done = subprocess.run([program, case], env=env, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 

@@ -31,7 +31,10 @@ template <typename T, int C, int W> struct desk {
         KEYS   = W == 1                ? 16
                  : sizeof(T) * C <= 16 ? 64
                  : sizeof(T) * C <= 32 ? 32
-                                       : 16
+                                       : 16,
+        BLOCKS = C > 4            ? 2
+                 : sizeof(T) == 2 ? 4
+                                  : 3 /* per SM, with registers for all values */
     };
     T     query[W * BR_GRANULE * STRIDE];
     T     key[KEYS * STRIDE];
@@ -58,6 +61,7 @@ template <typename T, int C, int N>
 static __device__ void load_rows(T *to, const br_attention_params &p, const float *from, int n_rows,
                                  int n_there)
 {
+#pragma unroll 2
     for (int i = (int)threadIdx.x % N; i < n_rows * C * 4; i += N) {
         int    r = i / (C * 4), d = i % (C * 4) * 4;
         float4 x = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
@@ -118,22 +122,23 @@ static __device__ void begin(mean<C> *m, const br_attention_params &p, const job
     }
 }
 
-/* A granule's logits become powers of their distance to the row's largest so far; what was before
+/* Logits of G granules become powers of their distance to the row's largest so far; what was before
  * shrinks with it. Row r sees the keys 0 .. ahead + r. */
-template <typename T, int C>
-static __device__ void take_powers(mean<C> *m, float x[8], const float *bias, float scale,
+template <typename T, int C, int G>
+static __device__ void take_powers(mean<C> *m, float x[G][8], const float *bias, float scale,
                                    int ahead)
 {
     const T *kind   = NULL;
     float    top[2] = {m->top[0], m->top[1]}, kept[2];
 
 #pragma unroll
-    for (int i = 0; i < 8; i++) {
-        int  row = br_part<T>::row(i), key = br_part<T>::key(i);
-        bool is_seen = key <= ahead + br_lane() / 4 + 8 * row;
+    for (int i = 0; i < 8 * G; i++) {
+        int    row = br_part<T>::row(i % 8), key = i / 8 * BR_GRANULE + br_part<T>::key(i % 8);
+        bool   is_seen = key <= ahead + br_lane() / 4 + 8 * row;
+        float *logit   = &x[i / 8][i % 8];
 
-        x[i]     = is_seen ? fmaf(x[i], scale, bias[key]) : -INFINITY;
-        top[row] = x[i] > top[row] ? x[i] : top[row];
+        *logit   = is_seen ? fmaf(*logit, scale, bias[key]) : -INFINITY;
+        top[row] = *logit > top[row] ? *logit : top[row];
     }
 #pragma unroll
     for (int r = 0; r < 2; r++) {
@@ -144,15 +149,54 @@ static __device__ void take_powers(mean<C> *m, float x[8], const float *bias, fl
         m->sum[r] *= kept[r];
     }
 #pragma unroll
-    for (int i = 0; i < 8; i++) {
-        int row = br_part<T>::row(i);
+    for (int i = 0; i < 8 * G; i++) {
+        int    row   = br_part<T>::row(i % 8);
+        float *logit = &x[i / 8][i % 8];
 
-        x[i] = br_power(kind, x[i] - top[row]);
-        m->sum[row] += x[i];
-#pragma unroll
-        for (int c = 0; c < C; c++)
-            m->out[c][i] *= kept[row];
+        *logit = br_power(kind, *logit - top[row]);
+        m->sum[row] += *logit;
     }
+#pragma unroll
+    for (int i = 0; i < 8 * C; i++)
+        m->out[i / 8][i % 8] *= kept[br_part<T>::row(i % 8)];
+}
+
+/* A warp's place: its queries, and the keys of its team. */
+template <typename T, int C, int W> struct seat {
+    br_queries<T, C> query;
+    desk<T, C, W>   *at;
+    float            scale;
+};
+
+/* Keys k .. k + 16 G - 1 of the desk, which begin `ahead` before the warp's first query. */
+template <typename T, int C, int W, int G>
+static __device__ void take_keys(mean<C> *m, const seat<T, C, W> &s, int k, int ahead)
+{
+    constexpr int stride = desk<T, C, W>::STRIDE;
+    float         x[G][8];
+
+#pragma unroll
+    for (int g = 0; g < G; g++)
+        s.query.multiply(x[g], s.at->key + (k + g * BR_GRANULE) * stride);
+    take_powers<T, C, G>(m, x, s.at->bias + k, s.scale, ahead);
+#pragma unroll
+    for (int g = 0; g < G; g++)
+        br_granule_add<C>(m->out, x[g], s.at->value + (k + g * BR_GRANULE) * stride);
+}
+
+/* The desk's keys up to the diagonal, two granules at a time where two are left. */
+template <typename T, int C, int W>
+static __device__ void take_desk(mean<C> *m, const seat<T, C, W> &s, int ahead)
+{
+    constexpr int most = desk<T, C, W>::KEYS - BR_GRANULE;
+    int           last = ahead < most ? ahead : most;
+    int           k    = 0;
+
+    if constexpr (most > 0)
+        for (; k + BR_GRANULE <= last; k += 2 * BR_GRANULE)
+            take_keys<T, C, W, 2>(m, s, k, ahead - k);
+    if (k <= last)
+        take_keys<T, C, W, 1>(m, s, k, ahead - k);
 }
 
 template <typename T, int C>
@@ -165,34 +209,43 @@ static __device__ void finish(mean<C> *m, const br_attention_params &p, const jo
         m->sum[r] = 1.0f / m->sum[r];
     }
 #pragma unroll
-    for (int c = 0; c < C; c++)
-#pragma unroll
-        for (int i = 0; i < 8; i++) {
-            int row = br_part<T>::row(i);
-            int t   = j.t + br_lane() / 4 + 8 * row;
-            int d   = c * BR_GRANULE + br_part<T>::column(i);
+    for (int i = 0; i < 8 * C; i += 2) { /* two columns side by side */
+        int    row = br_part<T>::row(i % 8);
+        int    t   = j.t + br_lane() / 4 + 8 * row;
+        int    d   = i / 8 * BR_GRANULE + br_part<T>::column(i % 8);
+        float2 y =
+            make_float2(m->out[i / 8][i % 8] * m->sum[row], m->out[i / 8][i % 8 + 1] * m->sum[row]);
+        float *to = p.out_ED.row(j.first + t) + j.col + d;
 
-            if (t < j.n && d < p.width)
-                p.out_ED.row(j.first + t)[j.col + d] = m->out[c][i] * m->sum[row];
+        if (t >= j.n || d >= p.width)
+            continue;
+        if (p.is_whole_out) {
+            *reinterpret_cast<float2 *>(to) = y;
+            continue;
         }
+        to[0] = y.x;
+        if (d + 1 < p.width)
+            to[1] = y.y;
+    }
 }
 
 /* Grid: (units x heads) teams of W warps; blocks of four warps, or fewer short teams where shared
- * memory says so. Shared: a desk for each team. A team owns W x 16 queries of a sequence's head, a
- * warp 16 of them, a lane 8 values of each 16 columns. */
+ * memory says so. Shared: a desk for each team (64 columns in bf16: 27,904 bytes for W = 4, 6,976
+ * for W = 1; the largest, 256 in fp32: 99,904). A team owns W x 16 queries of a sequence's head, a
+ * warp 16 of them, a lane 8 values of each 16 columns. Not yet timed on a GPU. */
 template <typename T, int C, int W>
-static __global__ void __launch_bounds__(BLOCK)
+static __global__ void __launch_bounds__(BLOCK, desk<T, C, W>::BLOCKS)
     attention_kernel(br_attention_params p, const br_unit *unit, int64_t n_teams)
 {
     BR_DYNAMIC_SHARED(unsigned char, memory);
-    int            own  = (int)threadIdx.x / (W * BR_WARP);
-    int64_t        team = (int64_t)blockIdx.x * (blockDim.x / (W * BR_WARP)) + own;
-    int            warp = (int)threadIdx.x / BR_WARP % W;
-    desk<T, C, W> *d    = reinterpret_cast<desk<T, C, W> *>(memory) + own;
-    T             *query;
-    mean<C>        m;
-    job            j;
-    int            n_keys;
+    int           own   = (int)threadIdx.x / (W * BR_WARP);
+    int64_t       team  = (int64_t)blockIdx.x * (blockDim.x / (W * BR_WARP)) + own;
+    int           warp  = (int)threadIdx.x / BR_WARP % W;
+    seat<T, C, W> s     = {{}, reinterpret_cast<desk<T, C, W> *>(memory) + own, p.scale};
+    T            *query = s.at->query + warp * BR_GRANULE * s.at->STRIDE;
+    mean<C>       m;
+    job           j;
+    int           n_keys;
 
     if (team >= n_teams)
         return;
@@ -203,21 +256,16 @@ static __global__ void __launch_bounds__(BLOCK)
     j.col   = (int)(team % p.n_heads) * p.width;
     n_keys  = (unit->tile + 1) * W * BR_GRANULE;
     n_keys  = n_keys < j.n ? n_keys : j.n;
-    query   = d->query + warp * BR_GRANULE * d->STRIDE;
     load_rows<T, C, BR_WARP>(query, p, p.qkv_E3D.row(j.first + j.t) + j.col, BR_GRANULE, j.n - j.t);
     __syncwarp();
+    s.query.load(query);
     begin<T, C>(&m, p, j, query);
-    for (int k0 = 0; k0 < n_keys; k0 += d->KEYS) {
+    for (int k0 = 0; k0 < n_keys; k0 += s.at->KEYS) {
         team_sync<W>(); /* the last keys are done with */
-        load_keys(d, p, j, k0);
+        load_keys(s.at, p, j, k0);
         team_sync<W>();
-        for (int k = 0; k < d->KEYS && k0 + k <= j.t && j.t < j.n; k += BR_GRANULE) {
-            float x[8];
-
-            br_granule_logits<C>(x, query, d->key + k * d->STRIDE);
-            take_powers<T, C>(&m, x, d->bias + k, p.scale, j.t - k0 - k);
-            br_granule_add<C>(m.out, x, d->value + k * d->STRIDE);
-        }
+        if (j.t < j.n)
+            take_desk(&m, s, j.t - k0);
     }
     finish<T, C>(&m, p, j);
 }
@@ -271,7 +319,8 @@ br_attention_params br_attention_params_of(const br_attention_args *args)
     p.width       = (int32_t)(p.n_cols / p.n_heads);
     p.scale =
         (float)((args->precision == BR_PRECISION_BF16 ? log2_e : 1.0) / sqrt((double)p.width));
-    p.is_whole = br_is_whole(args->qkv_E3D, p.width);
+    p.is_whole     = br_is_whole(args->qkv_E3D, p.width, 4);
+    p.is_whole_out = br_is_whole(args->out_ED, p.width, 2);
     return p;
 }
 

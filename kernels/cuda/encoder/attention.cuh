@@ -22,8 +22,9 @@ typedef struct br_attention_params {
     int32_t              n_heads;
     int32_t              width; /* of a head */
     int64_t              n_cols;
-    float                scale;    /* of a logit, in the powers' units */
-    bool                 is_whole; /* qkv may be read 16 bytes at a time */
+    float                scale;        /* of a logit, in the powers' units */
+    bool                 is_whole;     /* qkv may be read four columns at a time */
+    bool                 is_whole_out; /* out may be written two */
 } br_attention_params;
 
 /* Powers of e, or of 2 where operands are rounded anyway: the scale and the logarithms follow. */

@@ -65,12 +65,18 @@ static __device__ __forceinline__ float br_rounded(const float *, float x)
     return x;
 }
 
-/* May br_read4 read 16 bytes at a time? `width` columns from `mat`'s first one on, and from any
- * multiple of `width`. */
-static inline bool br_is_whole(br_mat mat, int64_t width)
+/* sum + a . b, four fused multiply-adds in order */
+static __device__ __forceinline__ float br_chain4(float4 a, float4 b, float sum)
 {
-    return width % 4 == 0 && mat.ld % 4 == 0 &&
-           reinterpret_cast<uintptr_t>(br_mat_at(mat)) % 16 == 0;
+    return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
+}
+
+/* May `n` (4: br_read4) columns be read at a time, from `mat`'s first one on and from any multiple
+ * of `width` behind it? */
+static inline bool br_is_whole(br_mat mat, int64_t width, int n)
+{
+    return width % n == 0 && mat.ld % n == 0 &&
+           reinterpret_cast<uintptr_t>(br_mat_at(mat)) % (sizeof(float) * (size_t)n) == 0;
 }
 
 #endif

@@ -53,62 +53,74 @@ template <> struct br_part<float> {
     }
 };
 
-/* logit[j] = query . key, of 16 rows each */
-template <int C>
-static __device__ __forceinline__ void br_granule_logits(float logit[8], const __nv_bfloat16 *query,
-                                                         const __nv_bfloat16 *key)
-{
-    constexpr int        stride = br_granule_stride<__nv_bfloat16, C>();
-    int                  lane   = br_lane();
-    const __nv_bfloat16 *a_at   = query + lane % 16 * stride + lane / 16 * 8;
-    const __nv_bfloat16 *b_at   = key + (lane % 8 + lane / 16 * 8) * stride + lane / 8 % 2 * 8;
+/* 16 queries, from shared memory: bf16 of up to 128 columns stay in registers. */
+template <typename T, int C> struct br_queries;
 
-#pragma unroll
-    for (int j = 0; j < 8; j++)
-        logit[j] = 0.0f;
-#pragma unroll
-    for (int c = 0; c < C; c++) {
-        uint32_t a[4], b[4];
+template <int C> struct br_queries<__nv_bfloat16, C> {
+    enum { N_KEPT = C <= 8 ? C : 1, STRIDE = br_granule_stride<__nv_bfloat16, C>() };
+    const __nv_bfloat16 *at; /* the lane's row */
+    uint32_t             kept[N_KEPT][4];
 
-        br_load_matrices(a, a_at + c * BR_GRANULE);
-        br_load_matrices(b, b_at + c * BR_GRANULE);
-        br_mma_bf16(logit, a, b);
-        br_mma_bf16(logit + 4, a, b + 2);
+    __device__ __forceinline__ void load(const __nv_bfloat16 *query)
+    {
+        at = query + br_lane() % 16 * STRIDE + br_lane() / 16 * 8;
+#pragma unroll
+        for (int c = 0; c < N_KEPT; c++)
+            br_load_matrices(kept[c], at + c * BR_GRANULE);
     }
-}
 
-template <int C>
-static __device__ __forceinline__ void br_granule_logits(float logit[8], const float *query,
-                                                         const float *key)
-{
-    constexpr int stride = br_granule_stride<float, C>();
-    int           lane   = br_lane();
-    const float  *q_at   = query + lane / 4 * stride;
-    const float  *k_at   = key + lane % 4 * stride;
+    /* logit[j] = query . key */
+    __device__ __forceinline__ void multiply(float logit[8], const __nv_bfloat16 *key) const
+    {
+        int                  lane = br_lane();
+        const __nv_bfloat16 *b_at = key + (lane % 8 + lane / 16 * 8) * STRIDE + lane / 8 % 2 * 8;
 
 #pragma unroll
-    for (int j = 0; j < 8; j++)
-        logit[j] = 0.0f;
+        for (int j = 0; j < 8; j++)
+            logit[j] = 0.0f;
+#pragma unroll
+        for (int c = 0; c < C; c++) {
+            uint32_t a[4], b[4];
+
+            if (c >= N_KEPT)
+                br_load_matrices(a, at + c * BR_GRANULE);
+            br_load_matrices(b, b_at + c * BR_GRANULE);
+            br_mma_bf16(logit, c < N_KEPT ? kept[c] : a, b);
+            br_mma_bf16(logit + 4, c < N_KEPT ? kept[c] : a, b + 2);
+        }
+    }
+};
+
+template <int C> struct br_queries<float, C> {
+    enum { STRIDE = br_granule_stride<float, C>() };
+    const float *at;
+
+    __device__ __forceinline__ void load(const float *query)
+    {
+        at = query + br_lane() / 4 * STRIDE;
+    }
+
+    __device__ __forceinline__ void multiply(float logit[8], const float *key) const
+    {
+        const float *k_at = key + br_lane() % 4 * STRIDE;
+
+#pragma unroll
+        for (int j = 0; j < 8; j++)
+            logit[j] = 0.0f;
 #pragma unroll 4
-    for (int d = 0; d < C * BR_GRANULE; d += 4) {
-        float4 q[2] = {br_get4(q_at + d), br_get4(q_at + 8 * stride + d)};
+        for (int d = 0; d < C * BR_GRANULE; d += 4) {
+            float4 q[2] = {br_get4(at + d), br_get4(at + 8 * STRIDE + d)};
 
 #pragma unroll
-        for (int j = 0; j < 4; j++) {
-            float4 k = br_get4(k_at + 4 * j * stride + d);
+            for (int j = 0; j < 4; j++) {
+                float4 k = br_get4(k_at + 4 * j * STRIDE + d);
 
-#pragma unroll
-            for (int r = 0; r < 2; r++) {
-                float *sum = &logit[4 * r + j];
-
-                *sum = fmaf(q[r].x, k.x, *sum);
-                *sum = fmaf(q[r].y, k.y, *sum);
-                *sum = fmaf(q[r].z, k.z, *sum);
-                *sum = fmaf(q[r].w, k.w, *sum);
+                logit[j]     = br_chain4(q[0], k, logit[j]);
+                logit[4 + j] = br_chain4(q[1], k, logit[4 + j]);
             }
         }
     }
-}
+};
 
 /* out[c] += weights x value, 16 keys; the weights are rounded to T */
 template <int C>

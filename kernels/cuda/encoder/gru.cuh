@@ -11,8 +11,7 @@
 #ifndef BR_KERNELS_CUDA_ENCODER_GRU_CUH
 #define BR_KERNELS_CUDA_ENCODER_GRU_CUH
 
-#include <cuda_bf16.h>
-
+#include "kernels/cuda/encoder/columns.cuh"
 #include "kernels/cuda/mma.cuh"
 #include "kernels/cuda/warp.cuh"
 
@@ -86,11 +85,6 @@ br_gru_multiply(float sum[3][4 * M], const br_gru_weight<__nv_bfloat16, IS_RESID
             }
         }
     }
-}
-
-static __device__ __forceinline__ float br_chain4(float4 a, float4 b, float sum)
-{
-    return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
 }
 
 template <int M, bool IS_RESIDENT>
