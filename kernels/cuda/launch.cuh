@@ -23,7 +23,13 @@ struct br_cuda_faults;
 
 /* Device memory of a lane that grows to the largest op of a run and stays: nothing is allocated
  * once each op has been seen. A slot holds its bytes until the lane's next op that asks for it. */
-typedef enum { BR_WORK_WEIGHT, BR_WORK_OPERAND, BR_WORK_SUM, BR_WORK_TOPK, BR_N_WORKS } br_cuda_work;
+typedef enum {
+    BR_WORK_WEIGHT,
+    BR_WORK_OPERAND,
+    BR_WORK_SUM,
+    BR_WORK_TOPK,
+    BR_N_WORKS
+} br_cuda_work;
 
 typedef struct br_cuda_lane {
     cudaStream_t              stream;

@@ -192,7 +192,7 @@ br_status br_cuda_score_topk(br_dev *dev, br_score_topk_args *args)
 
     describe(args, &c);
     is_split = args->logsumexp_B.buf != NULL && c.items.below_ND != NULL;
-    n_most  = rows_that_fit(&c, is_split);
+    n_most   = rows_that_fit(&c, is_split);
     if (args->query_BD.n_rows < n_most)
         n_most = (int32_t)args->query_BD.n_rows;
     carve_chunk(&memory, n_most, is_split, &c);

@@ -46,9 +46,9 @@ typedef struct br_cuda_items {
     float              *bias_N;      /* by position, to whole panels: -inf */
     uint64_t           *require_N;   /* by position, to whole panels; NULL: no segments */
     br_topk_panel      *panel_P;
-    unsigned long long *size_2;   /* bits of norm_most and bias_size on their way */
-    __half             *code_ND;  /* by position, to whole panels */
-    __half             *below_ND; /* what the codes lose, coded; NULL unless a log-sum-exp is wanted */
+    unsigned long long *size_2;  /* bits of norm_most and bias_size on their way */
+    __half             *code_ND; /* by position, to whole panels */
+    __half *below_ND; /* what the codes lose, coded; NULL unless a log-sum-exp is wanted */
 } br_cuda_items;
 
 /* ---- one chunk of customers ------------------------------------------------------------------ */
