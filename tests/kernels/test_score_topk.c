@@ -51,7 +51,7 @@ static void check_kinds(int64_t N, int64_t D, int32_t k, int way)
 static void test_all_shapes(void **state)
 {
     (void)state;
-    for (int i = 0; i < 7 * 3 * 5; i++)
+    for (int i = 0; i < 7 * 3 * 5; i += op_is_emulated() ? 4 : 1)
         for (int more = 0; more <= is_full; more++) /* --full: with bias and without */
             check_kinds(sizes[i / 5 % 3], dims[i / 15], ks[i % 5], i + i / 15 + more);
 }
@@ -59,10 +59,28 @@ static void test_all_shapes(void **state)
 static void test_large_catalogue(void **state)
 {
     (void)state;
-    for (int d = 0; d < 7; d++)
+    for (int d = 0; d < 7; d += op_is_emulated() ? 3 : 1)
         for (int i = 0; i < 10; i++) /* each k, with and without bias */
             if (is_full || i == d % 5)
                 check_kinds(100000, dims[d], ks[i % 5], d + i / 5);
+}
+
+/* The problem's lists again, in other batches on other lanes. */
+static void check_batches(problem *p, int64_t batch, int n_lanes)
+{
+    int32_t *item_BK  = NULL;
+    float   *score_BK = NULL;
+
+    assert_int_equal(br_alloc(p->B * p->k, 4, "i", (void **)&item_BK), BR_OK);
+    assert_int_equal(br_alloc(p->B * p->k, 4, "s", (void **)&score_BK), BR_OK);
+    memcpy(item_BK, p->item_BK, (size_t)(p->B * p->k) * 4);
+    memcpy(score_BK, p->score_BK, (size_t)(p->B * p->k) * 4);
+    memset(p->item_BK, 0, (size_t)(p->B * p->k) * 4);
+    assert_int_equal(run(p, op_tested(), n_lanes, batch, NULL), BR_OK);
+    assert_memory_equal(item_BK, p->item_BK, (size_t)(p->B * p->k) * 4);
+    assert_memory_equal(score_BK, p->score_BK, (size_t)(p->B * p->k) * 4);
+    br_free(&item_BK);
+    br_free(&score_BK);
 }
 
 static void test_batches_and_lanes(void **state)
@@ -70,31 +88,22 @@ static void test_batches_and_lanes(void **state)
     static const int64_t batch[]   = {1, 64, 4096};
     static const int     n_lanes[] = {1, 2, 7};
     problem              p         = {.kind      = RANDOM,
-                                      .B         = 1500,
-                                      .N         = 3000,
-                                      .D         = 50,
+                                      .B         = op_is_emulated() ? 100 : 1500,
+                                      .N         = op_is_emulated() ? 900 : 3000,
+                                      .D         = op_is_emulated() ? 10 : 50,
                                       .k         = 20,
                                       .has_bias  = true,
                                       .has_rules = true};
-    int32_t             *item_BK   = NULL;
-    float               *score_BK  = NULL;
 
     (void)state;
     make_problem(&p);
-    assert_int_equal(br_alloc(p.B * p.k, 4, "i", (void **)&item_BK), BR_OK);
-    assert_int_equal(br_alloc(p.B * p.k, 4, "s", (void **)&score_BK), BR_OK);
-    assert_int_equal(run(&p, op_tested(), 1, p.B, NULL), BR_OK);
-    memcpy(item_BK, p.item_BK, (size_t)(p.B * p.k) * 4);
-    memcpy(score_BK, p.score_BK, (size_t)(p.B * p.k) * 4);
-    for (int i = 0; i < 3; i++)
-        for (int j = 0; j < 3; j++) {
-            memset(p.item_BK, 0, (size_t)(p.B * p.k) * 4);
-            assert_int_equal(run(&p, op_tested(), n_lanes[j], batch[i], NULL), BR_OK);
-            assert_memory_equal(item_BK, p.item_BK, (size_t)(p.B * p.k) * 4);
-            assert_memory_equal(score_BK, p.score_BK, (size_t)(p.B * p.k) * 4);
-        }
-    br_free(&item_BK);
-    br_free(&score_BK);
+    check_made(&p, op_tested(), "batches");
+    if (op_is_emulated()) { /* tiles of 128, 64 and 32 customers */
+        check_batches(&p, 67, 2);
+        check_batches(&p, 40, 1);
+    }
+    for (int i = 0; i < 9 && !op_is_emulated(); i++)
+        check_batches(&p, batch[i / 3], n_lanes[i % 3]);
     free_problem(&p);
 }
 
@@ -104,12 +113,14 @@ static void test_slow_path(void **state)
     int64_t n_slow;
 
     (void)state;
+    fit_problem(&p);
     make_problem(&p);
     assert_int_equal(run(&p, op_tested(), 1, 3, &n_slow), BR_OK);
     assert_true(n_slow > 0); /* thousands of ties do not fit the buffer */
     free_problem(&p);
     p.kind = RANDOM;
     p.D    = 32;
+    fit_problem(&p);
     make_problem(&p);
     assert_int_equal(run(&p, op_tested(), 1, 3, &n_slow), BR_OK);
     assert_int_equal(n_slow, 0);
@@ -123,6 +134,7 @@ static void test_barred_items(void **state)
     int64_t n_slow;
 
     (void)state;
+    fit_problem(&p);
     make_problem(&p);
     for (int64_t i = 0; i < p.N; i += 7)
         p.bias_N[i] = i % 2 ? -1e30f : -FLT_MAX;
@@ -141,11 +153,11 @@ static void test_few_eligible(void **state)
     for (int i = 0; i < 4; i++) {
         problem p = {.kind = ASCENDING, .B = 7, .N = 9000, .D = 20, .k = few[i], .has_rules = true};
 
+        fit_problem(&p);
         make_problem(&p);
         for (int64_t item = 0; item < p.N; item++)
             p.require_N[item] = item % 50 == 3 ? 0 : 8;
-        assert_int_equal(run(&p, op_tested(), 1, p.B, NULL), BR_OK);
-        check_lists(&p, "cpu");
+        check_made(&p, op_tested(), "cpu");
         free_problem(&p);
     }
 }
@@ -157,21 +169,27 @@ static void test_zero_customers(void **state)
     for (int bias = 0; bias < 2; bias++) {
         problem p = {.kind = RANDOM, .B = 8, .N = 30000, .D = 16, .k = 25, .has_bias = bias};
 
+        fit_problem(&p);
         make_problem(&p);
         memset(p.query_BD, 0, (size_t)(p.B / 2 * p.D) * sizeof(float));
-        assert_int_equal(run(&p, op_tested(), 2, 3, NULL), BR_OK);
-        check_lists(&p, "cpu");
+        check_made(&p, op_tested(), "cpu");
         free_problem(&p);
     }
+}
+
+/* cuda has one kind of screen. */
+static int last_screen(void)
+{
+    return op_tested() == BR_BACKEND_CUDA ? BR_SCREEN_AUTO : BR_SCREEN_INT8;
 }
 
 /* What was foretold is wrong for all: the second pass must mend it, on every kind of screen. */
 static void test_second_pass(void **state)
 {
     (void)state;
-    for (int screen = BR_SCREEN_AUTO; screen <= BR_SCREEN_INT8; screen++) {
+    for (int screen = BR_SCREEN_AUTO; screen <= last_screen(); screen++) {
         problem p = {.kind     = RANDOM,
-                     .B        = 40,
+                     .B        = op_is_emulated() ? 9 : 40,
                      .N        = 20000,
                      .D        = 24,
                      .k        = 10,
@@ -191,17 +209,17 @@ static void test_second_pass(void **state)
 static void test_opposite_items(void **state)
 {
     (void)state;
-    for (int screen = BR_SCREEN_AUTO; screen <= BR_SCREEN_INT8; screen++) {
+    for (int screen = BR_SCREEN_AUTO; screen <= last_screen(); screen++) {
         problem p = {
             .kind = RANDOM, .B = 3, .N = 70, .D = 2, .k = 70, .screen = (br_screen_kind)screen};
 
+        fit_problem(&p);
         make_problem(&p);
         for (int64_t i = 0; i < p.B * p.D; i++)
             p.query_BD[i] = 1.0f;
         for (int64_t i = 0; i < p.N * p.D; i++)
             p.item_ND[i] = -1.0f - 0.001f * (float)(i / p.D % 7);
-        assert_int_equal(run(&p, op_tested(), 1, p.B, NULL), BR_OK);
-        check_lists(&p, "opposite");
+        check_made(&p, op_tested(), "opposite");
         free_problem(&p);
     }
 }
@@ -239,25 +257,25 @@ static void test_selective_segments(void **state)
                      .has_rules = true,
                      .screen    = (br_screen_kind)(i % 4)};
 
-        if (op_is_emulated() && i % 4 != 0) /* it has one screen */
+        if (i % 4 > last_screen())
             continue;
         fit_problem(&p);
         make_problem(&p);
         set_segments(&p, i >= 6);
-        assert_int_equal(run(&p, op_tested(), 1, p.B, NULL), BR_OK);
-        check_lists(&p, "segments");
+        check_made(&p, op_tested(), "segments");
         free_problem(&p);
     }
 }
 
 static void test_overflow(void **state)
 {
-    static const br_backend backends[] = {BR_BACKEND_REF, BR_BACKEND_CPU};
+    const br_backend backends[] = {BR_BACKEND_REF, op_tested()};
 
     (void)state;
     for (int i = 0; i < 2; i++) {
         problem p = {.kind = RANDOM, .B = 9, .N = 2000, .D = 8, .k = 5};
 
+        fit_problem(&p);
         make_problem(&p);
         for (int d = 0; d < 8; d++) {
             p.query_BD[4 * 8 + d]   = 1e25f;

@@ -21,6 +21,7 @@
 #include "tests/kernels/op_case.h"
 
 #define EMULATED_PRODUCTS ((int64_t)1 << 22)
+#define ALL_ORDERS        ((int64_t)1 << 17)
 
 static const char *const kind_name[] = {"random",    "tied",     "duplicate", "ascending", "zero",
                                         "huge-norm", "denormal", "skewed",    "outlier"};
@@ -241,6 +242,9 @@ br_status run(problem *p, br_backend backend, int n_lanes, int64_t batch, int64_
     br_mat    item_ND, bias_N = {0}, require_N = {0};
     br_dev   *dev = NULL;
 
+#ifdef __SANITIZE_THREAD__ /* lanes run by OpenMP, whose own order it does not see */
+    n_lanes = 1;
+#endif
     assert_int_equal(br_dev_open(backend, 0, &dev), BR_OK);
     for (int i = 0; i < n_lanes; i++)
         assert_int_equal(
@@ -341,10 +345,13 @@ void mislead_sample(problem *p)
 
 void check_made(problem *p, br_backend backend, const char *name)
 {
-    int n_orders = backend == BR_BACKEND_CUDA && op_is_emulated() ? 3 : 1;
+    static int turn;
+    bool       is_emulated = backend == BR_BACKEND_CUDA && op_is_emulated();
+    int        n_orders    = is_emulated && p->B * p->N * p->D <= ALL_ORDERS ? 3 : 1;
 
-    for (int order = 0; order < n_orders; order++) {
-        op_set_thread_order(order);
+    for (int i = 0; i < n_orders; i++) {
+        if (is_emulated)
+            op_set_thread_order(turn++ % 3);
         memset(p->item_BK, 0, (size_t)(p->B * p->k) * 4);
         assert_int_equal(run(p, backend, 1, p->B, NULL), BR_OK);
         check_lists(p, name);

@@ -70,7 +70,8 @@ void fit_problem(problem *p);
  * a threshold that only some of the k best reach, so every customer needs a second pass. */
 void mislead_sample(problem *p);
 
-/* run with one lane and check; an emulated device does so with its threads in three orders */
+/* run with one lane and check; an emulated device does so with its threads in three orders, or in
+ * one of them where the problem is large: each in turn */
 void check_made(problem *p, br_backend backend, const char *name);
 
 /* fit, make, check, free */

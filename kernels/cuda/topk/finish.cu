@@ -47,10 +47,10 @@ static __device__ void keep_likely(const br_topk_chunk &c, finishing *f, br_rank
     f->n_kept = *n_kept;
 }
 
-/* Eight lanes per score; keys for item rows, and none behind them. */
+/* Eight lanes per score; keys for item rows. */
 static __device__ void score_kept(const br_topk_chunk &c, const finishing &f)
 {
-    int32_t groups = BR_TOPK_THREADS / BR_CHAINS, n = br_power_of_two(f.n_kept);
+    int32_t groups = BR_TOPK_THREADS / BR_CHAINS;
 
     for (int32_t first = 0; first < f.n_kept; first += groups) {
         int32_t i    = first + (int32_t)threadIdx.x / BR_CHAINS;
@@ -64,6 +64,16 @@ static __device__ void score_kept(const br_topk_chunk &c, const finishing &f)
         if (any && threadIdx.x % BR_CHAINS == 0)
             f.key_P[i] = br_list_key(
                 br_canonical_round(dot, c.bias_N.at == NULL ? 0.0f : *c.bias_N.row(item)), item);
+    }
+}
+
+static __device__ void sort_kept(const finishing &f)
+{
+    int32_t n = br_power_of_two(f.n_kept);
+
+    if (f.n_kept <= BR_FEW_KEYS) {
+        br_block_sort_few(f.key_P, f.n_kept);
+        return;
     }
     for (int32_t i = f.n_kept + (int32_t)threadIdx.x; i < n; i += BR_TOPK_THREADS)
         f.key_P[i] = BR_NO_KEY;
@@ -122,6 +132,7 @@ static __global__ void __launch_bounds__(BR_TOPK_THREADS)
     }
     keep_likely(c, &f, &work, &n_kept);
     score_kept(c, f);
+    sort_kept(f);
     write_list(c, f);
     if (threadIdx.x != 0)
         return;

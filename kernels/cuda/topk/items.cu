@@ -2,7 +2,7 @@
  *
  * A catalogue made ready for the tensor-core screen: scattered (order.h), coded in fp16 panel by
  * panel, measured. Called once per run; takes half as much memory again as the vectors (as much,
- * where a FINE log-sum-exp is wanted), and 8 bytes an item, 16 with segments. */
+ * where a log-sum-exp is wanted), and 8 bytes an item, 16 with segments. */
 #include "kernels/cuda/topk/bounds.cuh"
 #include "kernels/cuda/topk/code.cuh"
 #include "kernels/cuda/topk/order.h"
@@ -120,7 +120,7 @@ static br_status allocate(const br_items *items, br_cuda_items *to)
     TAKE(code, code_ND);
     if (items->require_N.buf != NULL)
         TAKE((size_t)n_places * sizeof(uint64_t), require_N);
-    if (items->logsumexp == BR_LSE_FINE)
+    if (items->logsumexp != BR_LSE_NONE)
         TAKE(code, below_ND);
 #undef TAKE
 done:

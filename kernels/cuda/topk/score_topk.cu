@@ -35,7 +35,7 @@ static void *carve(carving *from, size_t bytes)
     return from->base == NULL ? NULL : from->base + at;
 }
 
-static void carve_chunk(carving *from, int32_t n_rows, bool is_fine, br_topk_chunk *c)
+static void carve_chunk(carving *from, int32_t n_rows, bool is_split, br_topk_chunk *c)
 {
     size_t n    = (size_t)n_rows;
     size_t code = n * (size_t)c->items.width * sizeof(__half);
@@ -47,16 +47,16 @@ static void carve_chunk(carving *from, int32_t n_rows, bool is_fine, br_topk_chu
     c->code_RD      = static_cast<__half *>(carve(from, code));
     c->candidate_RC = static_cast<br_topk_candidate *>(
         carve(from, n * (size_t)c->capacity * sizeof *c->candidate_RC));
-    c->below_RD = is_fine ? static_cast<__half *>(carve(from, code)) : NULL;
+    c->below_RD = is_split ? static_cast<__half *>(carve(from, code)) : NULL;
     c->part_RQ  = static_cast<double *>(carve(from, n * (size_t)c->n_runs * sizeof(double)));
 }
 
-static int32_t rows_that_fit(const br_topk_chunk *c, bool is_fine)
+static int32_t rows_that_fit(const br_topk_chunk *c, bool is_split)
 {
     br_topk_chunk one  = *c;
     carving       size = {};
 
-    carve_chunk(&size, 1024, is_fine, &one);
+    carve_chunk(&size, 1024, is_split, &one);
     int64_t rows = (int64_t)(BR_TOPK_BYTES / (size.bytes / 1024 + 1)) / 128 * 128;
 
     return (int32_t)(rows < 128 ? 128 : rows < MOST_ROWS ? rows : MOST_ROWS);
@@ -185,20 +185,20 @@ br_status br_cuda_score_topk(br_dev *dev, br_score_topk_args *args)
 {
     br_status     st = BR_OK;
     br_topk_chunk c  = {};
-    bool          is_fine;
+    bool          is_split;
     int32_t       n_most;
     carving       memory = {};
     void         *base   = NULL;
 
     describe(args, &c);
-    is_fine = args->logsumexp_B.buf != NULL && c.items.below_ND != NULL;
-    n_most  = rows_that_fit(&c, is_fine);
+    is_split = args->logsumexp_B.buf != NULL && c.items.below_ND != NULL;
+    n_most   = rows_that_fit(&c, is_split);
     if (args->query_BD.n_rows < n_most)
         n_most = (int32_t)args->query_BD.n_rows;
-    carve_chunk(&memory, n_most, is_fine, &c);
+    carve_chunk(&memory, n_most, is_split, &c);
     BR_TRY(st, br_cuda_workspace(dev, BR_WORK_TOPK, memory.bytes, &base));
     memory = {static_cast<unsigned char *>(base), 0};
-    carve_chunk(&memory, n_most, is_fine, &c);
+    carve_chunk(&memory, n_most, is_split, &c);
     for (int64_t first = 0; first < args->query_BD.n_rows; first += n_most) {
         int64_t left = args->query_BD.n_rows - first;
 

@@ -37,39 +37,60 @@ static __device__ inline int32_t br_key_item(unsigned long long key)
     return (int32_t)(uint32_t)key;
 }
 
+#define BR_DIGITS 256
+#define BR_PASSES 4
+
 typedef struct br_rank_work {
-    int32_t part[2][BR_TOPK_WARPS];
+    int32_t count[BR_PASSES][BR_DIGITS];
 } br_rank_work;
 
-/* How many of the block's n values reach `least`; all threads get it. `turn` alternates. */
-static __device__ inline int32_t br_block_count(const float *value_C, int32_t n, uint32_t least,
-                                                int32_t *part)
+/* The digit that holds the rank-th largest value; *rank becomes its rank among those. Every warp
+ * finds it for itself: a lane owns eight digits, the largest first. */
+static __device__ inline uint32_t br_find_digit(const int32_t *count, int32_t *rank)
 {
-    int32_t count = 0, sum = 0;
+    const int32_t *at  = count + BR_DIGITS - 1 - 8 * br_lane();
+    int32_t        own = 0, left, digit = -1;
+    int32_t        up_to = 0; /* this lane's and those before */
+    int            lane;
 
-    for (int32_t i = (int32_t)threadIdx.x; i < n; i += BR_TOPK_THREADS)
-        count += br_ordered_bits(value_C[i]) >= least;
-    count = __reduce_add_sync(BR_FULL_WARP, count);
-    if (br_lane() == 0)
-        part[threadIdx.x / BR_WARP] = count;
-    __syncthreads();
-    for (int w = 0; w < BR_TOPK_WARPS; w++)
-        sum += part[w];
-    return sum;
+    for (int j = 0; j < 8; j++)
+        own += at[-j];
+    up_to = own;
+    for (int by = 1; by < BR_WARP; by *= 2) {
+        int32_t other = __shfl_up_sync(BR_FULL_WARP, up_to, by);
+
+        up_to += br_lane() >= by ? other : 0;
+    }
+    lane = __ffs((int)__ballot_sync(BR_FULL_WARP, up_to >= *rank)) - 1;
+    left = *rank - (up_to - own);
+    for (int j = 0; j < 8 && digit < 0; j++) {
+        digit = left <= at[-j] ? (int32_t)(at - count) - j : -1;
+        left -= digit < 0 ? at[-j] : 0;
+    }
+    *rank = __shfl_sync(BR_FULL_WARP, left, lane);
+    return (uint32_t)__shfl_sync(BR_FULL_WARP, digit, lane);
 }
 
-/* The rank-th largest of n >= rank >= 1 values in shared memory, bit by bit. The values are there
- * for all threads (a barrier before), and so is the work (another before its next use). */
+/* The rank-th largest of n >= rank >= 1 values in shared memory, digit by digit. The values are
+ * there for all threads (a barrier before); another comes before the work is used again. */
 static __device__ inline float br_block_rank(const float *value_C, int32_t n, int32_t rank,
                                              br_rank_work *work)
 {
-    uint32_t found = 0;
+    uint32_t found = 0, known = 0; /* bits, and which of them */
 
-    for (int bit = 31; bit >= 0; bit--) {
-        uint32_t trial = found | 1u << bit;
+    for (int i = (int)threadIdx.x; i < BR_PASSES * BR_DIGITS; i += BR_TOPK_THREADS)
+        work->count[i / BR_DIGITS][i % BR_DIGITS] = 0;
+    __syncthreads();
+    for (int pass = 0, shift = 24; pass < BR_PASSES; pass++, shift -= 8) {
+        for (int32_t i = (int32_t)threadIdx.x; i < n; i += BR_TOPK_THREADS) {
+            uint32_t bits = br_ordered_bits(value_C[i]);
 
-        if (br_block_count(value_C, n, trial, work->part[bit % 2]) >= rank)
-            found = trial;
+            if ((bits & known) == found)
+                atomicAdd(&work->count[pass][bits >> shift & (BR_DIGITS - 1)], 1);
+        }
+        __syncthreads();
+        found |= br_find_digit(work->count[pass], &rank) << shift;
+        known |= (uint32_t)(BR_DIGITS - 1) << shift;
     }
     return br_ordered_value(found);
 }
@@ -84,7 +105,8 @@ static __host__ __device__ inline int32_t br_power_of_two(int32_t n)
     return power;
 }
 
-/* Sorts n keys in shared memory, n a power of two, ascending. A barrier before and after. */
+/* Sorts n keys in shared memory, n a power of two, ascending: a bitonic network. A barrier before
+ * and after. */
 static __device__ inline void br_block_sort(unsigned long long *key_P, int32_t n)
 {
     __syncthreads();
@@ -100,6 +122,40 @@ static __device__ inline void br_block_sort(unsigned long long *key_P, int32_t n
             }
             __syncthreads();
         }
+}
+
+/* How many of n keys in shared memory come before `key`. */
+static __device__ inline int32_t br_place(const unsigned long long *key_P, int32_t n,
+                                          unsigned long long key)
+{
+    int32_t place = 0;
+
+    for (int32_t i = 0; i < n; i++)
+        place += key_P[i] < key;
+    return place;
+}
+
+/* The same for a few keys, all different, each put where it belongs: no barrier but two. */
+#define BR_FEW_KEYS (4 * BR_TOPK_THREADS)
+static __device__ inline void br_block_sort_few(unsigned long long *key_P, int32_t n)
+{
+    unsigned long long key[BR_FEW_KEYS / BR_TOPK_THREADS];
+    int32_t            place[BR_FEW_KEYS / BR_TOPK_THREADS];
+
+    __syncthreads();
+#pragma unroll
+    for (int j = 0; j < BR_FEW_KEYS / BR_TOPK_THREADS; j++) {
+        int32_t i = j * BR_TOPK_THREADS + (int32_t)threadIdx.x;
+
+        key[j]   = i < n ? key_P[i] : BR_NO_KEY;
+        place[j] = i < n ? br_place(key_P, n, key[j]) : n;
+    }
+    __syncthreads();
+#pragma unroll
+    for (int j = 0; j < BR_FEW_KEYS / BR_TOPK_THREADS; j++)
+        if (place[j] < n)
+            key_P[place[j]] = key[j];
+    __syncthreads();
 }
 
 #endif

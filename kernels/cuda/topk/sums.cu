@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The sums behind the log-sum-exp: e^((score - best) / T) over the items that a customer's segments
- * allow, from products on tensor cores; never-lists are taken off later (logsumexp.cu). FINE
- * products have three parts, which leaves float32 sums of 22-bit numbers; COARSE ones have one.
+ * allow, from products on tensor cores; never-lists are taken off later (logsumexp.cu). The
+ * products are split (tile.cuh), which leaves float32 sums of 22-bit numbers: enough for FINE, and
+ * COARSE gets the same, since fp16 alone would be off by 2e-3 where one item holds the sum.
  *
  * A run of 128 panels has a sum of its own, by one block in a fixed order: 16 terms of a panel in
  * float32, panels in float64, the lanes of a row, its warps. Which rows stand beside it changes

@@ -6,7 +6,7 @@
  *
  * Rows in shared memory are 16 bytes longer than their codes, so that eight of them lie in
  * different banks: no conflicts. A warp owns 32 rows by 8 * BLOCKS columns: two fragments of A,
- * BLOCKS of B. A FINE product has three parts, one after the other in the same sums:
+ * BLOCKS of B. A split product has three parts, one after the other in the same sums:
  * code x code + code x below + below x code. */
 #ifndef BR_KERNELS_CUDA_TOPK_TILE_CUH
 #define BR_KERNELS_CUDA_TOPK_TILE_CUH
@@ -54,14 +54,14 @@ typedef struct br_stream {
 } br_stream;
 
 /* Shared bytes: customers, then stages. */
-static __host__ __device__ inline size_t br_customer_halfs(int64_t width, bool is_fine)
+static __host__ __device__ inline size_t br_customer_halfs(int64_t width, bool is_split)
 {
-    return (size_t)(width * (is_fine ? 2 : 1) + BR_COPY_HALFS);
+    return (size_t)(width * (is_split ? 2 : 1) + BR_COPY_HALFS);
 }
 
-static inline size_t br_tile_bytes(int rows, int64_t width, bool is_fine)
+static inline size_t br_tile_bytes(int rows, int64_t width, bool is_split)
 {
-    return (size_t)rows * br_customer_halfs(width, is_fine) * sizeof(__half) +
+    return (size_t)rows * br_customer_halfs(width, is_split) * sizeof(__half) +
            BR_STAGES * sizeof(br_stage);
 }
 

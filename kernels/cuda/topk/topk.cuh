@@ -46,9 +46,9 @@ typedef struct br_cuda_items {
     float              *bias_N;      /* by position, to whole panels: -inf */
     uint64_t           *require_N;   /* by position, to whole panels; NULL: no segments */
     br_topk_panel      *panel_P;
-    unsigned long long *size_2;   /* bits of norm_most and bias_size on their way */
-    __half             *code_ND;  /* by position, to whole panels */
-    __half             *below_ND; /* what the codes lose, coded; NULL unless a sum is FINE */
+    unsigned long long *size_2;  /* bits of norm_most and bias_size on their way */
+    __half             *code_ND; /* by position, to whole panels */
+    __half *below_ND; /* what the codes lose, coded; NULL unless a log-sum-exp is wanted */
 } br_cuda_items;
 
 /* ---- one chunk of customers ------------------------------------------------------------------ */
@@ -95,7 +95,7 @@ typedef struct br_topk_chunk {
     br_topk_row         *row_R;
     br_topk_candidate   *candidate_RC;
     __half              *code_RD;
-    __half              *below_RD; /* NULL unless the sum is FINE */
+    __half              *below_RD; /* NULL: no log-sum-exp */
     double              *part_RQ;  /* sums over runs of panels; NULL: no log-sum-exp */
     int32_t              n_runs;
     int32_t             *second_R;
