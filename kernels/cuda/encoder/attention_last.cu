@@ -139,7 +139,8 @@ static __device__ void put_mean(const float mean[N], float sum, const last_param
 
 /* Grid: (sequences x heads of the tile, a warp each; N * 32 columns of the mean each). A warp finds
  * its logits from all columns; a lane owns N columns of the mean. */
-template <int N> static __global__ void __launch_bounds__(BR_ROW_THREADS) last_kernel(last_params p)
+template <int N>
+static __global__ void __launch_bounds__(BR_ROW_THREADS, 6) last_kernel(last_params p)
 {
     int64_t at   = br_row();
     int     head = (int)(at % p.n_heads);
