@@ -14,9 +14,10 @@
 #include "kernels/cuda/mma.cuh"
 #include "kernels/cuda/topk/topk.cuh"
 
-#define BR_STAGES     3
-#define BR_COPY_HALFS 8 /* of an asynchronous copy: 16 bytes */
-#define BR_STRIDE     (BR_SLICE + BR_COPY_HALFS)
+#define BR_STAGES       3
+#define BR_COPY_HALFS   8 /* of an asynchronous copy: 16 bytes */
+#define BR_STRIDE       (BR_SLICE + BR_COPY_HALFS)
+#define BR_SHARED_ALIGN 1024 /* lost between static and dynamic shared memory, at most */
 
 typedef struct br_stage {
     __half code[BR_PANEL][BR_STRIDE];
