@@ -71,7 +71,8 @@ void fit_problem(problem *p);
 void mislead_sample(problem *p);
 
 /* run with one lane and check; an emulated device does so with its threads in three orders, or in
- * one of them where the problem is large: each in turn */
+ * one of them where the problem is large: each in turn, and its sums as bad as bounds allow for in
+ * every other one */
 void check_made(problem *p, br_backend backend, const char *name);
 
 /* fit, make, check, free */
