@@ -29,6 +29,10 @@ extern "C" {
 typedef enum { EMULATOR_ASCENDING, EMULATOR_DESCENDING, EMULATOR_RANDOM } emulator_order;
 void emulator_set_order(emulator_order order, uint64_t seed);
 
+/* Sums of floats on tensor cores: exact and rounded once, or as bad as bounds must allow for. */
+void emulator_cut_sums(int is_on);
+int  emulator_cuts_sums(void);
+
 typedef struct emulator_launch {
     const char *kernel;
     unsigned    grid[3];

@@ -180,3 +180,17 @@ void *emulator_copy_take(int n_groups, const void **from)
     *from = q->copies[i].from;
     return q->copies[i].to;
 }
+
+/* ---- tensor cores ---------------------------------------------------------------------------- */
+
+static int is_cutting;
+
+void emulator_cut_sums(int is_on)
+{
+    is_cutting = is_on;
+}
+
+int emulator_cuts_sums(void)
+{
+    return is_cutting;
+}

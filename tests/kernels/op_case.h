@@ -69,6 +69,8 @@ bool op_is_emulated(void);
 
 /* The order in which an emulated device runs its threads (an emulator_order); else nothing. */
 void op_set_thread_order(int order);
+/* Whether an emulated device's tensor cores add as badly as bounds must allow for; else nothing. */
+void op_cut_sums(bool is_on);
 
 /* What an op, or the sync after it, says: backends that only enqueue find wrong indices late. */
 br_status op_finish(br_dev *dev, br_status st);

@@ -18,11 +18,18 @@
 
 /* Only where a test is linked with an emulated device. */
 extern __attribute__((weak)) void emulator_set_order(emulator_order order, uint64_t seed);
+extern __attribute__((weak)) void emulator_cut_sums(int is_on);
 
 void op_set_thread_order(int order)
 {
     if (emulator_set_order != NULL)
         emulator_set_order((emulator_order)order, op_seed());
+}
+
+void op_cut_sums(bool is_on)
+{
+    if (emulator_cut_sums != NULL)
+        emulator_cut_sums(is_on);
 }
 
 bool op_is_emulated(void)

@@ -13,11 +13,11 @@
 #define BR_STEP            0x1p-20f         /* 16 units: several roundings of a float32 */
 #define BR_NONE_PASSES     3.4e38f          /* as a threshold */
 
-/* Sums on tensor cores, of |x| |z|: every product and every sum cut below 23 bits of the largest
- * number that took part, in any order; a fifth more for the norm of the codes. */
+/* Sums on tensor cores, of |x| |z|: two cuts for each product, each below 2^-22 of the largest
+ * number that took part, in any order. */
 static inline double br_bound_of_sums(int64_t width)
 {
-    return 1.2 * (double)(width + 16) * 0x1p-22;
+    return 2.0 * (double)(width + 16) * 0x1p-22;
 }
 
 /* A bound with 2 % to spare, as float32: one for the proof, one for what is done with it. */

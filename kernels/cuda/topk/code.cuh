@@ -32,7 +32,7 @@ typedef struct br_measured {
     double norm;
 } br_measured;
 
-/* All lanes get the result; NaN and infinity show in the norm. */
+/* All lanes get the result; the norm is infinite where a value is not finite. */
 static __device__ inline br_measured br_measure(const float *x_D, int64_t dim)
 {
     br_measured m = {0.0f, 0.0};
@@ -43,6 +43,7 @@ static __device__ inline br_measured br_measure(const float *x_D, int64_t dim)
     }
     m.element = br_warp_max(m.element);
     m.norm    = sqrt(br_warp_sum(m.norm));
+    m.norm    = isfinite(m.norm) ? m.norm : INFINITY;
     return m;
 }
 

@@ -8,12 +8,20 @@
 #include "kernels/cuda/topk/bounds.cuh"
 #include "kernels/cuda/topk/select.cuh"
 
+#define FEW 1024 /* keys that find their places by counting; more are sorted */
+
+typedef struct kept_keys {
+    int32_t            n;
+    unsigned long long last; /* the list's, if it is full */
+} kept_keys;
+
 typedef struct finishing {
     int32_t             row; /* of the chunk */
     br_topk_row         own;
     br_topk_candidate  *found_C;
     float              *lower_C; /* shared */
     unsigned long long *key_P;   /* shared: item rows at first */
+    kept_keys          *kept;    /* shared */
     int32_t             n_kept;
 } finishing;
 
@@ -25,15 +33,14 @@ static __device__ float slack_of(const br_topk_chunk &c, const finishing &f, br_
 }
 
 /* The rows of candidates whose upper bound reaches the k-th best lower bound, into key_P. */
-static __device__ void keep_likely(const br_topk_chunk &c, finishing *f, br_rank_work *work,
-                                   int32_t *n_kept)
+static __device__ void keep_likely(const br_topk_chunk &c, finishing *f, br_rank_work *work)
 {
     float least = -INFINITY;
 
     for (int32_t i = (int32_t)threadIdx.x; i < f->own.n; i += BR_TOPK_THREADS)
         f->lower_C[i] = f->found_C[i].approx - slack_of(c, *f, f->found_C[i]);
     if (threadIdx.x == 0)
-        *n_kept = 0;
+        f->kept->n = 0;
     __syncthreads();
     if (f->own.n > c.k)
         least = br_block_rank(f->lower_C, f->own.n, c.k, work);
@@ -41,10 +48,10 @@ static __device__ void keep_likely(const br_topk_chunk &c, finishing *f, br_rank
         br_topk_candidate found = f->found_C[i];
 
         if (found.approx + slack_of(c, *f, found) >= least)
-            f->key_P[atomicAdd(n_kept, 1)] = (unsigned long long)c.items.row_N[found.position];
+            f->key_P[atomicAdd(&f->kept->n, 1)] = (unsigned long long)c.items.row_N[found.position];
     }
     __syncthreads();
-    f->n_kept = *n_kept;
+    f->n_kept = f->kept->n;
 }
 
 /* Eight lanes per score; keys for item rows. */
@@ -67,27 +74,38 @@ static __device__ void score_kept(const br_topk_chunk &c, const finishing &f)
     }
 }
 
-static __device__ void sort_kept(const finishing &f)
+/* A place of the list; the last one also for is_certain. */
+static __device__ void put(const br_topk_chunk &c, const finishing &f, int32_t place,
+                           unsigned long long key)
 {
-    int32_t n = br_power_of_two(f.n_kept);
-
-    if (f.n_kept <= BR_FEW_KEYS) {
-        br_block_sort_few(f.key_P, f.n_kept);
+    if (place >= c.k)
         return;
-    }
-    for (int32_t i = f.n_kept + (int32_t)threadIdx.x; i < n; i += BR_TOPK_THREADS)
-        f.key_P[i] = BR_NO_KEY;
-    br_block_sort(f.key_P, n);
+    c.item_BK.row(f.row)[place]  = br_key_item(key);
+    c.score_BK.row(f.row)[place] = br_key_score(key);
+    if (place == c.k - 1)
+        f.kept->last = key;
 }
 
 static __device__ void write_list(const br_topk_chunk &c, const finishing &f)
 {
-    for (int32_t j = (int32_t)threadIdx.x; j < c.k; j += BR_TOPK_THREADS) {
-        bool any = j < f.n_kept;
+    int32_t first = (int32_t)threadIdx.x, n = br_power_of_two(f.n_kept);
 
-        c.item_BK.row(f.row)[j]  = any ? br_key_item(f.key_P[j]) : -1;
-        c.score_BK.row(f.row)[j] = any ? br_key_score(f.key_P[j]) : NAN;
+    __syncthreads();
+    if (f.n_kept <= FEW) { /* each key finds its place */
+        for (int32_t i = first; i < f.n_kept; i += BR_TOPK_THREADS)
+            put(c, f, br_place(f.key_P, f.n_kept, f.key_P[i]), f.key_P[i]);
+    } else {
+        for (int32_t i = f.n_kept + first; i < n; i += BR_TOPK_THREADS)
+            f.key_P[i] = BR_NO_KEY;
+        br_block_sort(f.key_P, n);
+        for (int32_t i = first; i < f.n_kept; i += BR_TOPK_THREADS)
+            put(c, f, i, f.key_P[i]);
     }
+    for (int32_t j = f.n_kept + first; j < c.k; j += BR_TOPK_THREADS) {
+        c.item_BK.row(f.row)[j]  = -1;
+        c.score_BK.row(f.row)[j] = NAN;
+    }
+    __syncthreads();
 }
 
 static __device__ void list_slow(const br_topk_chunk &c, int32_t row)
@@ -100,12 +118,12 @@ static __device__ void list_slow(const br_topk_chunk &c, int32_t row)
 static __device__ bool is_certain(const br_topk_chunk &c, const finishing &f)
 {
     return f.own.threshold == -INFINITY ||
-           (f.n_kept >= c.k && br_key_score(f.key_P[c.k - 1]) >= f.own.threshold);
+           (f.n_kept >= c.k && br_key_score(f.kept->last) >= f.own.threshold);
 }
 
 static __device__ void ask_for_second(const br_topk_chunk &c, const finishing &f)
 {
-    c.row_R[f.row].threshold = f.n_kept >= c.k ? br_key_score(f.key_P[c.k - 1]) : -INFINITY;
+    c.row_R[f.row].threshold = f.n_kept >= c.k ? br_key_score(f.kept->last) : -INFINITY;
     c.row_R[f.row].n         = 0;
     c.second_R[atomicAdd(&c.counters->n_second, 1)] = f.row;
 }
@@ -115,7 +133,7 @@ static __global__ void __launch_bounds__(BR_TOPK_THREADS)
     finish_kernel(br_topk_chunk c, br_topk_range range)
 {
     __shared__ br_rank_work work;
-    __shared__ int32_t      n_kept;
+    __shared__ kept_keys    kept;
     BR_DYNAMIC_SHARED(unsigned long long, key_P);
     finishing f = {};
 
@@ -123,6 +141,7 @@ static __global__ void __launch_bounds__(BR_TOPK_THREADS)
     f.own     = c.row_R[f.row];
     f.found_C = c.candidate_RC + (int64_t)f.row * c.capacity;
     f.key_P   = key_P;
+    f.kept    = &kept;
     f.lower_C = reinterpret_cast<float *>(key_P + br_power_of_two(c.capacity));
     if (f.own.is_slow || f.own.n > c.capacity) {
         __syncthreads(); /* all have read is_slow */
@@ -130,9 +149,8 @@ static __global__ void __launch_bounds__(BR_TOPK_THREADS)
             list_slow(c, f.row);
         return;
     }
-    keep_likely(c, &f, &work, &n_kept);
+    keep_likely(c, &f, &work);
     score_kept(c, f);
-    sort_kept(f);
     write_list(c, f);
     if (threadIdx.x != 0)
         return;

@@ -55,7 +55,7 @@ static __device__ panel_sizes largest(panel_sizes own, panel_sizes *of_warp)
     __syncthreads();
     for (int w = 0; w < BR_TOPK_WARPS; w++) {
         own.element   = fmaxf(own.element, of_warp[w].element);
-        own.norm      = of_warp[w].norm <= own.norm ? own.norm : of_warp[w].norm; /* NaN stays */
+        own.norm      = fmax(own.norm, of_warp[w].norm);
         own.residual  = fmax(own.residual, of_warp[w].residual);
         own.code_norm = fmax(own.code_norm, of_warp[w].code_norm);
     }
@@ -82,7 +82,7 @@ static __global__ void __launch_bounds__(BR_TOPK_THREADS) panel_kernel(panel_par
         br_measured m = br_measure(item_at(p, first + i), p.to.dim);
 
         most.element = fmaxf(most.element, m.element);
-        most.norm    = m.norm <= most.norm ? most.norm : m.norm;
+        most.norm    = fmax(most.norm, m.norm);
     }
     most  = largest(most, of_warp);
     scale = br_code_scale(most.element);

@@ -86,26 +86,31 @@ __device__ __forceinline__ void pusher<ROWS>::operator()(int64_t panel, const br
                                                          const float *bias) const
 {
     br_topk_panel p = c->items.panel_P[panel];
+    float         scale[4], most[4]; /* of the thread's rows */
 
 #pragma unroll
-    for (int m = 0; m < 2; m++)
+    for (int r = 0; r < 4; r++) {
+        scale[r] = place->scale[br_tile<ROWS>::row_of(r / 2, r % 2)] * p.scale;
+        most[r]  = -INFINITY;
+    }
 #pragma unroll
-        for (int half = 0; half < 2; half++) {
-            int   at    = br_tile<ROWS>::row_of(m, half);
-            float scale = place->scale[at] * p.scale;
-            float error = br_bound_of_panel(p, place->norm[at], place->residual[at]);
-            float most  = -INFINITY;
+    for (int n = 0; n < br_tile<ROWS>::BLOCKS; n++) {
+        float2 b = *reinterpret_cast<const float2 *>(bias + br_tile<ROWS>::col_of(n));
 
 #pragma unroll
-            for (int n = 0; n < br_tile<ROWS>::BLOCKS; n++) {
-                float2 b = *reinterpret_cast<const float2 *>(bias + br_tile<ROWS>::col_of(n));
-
-                most = fmaxf(most, fmaf(t.sum[m][n][half * 2], scale, b.x));
-                most = fmaxf(most, fmaf(t.sum[m][n][half * 2 + 1], scale, b.y));
-            }
-            if (most >= br_least_of_panel(place->down[at], error))
-                push(panel, t, bias, m, half);
+        for (int r = 0; r < 4; r++) {
+            most[r] = fmaxf(most[r], fmaf(t.sum[r / 2][n][r % 2 * 2], scale[r], b.x));
+            most[r] = fmaxf(most[r], fmaf(t.sum[r / 2][n][r % 2 * 2 + 1], scale[r], b.y));
         }
+    }
+#pragma unroll
+    for (int r = 0; r < 4; r++) {
+        int   at    = br_tile<ROWS>::row_of(r / 2, r % 2);
+        float error = br_bound_of_panel(p, place->norm[at], place->residual[at]);
+
+        if (most[r] >= br_least_of_panel(place->down[at], error))
+            push(panel, t, bias, r / 2, r % 2);
+    }
 }
 
 template <int ROWS>
@@ -131,7 +136,7 @@ static __device__ void fill_places(const br_topk_chunk &c, const br_stream &s, p
 /* Grid: x tiles of ROWS rows, y parts of the range. A block owns a tile's scores of its part, a
  * warp 32 rows by br_tile<ROWS>::COLS columns of each panel. */
 template <int ROWS>
-static __global__ void __launch_bounds__(BR_TOPK_THREADS, 1)
+static __global__ void __launch_bounds__(BR_TOPK_THREADS, 2)
     screen_kernel(br_topk_chunk c, br_topk_range range)
 {
     __shared__ places<ROWS> place;
@@ -170,7 +175,8 @@ done:
 
 template <int ROWS> static bool fits(const br_cuda_items *items)
 {
-    return br_tile_bytes(ROWS, items->width, false) + sizeof(places<ROWS>) <= items->shared_most;
+    return br_tile_bytes(ROWS, items->width, false) + sizeof(places<ROWS>) + BR_SHARED_ALIGN <=
+           items->shared_most;
 }
 
 /* As many rows as shared memory holds, and few more than there are: no list depends on it. */

@@ -135,27 +135,4 @@ static __device__ inline int32_t br_place(const unsigned long long *key_P, int32
     return place;
 }
 
-/* The same for a few keys, all different, each put where it belongs: no barrier but two. */
-#define BR_FEW_KEYS (4 * BR_TOPK_THREADS)
-static __device__ inline void br_block_sort_few(unsigned long long *key_P, int32_t n)
-{
-    unsigned long long key[BR_FEW_KEYS / BR_TOPK_THREADS];
-    int32_t            place[BR_FEW_KEYS / BR_TOPK_THREADS];
-
-    __syncthreads();
-#pragma unroll
-    for (int j = 0; j < BR_FEW_KEYS / BR_TOPK_THREADS; j++) {
-        int32_t i = j * BR_TOPK_THREADS + (int32_t)threadIdx.x;
-
-        key[j]   = i < n ? key_P[i] : BR_NO_KEY;
-        place[j] = i < n ? br_place(key_P, n, key[j]) : n;
-    }
-    __syncthreads();
-#pragma unroll
-    for (int j = 0; j < BR_FEW_KEYS / BR_TOPK_THREADS; j++)
-        if (place[j] < n)
-            key_P[place[j]] = key[j];
-    __syncthreads();
-}
-
 #endif

@@ -140,7 +140,7 @@ int32_t br_topk_runs(int64_t n_panels)
 static bool fits(const br_cuda_items *items, int rows)
 {
     return br_tile_bytes(rows, items->width, items->below_ND != NULL) +
-               (size_t)rows * sizeof(sum_place) <=
+               (size_t)rows * sizeof(sum_place) + BR_SHARED_ALIGN <=
            items->shared_most;
 }
 

@@ -6,17 +6,19 @@
  *
  * Rows in shared memory are 16 bytes longer than their codes, so that eight of them lie in
  * different banks: no conflicts. A warp owns 32 rows by 8 * BLOCKS columns: two fragments of A,
- * BLOCKS of B. A split product has three parts, one after the other in the same sums:
- * code x code + code x below + below x code. */
+ * BLOCKS of B. A split product has three parts, one after the other in the same sums,
+ * the small ones first, since sums are cut at their size: code x below + below x code + code x
+ * code. */
 #ifndef BR_KERNELS_CUDA_TOPK_TILE_CUH
 #define BR_KERNELS_CUDA_TOPK_TILE_CUH
 
 #include "kernels/cuda/mma.cuh"
 #include "kernels/cuda/topk/topk.cuh"
 
-#define BR_STAGES     3
-#define BR_COPY_HALFS 8 /* of an asynchronous copy: 16 bytes */
-#define BR_STRIDE     (BR_SLICE + BR_COPY_HALFS)
+#define BR_STAGES       3
+#define BR_COPY_HALFS   8 /* of an asynchronous copy: 16 bytes */
+#define BR_STRIDE       (BR_SLICE + BR_COPY_HALFS)
+#define BR_SHARED_ALIGN 1024 /* lost between static and dynamic shared memory, at most */
 
 typedef struct br_stage {
     __half code[BR_PANEL][BR_STRIDE];
@@ -124,9 +126,10 @@ static __device__ inline br_step br_next_step(const br_stream &s, br_step step)
 /* Always closes a group, so that groups count steps. Returns the next step. */
 static __device__ inline br_step br_copy_items(const br_stream &s, br_step step, br_stage *stages)
 {
-    const int     pieces = BR_SLICE / BR_COPY_HALFS;
-    const __half *code   = step.part == 1 ? s.items->below_ND : s.items->code_ND;
-    br_stage     *stage  = stages + step.stage;
+    const int     pieces   = BR_SLICE / BR_COPY_HALFS;
+    bool          is_below = s.below_RD != NULL && step.part == 0;
+    const __half *code     = is_below ? s.items->below_ND : s.items->code_ND;
+    br_stage     *stage    = stages + step.stage;
 
     if (step.panel < s.last_panel) {
         code += step.panel * BR_PANEL * s.items->width + step.column;
@@ -207,7 +210,7 @@ static __device__ inline void br_stream_run(const br_stream &s, unsigned char *s
         if (now.panel >= s.last_panel)
             return;
         ahead = br_copy_items(s, ahead, stage);
-        br_multiply_slice(t, customer + (now.part == 2 ? s.items->width : 0) + now.column, stride,
+        br_multiply_slice(t, customer + (now.part == 1 ? s.items->width : 0) + now.column, stride,
                           stage + now.stage);
         if (br_is_last_step(s, now)) {
             end(now.panel, t, stage[now.stage].bias);

@@ -38,7 +38,7 @@ typedef struct br_cuda_items {
     int64_t             n_panels;
     int64_t             dim;
     int64_t             width;     /* D padded to slices */
-    double              norm_most; /* largest |z|; NaN or infinite: nobody can be screened */
+    double              norm_most; /* largest |z|; infinite: nobody can be screened */
     double              bias_size; /* largest |b| */
     int                 n_sms;
     size_t              shared_most; /* bytes a block may have */

@@ -2,8 +2,8 @@
  *
  * Problems for the tests of score_topk, an oracle written again here (eight fp64 chains, one
  * rounding to fp32, a full sort), and a way to run a backend on them in batches over lanes. */
-#ifndef BR_TESTS_KERNELS_TOPK_CASE_H
-#define BR_TESTS_KERNELS_TOPK_CASE_H
+#ifndef BR_TESTS_KERNELS_TOPK_TOPK_CASE_H
+#define BR_TESTS_KERNELS_TOPK_TOPK_CASE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -71,7 +71,8 @@ void fit_problem(problem *p);
 void mislead_sample(problem *p);
 
 /* run with one lane and check; an emulated device does so with its threads in three orders, or in
- * one of them where the problem is large: each in turn */
+ * one of them where the problem is large: each in turn, and its sums as bad as bounds allow for in
+ * every other one */
 void check_made(problem *p, br_backend backend, const char *name);
 
 /* fit, make, check, free */

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "kernels/cpu/topk/items.h"
-#include "tests/kernels/topk_case.h"
+#include "tests/kernels/topk/topk_case.h"
 
 static br_dev   *dev;
 static br_mat    item_ND;

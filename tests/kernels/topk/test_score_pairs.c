@@ -15,7 +15,7 @@
 
 #include "host/base/memory.h"
 #include "tests/kernels/op_case.h"
-#include "tests/kernels/topk_case.h"
+#include "tests/kernels/topk/topk_case.h"
 
 #define K 9
 

@@ -19,7 +19,7 @@
 
 #include "host/base/memory.h"
 #include "tests/kernels/op_case.h"
-#include "tests/kernels/topk_case.h"
+#include "tests/kernels/topk/topk_case.h"
 
 static const int64_t dims[]  = {1, 7, 32, 50, 128, 256, 512};
 static const int64_t sizes[] = {1, 10, 1000};
@@ -88,8 +88,8 @@ static void test_batches_and_lanes(void **state)
     static const int64_t batch[]   = {1, 64, 4096};
     static const int     n_lanes[] = {1, 2, 7};
     problem              p         = {.kind      = RANDOM,
-                                      .B         = op_is_emulated() ? 100 : 1500,
-                                      .N         = op_is_emulated() ? 900 : 3000,
+                                      .B         = op_is_emulated() ? 140 : 1500,
+                                      .N         = op_is_emulated() ? 600 : 3000,
                                       .D         = op_is_emulated() ? 10 : 50,
                                       .k         = 20,
                                       .has_bias  = true,
@@ -98,7 +98,7 @@ static void test_batches_and_lanes(void **state)
     (void)state;
     make_problem(&p);
     check_made(&p, op_tested(), "batches");
-    if (op_is_emulated()) { /* tiles of 128, 64 and 32 customers */
+    if (op_is_emulated()) { /* chunks of 128, tiles of 128, 64 and 32 */
         check_batches(&p, 67, 2);
         check_batches(&p, 40, 1);
     }
@@ -267,6 +267,60 @@ static void test_selective_segments(void **state)
     }
 }
 
+/* The widest vectors, the longest lists, whole or not. */
+static void test_limits(void **state)
+{
+    static const problem limits[] = {
+        {.kind = RANDOM, .B = 3, .N = 100, .D = 1024, .k = 7, .has_bias = true},
+        {.kind = RANDOM, .B = 40, .N = 100, .D = 1023, .k = 100},
+        {.kind = SKEWED, .B = 2, .N = 1500, .D = 5, .k = 1024, .has_rules = true},
+        {.kind = RANDOM, .B = 2, .N = 3000, .D = 33, .k = 1024, .has_bias = true},
+    };
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        problem p = limits[i];
+
+        check_problem(&p, op_tested(), "limits");
+    }
+}
+
+/* What is not finite is found where it stands first; cpu relies on items that are numbers. */
+static void test_not_finite(void **state)
+{
+    const br_backend backends[] = {BR_BACKEND_REF, op_tested()};
+
+    (void)state;
+    for (int i = 0; i < (op_tested() == BR_BACKEND_CPU ? 3 : 4); i++) {
+        problem p = {.kind = RANDOM, .B = 5, .N = 300, .D = 9, .k = 3};
+
+        make_problem(&p);
+        if (i < 2)
+            p.query_BD[2 * 9 + 8] = i % 2 ? NAN : INFINITY;
+        else
+            p.item_ND[77 * 9 + 3] = i % 2 ? NAN : -INFINITY;
+        for (int j = 0; j < 2; j++) {
+            assert_int_equal(run(&p, backends[j], 1, p.B, NULL), BR_E_INPUT);
+            assert_non_null(
+                strstr(br_error_last()->text, i < 2 ? "row 2 and item 0" : "row 0 and item 77"));
+        }
+        free_problem(&p);
+    }
+}
+
+/* No customers: nothing happens. */
+static void test_nobody(void **state)
+{
+    problem p = {.kind = RANDOM, .B = 1, .N = 9, .D = 3, .k = 2};
+
+    (void)state;
+    make_problem(&p);
+    p.B = 0;
+    assert_int_equal(run(&p, op_tested(), 1, 1, NULL), BR_OK);
+    p.B = 1;
+    free_problem(&p);
+}
+
 static void test_overflow(void **state)
 {
     const br_backend backends[] = {BR_BACKEND_REF, op_tested()};
@@ -291,14 +345,23 @@ static void test_overflow(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_shapes),        cmocka_unit_test(test_large_catalogue),
-        cmocka_unit_test(test_batches_and_lanes), cmocka_unit_test(test_slow_path),
-        cmocka_unit_test(test_overflow),          cmocka_unit_test(test_barred_items),
-        cmocka_unit_test(test_few_eligible),      cmocka_unit_test(test_second_pass),
-        cmocka_unit_test(test_opposite_items),    cmocka_unit_test(test_selective_segments),
+        cmocka_unit_test(test_all_shapes),
+        cmocka_unit_test(test_large_catalogue),
+        cmocka_unit_test(test_batches_and_lanes),
+        cmocka_unit_test(test_slow_path),
+        cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_barred_items),
+        cmocka_unit_test(test_few_eligible),
+        cmocka_unit_test(test_second_pass),
+        cmocka_unit_test(test_opposite_items),
+        cmocka_unit_test(test_selective_segments),
         cmocka_unit_test(test_zero_customers),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_nobody),
+        cmocka_unit_test(test_not_finite),
     };
     is_full = argc > 1 && strcmp(argv[1], "--full") == 0;
     (void)printf("seed %u\n", TOPK_SEED);
+    (void)op_dev(op_tested()); /* none here: skipped */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
