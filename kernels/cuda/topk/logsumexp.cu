@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The log-sum-exp from the sums of runs (sums.cu), relative to the list's first score, which is the
- * largest term. What the never-list holds is taken off, scored canonically; where that is more
- * than half, or there are no sums, all terms are added by the definition. Called once per chunk. */
+ * The log-sum-exp: the list's terms and the sums of runs of all others (sums.cu), relative to the
+ * list's first score, which is the largest term. What the never-list holds is taken off, scored
+ * canonically; where that is more than half, or there are no sums, all terms are added by the
+ * definition. Called once per chunk. */
 #include "kernels/cuda/score/canonical.cuh"
 #include "kernels/cuda/topk/topk.cuh"
 #include "kernels/exp.h"
@@ -50,28 +51,53 @@ static __device__ double log_of(const br_topk_chunk &c, int64_t row, double sum)
     return (double)*c.score_BK.row(row) / c.temperature + log(sum);
 }
 
+/* The terms of the list, exact. */
+static __device__ double listed_terms(const br_topk_chunk &c, int64_t row)
+{
+    const float *score_K = c.score_BK.row(row);
+    double       sum     = 0.0;
+
+    for (int32_t j = br_lane(); j < c.k; j += BR_WARP)
+        if (c.item_BK.row(row)[j] >= 0)
+            sum += br_exp(((double)score_K[j] - (double)score_K[0]) / c.temperature);
+    return br_warp_sum(sum);
+}
+
+/* The terms of all others. Where the list is not full there are none. */
+static __device__ double other_terms(const br_topk_chunk &c, int64_t row)
+{
+    double sum = 0.0;
+
+    for (int32_t q = br_lane(); q < c.n_runs; q += BR_WARP)
+        sum += c.part_RQ[row * c.n_runs + q];
+    return br_warp_sum(sum);
+}
+
 /* Grid: a warp per row. */
 static __global__ void __launch_bounds__(BR_ROW_THREADS) combine_kernel(br_topk_chunk c)
 {
-    int64_t r   = br_row();
-    double  sum = 0.0, never;
-    bool    is_empty, is_summed;
+    int64_t r = br_row();
+    double  sum, never = 0.0;
+    bool    is_full, is_summed;
 
     if (r >= c.n_rows)
         return;
-    is_empty = *c.item_BK.row(r) < 0;
-    for (int32_t q = br_lane(); q < c.n_runs; q += BR_WARP)
-        sum += c.part_RQ[r * c.n_runs + q];
-    sum       = br_warp_sum(sum);
-    never     = is_empty ? 0.0 : never_terms(c, r);
-    is_summed = is_empty ||
-                (c.row_R[r].is_coded && sum > 0.0 && isfinite(sum) && never <= MOST_NEVER * sum);
+    is_full   = c.item_BK.row(r)[c.k - 1] >= 0;
+    is_summed = !is_full || (c.row_R[r].is_coded && c.n_runs > 0);
+    sum       = listed_terms(c, r);
+    if (is_full && is_summed) {
+        double others = other_terms(c, r);
+
+        never     = never_terms(c, r);
+        is_summed = isfinite(others) && never <= MOST_NEVER * (sum + others);
+        sum += others - never;
+    }
     __syncwarp(); /* all lanes have read the row */
     if (br_lane() != 0)
         return;
     c.row_R[r].is_summed = is_summed;
     if (is_summed)
-        *c.logsumexp_B.row(r) = is_empty ? -INFINITY : (float)log_of(c, r, sum - never);
+        *c.logsumexp_B.row(r) = *c.item_BK.row(r) < 0 ? -INFINITY : (float)log_of(c, r, sum);
 }
 
 /* Grid: a block per row, for those that are left; eight lanes own an item at a time. */

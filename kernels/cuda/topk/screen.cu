@@ -7,7 +7,7 @@
 #include "kernels/cuda/topk/bounds.cuh"
 #include "kernels/cuda/topk/tile.cuh"
 
-#define WAVES 4 /* blocks per SM that the catalogue is split for */
+#define WAVES 4 /* blocks per SM that the catalogue is split for; not measured yet */
 
 /* What the block's rows need at every panel; index: place in the tile. */
 template <int ROWS> struct places {

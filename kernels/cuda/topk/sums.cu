@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The sums behind the log-sum-exp: e^((score - best) / T) over the items that a customer's segments
- * allow, from products on tensor cores; never-lists are taken off later (logsumexp.cu). The
+ * allow and that are not in the list, whose terms are exact; never-lists are taken off later
+ * (logsumexp.cu). The
  * products are split (tile.cuh), which leaves float32 sums of 22-bit numbers: enough for FINE, and
  * COARSE gets the same, since fp16 alone would be off by 2e-3 where one item holds the sum.
  *
@@ -17,8 +18,11 @@
 
 typedef struct sum_place {
     int32_t  row;
-    float    best;  /* the largest eligible score */
-    float    scale; /* of the row's codes */
+    float    best; /* the largest eligible score */
+    float    down; /* the list's last score, lowered: what is listed reaches it */
+    float    norm; /* of the row, with its residual and the scale of its codes */
+    float    residual;
+    float    scale;
     uint64_t have;
 } sum_place;
 
@@ -33,26 +37,52 @@ template <int ROWS> struct summer {
                            int half) const;
 };
 
+/* Is the item at a position among the row's k? Its score is within `slack` of `approx`. */
+static __device__ bool is_listed(const br_topk_chunk &c, int32_t row, int64_t position,
+                                 float approx, float slack)
+{
+    const float   *score_K = c.score_BK.row(row);
+    const int32_t *item_K  = c.item_BK.row(row);
+    int32_t        item    = position < c.items.N ? c.items.row_N[position] : -1;
+    int32_t        lo = 0, hi = c.k;
+
+    while (lo < hi) { /* the first score that is not above */
+        int32_t mid = lo + (hi - lo) / 2;
+
+        if (score_K[mid] > approx + slack)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    for (; lo < c.k && score_K[lo] >= approx - slack; lo++)
+        if (item_K[lo] == item)
+            return true;
+    return false;
+}
+
 template <int ROWS>
 __device__ __forceinline__ float summer<ROWS>::terms(int64_t panel, const br_tile<ROWS> &t,
                                                      const float *bias, int m, int half) const
 {
-    sum_place own   = place[br_tile<ROWS>::row_of(m, half)];
-    float     scale = own.scale * c->items.panel_P[panel].scale;
-    float     sum   = 0.0f;
+    sum_place     own   = place[br_tile<ROWS>::row_of(m, half)];
+    br_topk_panel p     = c->items.panel_P[panel];
+    float         error = br_bound_of_panel(p, own.norm, own.residual);
+    float         near  = br_least_of_panel(own.down, error);
+    float         scale = own.scale * p.scale;
+    float         sum   = 0.0f;
 
 #pragma unroll
-    for (int n = 0; n < br_tile<ROWS>::BLOCKS; n++)
-#pragma unroll
-        for (int j = 0; j < 2; j++) {
-            int      col = br_tile<ROWS>::col_of(n) + j;
-            uint64_t require =
-                c->items.require_N == NULL ? 0 : __ldg(&c->items.require_N[panel * BR_PANEL + col]);
-            float score = fmaf(t.sum[m][n][half * 2 + j], scale, bias[col]);
-            float term  = exp2f((score - own.best) * per_score);
+    for (int i = 0; i < 2 * br_tile<ROWS>::BLOCKS; i++) {
+        int      col     = br_tile<ROWS>::col_of(i / 2) + i % 2;
+        int64_t  at      = panel * BR_PANEL + col;
+        uint64_t require = c->items.require_N == NULL ? 0 : __ldg(&c->items.require_N[at]);
+        float    score   = fmaf(t.sum[m][i / 2][half * 2 + i % 2], scale, bias[col]);
+        float    term    = exp2f((score - own.best) * per_score);
 
-            sum += (own.have & require) == require ? term : 0.0f;
-        }
+        if (score >= near && is_listed(*c, own.row, at, score, br_slack(score, error)))
+            term = 0.0f;
+        sum += (own.have & require) == require ? term : 0.0f;
+    }
     return sum;
 }
 
@@ -75,13 +105,17 @@ static __device__ void fill_places(const br_topk_chunk &c, const br_stream &s, s
 
     if (at >= ROWS)
         return;
-    place[at]     = {};
-    place[at].row = row;
-    if (row < 0)
-        return;
-    place[at].best  = *c.item_BK.row(row) < 0 ? 0.0f : *c.score_BK.row(row);
-    place[at].scale = c.row_R[row].scale;
-    place[at].have  = br_have(c.rules, row);
+    place[at]      = {};
+    place[at].row  = row;
+    place[at].down = BR_NONE_PASSES;
+    if (row < 0 || !c.row_R[row].is_coded || c.item_BK.row(row)[c.k - 1] < 0)
+        return; /* none, or no sum, or all are listed */
+    place[at].best     = c.score_BK.row(row)[0];
+    place[at].down     = br_threshold_down(c.score_BK.row(row)[c.k - 1]);
+    place[at].norm     = c.row_R[row].norm;
+    place[at].residual = c.row_R[row].residual;
+    place[at].scale    = c.row_R[row].scale;
+    place[at].have     = br_have(c.rules, row);
 }
 
 /* The lanes and warps of each row together: part[row][warp]. */
