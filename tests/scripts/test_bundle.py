@@ -4,10 +4,11 @@
 job, gpu_check.sh to its end without a GPU, and with broken programs in it. No library may come from
 the build tree or the repository; glibc's and CUDA's alone may come from the system.
 
-  tests/scripts/test_bundle.py BUILD    exit 77 without binutils
+  tests/scripts/test_bundle.py BUILD    exit 77 without binutils, or where glibc is newer than 2.36
 """
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -121,6 +122,9 @@ def check_gpu_check(bundle, folder):
 def main():
     if not all(shutil.which(tool) for tool in ("objdump", "readelf", "ldd")):
         print("no binutils here")
+        return 77
+    if tuple(map(int, platform.libc_ver()[1].split(".")[:2])) > (2, 36):
+        print("a newer glibc than bundles may need: bundle.sh refuses to make one here")
         return 77
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -37,10 +37,10 @@ static inline float br_threshold_down(float threshold)
     return threshold - fabsf(threshold) * BR_STEP;
 }
 
-/* The larger one; a NaN in `value` stays, and sends every customer to the slow path. */
+/* The larger one; a NaN of either stays, and sends every customer to the slow path. */
 static inline double br_most(double so_far, double value)
 {
-    return value <= so_far ? so_far : value;
+    return value <= so_far || isnan(so_far) ? so_far : value;
 }
 
 /* |approx - canonical| of a customer in a panel, beside a few roundings of the scores themselves */
