@@ -70,7 +70,9 @@ void      br_prepared_free(br_prepared **weight);
  *             + type_AD[type] + constant_1D ; absent tables add nothing
  *   gap    seconds since the sequence's previous event (0 for its first)
  *   pos    FROM_START t; FROM_END max_length-n+t; FROM_END_1 max_length-n+t+1
- *          (n length, t place from 0; n <= max_length) */
+ *          (n length, t place from 0; n <= max_length)
+ *   norm   where gamma_1D and beta_1D are given, each row is normed as by layer_norm (which has its
+ *          card): the bits of the two ops, without the pass between them */
 typedef enum { BR_POS_FROM_START, BR_POS_FROM_END, BR_POS_FROM_END_1 } br_position_rule;
 
 typedef struct br_embed_args {
@@ -83,6 +85,9 @@ typedef struct br_embed_args {
     br_mat           gap_GD;
     br_mat           type_AD;
     br_mat           constant_1D;
+    br_mat           gamma_1D;
+    br_mat           beta_1D;
+    double           eps;
     br_mat           out_ED;
 } br_embed_args;
 br_status br_op_embed(br_dev *dev, const br_embed_args *args);

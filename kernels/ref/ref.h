@@ -49,6 +49,9 @@ static inline double br_ref_operand(double x, br_precision precision)
 /* linear.c: the dot product of two rows of operands */
 double br_ref_dot(const float *a, const float *b, int64_t n, br_precision precision);
 
+/* embed.c: what norms n_rows rows of out_ED in place, from `first` on */
+br_layer_norm_args br_ref_embed_norm(const br_embed_args *args, int64_t first, int64_t n_rows);
+
 /* BR_E_SELFCHECK unless 0 <= row < n_rows: a host backend never reads outside a table. */
 br_status br_ref_check_row(const char *op, int64_t at, int64_t row, int64_t n_rows);
 
