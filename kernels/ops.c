@@ -1,18 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The encoders' ops: arguments are checked here, once, then the backend's entry runs. */
-#include <math.h>
-
 #include "kernels/check.h"
 
 #define MAX_WIDTH ((int64_t)65536)
-
-static br_status check_eps(const char *op, double eps)
-{
-    if (!(eps >= 0.0) || isinf(eps))
-        return br_fail(BR_E_SELFCHECK, "%s: eps is %g, expected a finite value >= 0", op, eps);
-    return BR_OK;
-}
 
 static br_status check_embed_norm(const br_dev *dev, const br_embed_args *args)
 {
@@ -26,7 +17,7 @@ static br_status check_embed_norm(const br_dev *dev, const br_embed_args *args)
 
     BR_TRY(st, BR_CHECK_VIEWS(dev, "embed", wants));
     if (is_on)
-        BR_TRY(st, check_eps("embed", args->eps));
+        BR_TRY(st, br_check_eps("embed", args->eps));
 done:
     return st;
 }
@@ -94,7 +85,7 @@ br_status br_op_layer_norm(br_dev *dev, const br_layer_norm_args *args)
         BR_TRY(st, BR_CHECK_VIEWS(dev, "layer_norm", wants));
         BR_TRY(st, br_check_range("layer_norm", "columns of x_RD", width, 1, MAX_WIDTH));
     }
-    BR_TRY(st, check_eps("layer_norm", args->eps));
+    BR_TRY(st, br_check_eps("layer_norm", args->eps));
     BR_TRY(st, dev->table->layer_norm(dev, args));
 done:
     return st;

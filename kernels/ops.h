@@ -265,6 +265,30 @@ br_status br_op_fuse(br_dev *dev, const br_fuse_args *args);
  * row stays. 0 <= lo <= hi; hi = +inf leaves the top open. */
 br_status br_op_norm_band(br_dev *dev, br_mat x_BD, double lo, double hi);
 
+/* mlp: what becomes of fused rows (eq. 2): out_BD = band(h(layer_norm(x_BD))).
+ *   h      n_layers times weight_DD x + bias_1D (absent: 0), the activation between layers, none
+ *          after the last; 0 layers: nothing. band as norm_band, where has_band
+ *   in     x_BD, which is lost, as is what spare_BD held; out_BD is neither
+ *   cost   2*B*D*D flop a layer; a row stays near until it is done
+ *   agrees with ref: 4e-6 x max(1, |x|), D up to 512 */
+#define BR_MAX_MLP_LAYERS 3
+typedef struct br_mlp_args {
+    br_mat        x_BD;
+    br_mat        gamma_1D;
+    br_mat        beta_1D;
+    double        eps;
+    int32_t       n_layers; /* 0..BR_MAX_MLP_LAYERS */
+    br_mat        weight_DD[BR_MAX_MLP_LAYERS];
+    br_mat        bias_1D[BR_MAX_MLP_LAYERS];
+    br_activation activation;
+    bool          has_band;
+    double        lo;
+    double        hi;
+    br_mat        spare_BD;
+    br_mat        out_BD;
+} br_mlp_args;
+br_status br_op_mlp(br_dev *dev, const br_mlp_args *args);
+
 /* ---- scoring -------------------------------------------------------------------------------- */
 
 /* How score_topk finds the items that are worth an exact score. The lists are the same. */
