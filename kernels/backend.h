@@ -47,6 +47,7 @@ typedef struct br_backend_table {
     br_status (*fuse_inputs)(br_dev *dev, const br_fuse_inputs_args *args);
     br_status (*fuse)(br_dev *dev, const br_fuse_args *args);
     br_status (*norm_band)(br_dev *dev, br_mat x_BD, double lo, double hi);
+    br_status (*mlp)(br_dev *dev, const br_mlp_args *args);
     br_status (*items_prepare)(br_dev *dev, br_items *items); /* fills items->prepared */
     void (*items_release)(br_items *items);
     br_status (*score_topk)(br_dev *dev, br_score_topk_args *args);

@@ -3,6 +3,8 @@
  * The argument checks of every op. Called once per op. */
 #include "kernels/check.h"
 
+#include <math.h>
+
 static const char *dtype_name(br_dtype dtype)
 {
     static const char *const names[] = {[BR_F32] = "f32", [BR_I32] = "i32", [BR_I64] = "i64",
@@ -61,6 +63,13 @@ br_status br_check_views(const br_dev *dev, const char *op, const br_want *wants
         BR_TRY(st, check_view(dev, op, &wants[i]));
 done:
     return st;
+}
+
+br_status br_check_eps(const char *op, double eps)
+{
+    if (!(eps >= 0.0) || isinf(eps))
+        return br_fail(BR_E_SELFCHECK, "%s: eps is %g, expected a finite value >= 0", op, eps);
+    return BR_OK;
 }
 
 br_status br_check_range(const char *op, const char *name, int64_t value, int64_t lo, int64_t hi)

@@ -31,6 +31,9 @@ br_status br_check_seqs(const br_dev *dev, const char *op, const br_seqs *seqs, 
 br_status br_check_prepared(const br_dev *dev, const char *op, const br_prepared *weight,
                             const br_weight_args *want);
 
+/* 0 <= eps, and finite */
+br_status br_check_eps(const char *op, double eps);
+
 /* lo <= value <= hi */
 br_status br_check_range(const char *op, const char *name, int64_t value, int64_t lo, int64_t hi);
 

@@ -1,11 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The encoders' ops: arguments are checked here, once, then the backend's entry runs. */
-#include <math.h>
-
 #include "kernels/check.h"
 
 #define MAX_WIDTH ((int64_t)65536)
+
+static br_status check_embed_norm(const br_dev *dev, const br_embed_args *args)
+{
+    br_status     st      = BR_OK;
+    int64_t       width   = args->item_VD.n_cols;
+    bool          is_on   = args->gamma_1D.buf != NULL || args->beta_1D.buf != NULL;
+    const br_want wants[] = {
+        {"gamma_1D", args->gamma_1D, BR_F32, 1, width, is_on ? BR_MUST : BR_MAY},
+        {"beta_1D", args->beta_1D, BR_F32, 1, width, is_on ? BR_MUST : BR_MAY},
+    };
+
+    BR_TRY(st, BR_CHECK_VIEWS(dev, "embed", wants));
+    if (is_on)
+        BR_TRY(st, br_check_eps("embed", args->eps));
+done:
+    return st;
+}
 
 br_status br_op_embed(br_dev *dev, const br_embed_args *args)
 {
@@ -45,6 +60,7 @@ br_status br_op_embed(br_dev *dev, const br_embed_args *args)
                                   (int64_t)args->max_length +
                                       (args->position_rule == BR_POS_FROM_END_1 ? 1 : 0),
                                   INT32_MAX));
+    BR_TRY(st, check_embed_norm(dev, args));
     BR_TRY(st, dev->table->embed(dev, args));
 done:
     return st;
@@ -69,9 +85,7 @@ br_status br_op_layer_norm(br_dev *dev, const br_layer_norm_args *args)
         BR_TRY(st, BR_CHECK_VIEWS(dev, "layer_norm", wants));
         BR_TRY(st, br_check_range("layer_norm", "columns of x_RD", width, 1, MAX_WIDTH));
     }
-    if (!(args->eps >= 0.0) || isinf(args->eps))
-        BR_FAIL(st, BR_E_SELFCHECK, "layer_norm: eps is %g, expected a finite value >= 0",
-                args->eps);
+    BR_TRY(st, br_check_eps("layer_norm", args->eps));
     BR_TRY(st, dev->table->layer_norm(dev, args));
 done:
     return st;

@@ -70,7 +70,9 @@ void      br_prepared_free(br_prepared **weight);
  *             + type_AD[type] + constant_1D ; absent tables add nothing
  *   gap    seconds since the sequence's previous event (0 for its first)
  *   pos    FROM_START t; FROM_END max_length-n+t; FROM_END_1 max_length-n+t+1
- *          (n length, t place from 0; n <= max_length) */
+ *          (n length, t place from 0; n <= max_length)
+ *   norm   where gamma_1D and beta_1D are given, each row is normed as by layer_norm (which has its
+ *          card): the bits of the two ops, without the pass between them */
 typedef enum { BR_POS_FROM_START, BR_POS_FROM_END, BR_POS_FROM_END_1 } br_position_rule;
 
 typedef struct br_embed_args {
@@ -83,6 +85,9 @@ typedef struct br_embed_args {
     br_mat           gap_GD;
     br_mat           type_AD;
     br_mat           constant_1D;
+    br_mat           gamma_1D;
+    br_mat           beta_1D;
+    double           eps;
     br_mat           out_ED;
 } br_embed_args;
 br_status br_op_embed(br_dev *dev, const br_embed_args *args);
@@ -259,6 +264,30 @@ br_status br_op_fuse(br_dev *dev, const br_fuse_args *args);
 /* norm_band: scales each row of x_BD (in place) so that lo <= |x| <= hi; norms in fp64; a zero
  * row stays. 0 <= lo <= hi; hi = +inf leaves the top open. */
 br_status br_op_norm_band(br_dev *dev, br_mat x_BD, double lo, double hi);
+
+/* mlp: what becomes of fused rows (eq. 2): out_BD = band(h(layer_norm(x_BD))).
+ *   h      n_layers times weight_DD x + bias_1D (absent: 0), the activation between layers, none
+ *          after the last; 0 layers: nothing. band as norm_band, where has_band
+ *   in     x_BD, which is lost, as is what spare_BD held; out_BD is neither
+ *   cost   2*B*D*D flop a layer; a row stays near until it is done
+ *   agrees with ref: 4e-6 x max(1, |x|), D up to 512 */
+#define BR_MAX_MLP_LAYERS 3
+typedef struct br_mlp_args {
+    br_mat        x_BD;
+    br_mat        gamma_1D;
+    br_mat        beta_1D;
+    double        eps;
+    int32_t       n_layers; /* 0..BR_MAX_MLP_LAYERS */
+    br_mat        weight_DD[BR_MAX_MLP_LAYERS];
+    br_mat        bias_1D[BR_MAX_MLP_LAYERS];
+    br_activation activation;
+    bool          has_band;
+    double        lo;
+    double        hi;
+    br_mat        spare_BD;
+    br_mat        out_BD;
+} br_mlp_args;
+br_status br_op_mlp(br_dev *dev, const br_mlp_args *args);
 
 /* ---- scoring -------------------------------------------------------------------------------- */
 

@@ -3,6 +3,8 @@
  * Fusion's ops: arguments are checked here, once, then the backend's entry runs. */
 #include "kernels/check.h"
 
+#define MAX_WIDTH ((int64_t)65536)
+
 br_status br_op_gather_rows(br_dev *dev, const br_gather_rows_args *args)
 {
     br_status st = BR_OK;
@@ -120,16 +122,77 @@ done:
     return st;
 }
 
+static br_status check_band(const char *op, double lo, double hi)
+{
+    if (!(lo >= 0.0 && lo <= hi))
+        return br_fail(BR_E_SELFCHECK, "%s: lo is %g and hi is %g, expected 0 <= lo <= hi", op, lo,
+                       hi);
+    return BR_OK;
+}
+
 br_status br_op_norm_band(br_dev *dev, br_mat x_BD, double lo, double hi)
 {
     br_status     st      = BR_OK;
     const br_want wants[] = {{"x_BD", x_BD, BR_F32, BR_ANY, BR_ANY, BR_MUST}};
 
     BR_TRY(st, BR_CHECK_VIEWS(dev, "norm_band", wants));
-    if (!(lo >= 0.0 && lo <= hi))
-        BR_FAIL(st, BR_E_SELFCHECK, "norm_band: lo is %g and hi is %g, expected 0 <= lo <= hi", lo,
-                hi);
+    BR_TRY(st, check_band("norm_band", lo, hi));
     BR_TRY(st, dev->table->norm_band(dev, x_BD, lo, hi));
+done:
+    return st;
+}
+
+/* Views of no row may well begin at one place. */
+static bool is_same_place(br_mat a, br_mat b)
+{
+    return a.n_rows > 0 && a.buf == b.buf && a.offset == b.offset;
+}
+
+static br_status check_layers(const br_dev *dev, const br_mlp_args *args)
+{
+    br_status st    = BR_OK;
+    int64_t   width = args->x_BD.n_cols;
+
+    BR_TRY(st, br_check_range("mlp", "n_layers", args->n_layers, 0, BR_MAX_MLP_LAYERS));
+    BR_TRY(st, br_check_range("mlp", "activation", args->activation, BR_ACT_NONE, BR_ACT_SILU));
+    for (int32_t l = 0; l < args->n_layers; l++) {
+        const br_want wants[] = {
+            {"weight_DD", args->weight_DD[l], BR_F32, width, width, BR_MUST},
+            {"bias_1D", args->bias_1D[l], BR_F32, 1, width, BR_MAY},
+        };
+        BR_TRY(st, BR_CHECK_VIEWS(dev, "mlp", wants));
+    }
+done:
+    return st;
+}
+
+br_status br_op_mlp(br_dev *dev, const br_mlp_args *args)
+{
+    br_status st = BR_OK;
+
+    if (args == NULL)
+        return br_fail(BR_E_SELFCHECK, "mlp: no arguments");
+    {
+        int64_t       n_rows  = args->x_BD.n_rows;
+        int64_t       width   = args->x_BD.n_cols;
+        const br_want wants[] = {
+            {"x_BD", args->x_BD, BR_F32, BR_ANY, BR_ANY, BR_MUST},
+            {"gamma_1D", args->gamma_1D, BR_F32, 1, width, BR_MUST},
+            {"beta_1D", args->beta_1D, BR_F32, 1, width, BR_MUST},
+            {"spare_BD", args->spare_BD, BR_F32, n_rows, width, BR_MUST},
+            {"out_BD", args->out_BD, BR_F32, n_rows, width, BR_MUST},
+        };
+        BR_TRY(st, BR_CHECK_VIEWS(dev, "mlp", wants));
+        BR_TRY(st, br_check_range("mlp", "columns of x_BD", width, 1, MAX_WIDTH));
+    }
+    BR_TRY(st, br_check_eps("mlp", args->eps));
+    BR_TRY(st, check_layers(dev, args));
+    if (args->has_band)
+        BR_TRY(st, check_band("mlp", args->lo, args->hi));
+    if (is_same_place(args->out_BD, args->x_BD) || is_same_place(args->out_BD, args->spare_BD) ||
+        is_same_place(args->x_BD, args->spare_BD))
+        BR_FAIL(st, BR_E_SELFCHECK, "mlp: x_BD, spare_BD and out_BD are not three views");
+    BR_TRY(st, dev->table->mlp(dev, args));
 done:
     return st;
 }

@@ -96,11 +96,10 @@ br_status br_attention_embed(const br_attention_call *call, br_mat out_ED)
         [BR_VARIANT_PMIXER_C_POST] = BR_POS_FROM_END_1,
         [BR_VARIANT_PMIXER_C_PRE]  = BR_POS_FROM_END_1,
     };
-    br_status              st      = BR_OK;
     const br_encoder      *encoder = call->encoder;
     const br_encoder_spec *s       = encoder->spec;
     float                  scale   = br_is_left_padded(s) ? (float)sqrt((double)s->dim) : 1.0f;
-    const br_embed_args    args    = {.seqs          = call->seqs,
+    br_embed_args          args    = {.seqs          = call->seqs,
                                       .item_VD       = encoder->item_VD,
                                       .scale         = scale,
                                       .position_PD   = encoder->position_PD,
@@ -111,11 +110,12 @@ br_status br_attention_embed(const br_attention_call *call, br_mat out_ED)
                                       .constant_1D   = encoder->constant_1D,
                                       .out_ED        = out_ED};
 
-    BR_TRY(st, br_op_embed(call->lane, &args));
-    if (!br_is_left_padded(s))
-        BR_TRY(st, norm(call, &encoder->input_norm, out_ED, out_ED));
-done:
-    return st;
+    if (!br_is_left_padded(s)) {
+        args.gamma_1D = encoder->input_norm.gamma_1D;
+        args.beta_1D  = encoder->input_norm.beta_1D;
+        args.eps      = s->eps;
+    }
+    return br_op_embed(call->lane, &args);
 }
 
 br_status br_attention_block(const br_attention_call *call, br_attention_work *work)

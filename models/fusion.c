@@ -12,7 +12,7 @@ typedef struct fusion_work {
     br_mat g_BO; /* O = M D */
     br_mat z_BO;
     br_mat static_BC;
-    br_mat side_BD; /* statics and aggregates; then every second layer of h */
+    br_mat side_BD; /* statics and aggregates; then what mlp needs beside x */
     br_mat x_BD;
 } fusion_work;
 
@@ -180,58 +180,54 @@ done:
     return st;
 }
 
-/* h(x) into out_BD, x lies in work->x_BD; layers go to and fro between x and side. */
+/* band(h(LN(x))) into out_BD; x lies in work->x_BD. */
 static br_status apply_mlp(const br_model *model, br_dev *lane, const fusion_work *work,
                            br_mat out_BD)
 {
-    br_status            st   = BR_OK;
-    const br_model_spec *s    = &model->spec;
-    br_mat               x_BD = work->x_BD;
+    const br_model_spec *s   = &model->spec;
+    const br_fusion     *f   = &model->fusion;
+    br_mlp_args          mlp = {.x_BD       = work->x_BD,
+                                .gamma_1D   = f->norm.gamma_1D,
+                                .beta_1D    = f->norm.beta_1D,
+                                .eps        = s->fusion_eps,
+                                .n_layers   = s->n_mlp_layers,
+                                .activation = s->mlp_activation,
+                                .has_band   = s->has_band,
+                                .lo         = s->band_lo,
+                                .hi         = s->band_hi,
+                                .spare_BD   = work->side_BD,
+                                .out_BD     = out_BD};
 
     for (int32_t l = 0; l < s->n_mlp_layers; l++) {
-        bool                 is_last = l + 1 == s->n_mlp_layers;
-        br_mat               next    = l % 2 == 0 ? work->side_BD : work->x_BD;
-        const br_linear_args linear  = {.x_RI       = x_BD,
-                                        .weight_OI  = model->fusion.mlp_weight_DD[l],
-                                        .bias_1O    = model->fusion.mlp_bias_1D[l],
-                                        .activation = is_last ? BR_ACT_NONE : s->mlp_activation,
-                                        .out_RO     = is_last ? out_BD : next};
-
-        BR_TRY(st, br_op_linear(lane, &linear));
-        x_BD = next;
+        mlp.weight_DD[l] = f->mlp_weight_DD[l];
+        mlp.bias_1D[l]   = f->mlp_bias_1D[l];
     }
-done:
-    return st;
+    return br_op_mlp(lane, &mlp);
 }
 
 static br_status run_fusion(const br_model *model, br_dev *lane, const br_fusion_args *args,
                             const fusion_work *work)
 {
-    br_status                st     = BR_OK;
-    const br_model_spec     *s      = &model->spec;
-    const br_fusion         *f      = &model->fusion;
-    br_fuse_inputs_args      inputs = {.n_modalities = s->n_encoders,
-                                       .state_BS     = args->state_BS,
-                                       .present_BM   = args->present_BM,
-                                       .gate_BI      = work->gate_BI,
-                                       .flag_BF      = work->flag_BF,
-                                       .mean_A       = f->mean_A,
-                                       .std_A        = f->std_A};
-    br_fuse_args             fuse   = {.n_modalities  = s->n_encoders,
-                                       .g_BMD         = work->g_BO,
-                                       .z_BMD         = work->z_BO,
-                                       .attention_1D  = f->attention_1D,
-                                       .default_1D    = f->default_1D,
-                                       .present_BM    = args->present_BM,
-                                       .confidence_BM = args->confidence_BM,
-                                       .out_BD        = work->x_BD,
-                                       .alpha_BM      = args->alpha_BM,
-                                       .gate_BM       = args->gate_BM};
-    const br_layer_norm_args norm   = {.x_RD     = work->x_BD,
-                                       .gamma_1D = f->norm.gamma_1D,
-                                       .beta_1D  = f->norm.beta_1D,
-                                       .eps      = s->fusion_eps,
-                                       .out_RD   = s->n_mlp_layers > 0 ? work->x_BD : args->out_BD};
+    br_status            st     = BR_OK;
+    const br_model_spec *s      = &model->spec;
+    const br_fusion     *f      = &model->fusion;
+    br_fuse_inputs_args  inputs = {.n_modalities = s->n_encoders,
+                                   .state_BS     = args->state_BS,
+                                   .present_BM   = args->present_BM,
+                                   .gate_BI      = work->gate_BI,
+                                   .flag_BF      = work->flag_BF,
+                                   .mean_A       = f->mean_A,
+                                   .std_A        = f->std_A};
+    br_fuse_args         fuse   = {.n_modalities  = s->n_encoders,
+                                   .g_BMD         = work->g_BO,
+                                   .z_BMD         = work->z_BO,
+                                   .attention_1D  = f->attention_1D,
+                                   .default_1D    = f->default_1D,
+                                   .present_BM    = args->present_BM,
+                                   .confidence_BM = args->confidence_BM,
+                                   .out_BD        = work->x_BD,
+                                   .alpha_BM      = args->alpha_BM,
+                                   .gate_BM       = args->gate_BM};
 
     for (int32_t m = 0; m < s->n_encoders; m++)
         inputs.width[m] = f->width[m];
@@ -241,10 +237,7 @@ static br_status run_fusion(const br_model *model, br_dev *lane, const br_fusion
     BR_TRY(st, gate_modalities(model, lane, work));
     BR_TRY(st, side_input(model, lane, args, work, &fuse.residual_BD));
     BR_TRY(st, br_op_fuse(lane, &fuse));
-    BR_TRY(st, br_op_layer_norm(lane, &norm));
     BR_TRY(st, apply_mlp(model, lane, work, args->out_BD));
-    if (s->has_band)
-        BR_TRY(st, br_op_norm_band(lane, args->out_BD, s->band_lo, s->band_hi));
 done:
     return st;
 }

@@ -16,7 +16,6 @@
 #define BR_MAX_HEADS         16
 #define BR_MAX_STATICS       64
 #define BR_MAX_AGGREGATES    256
-#define BR_MAX_MLP_LAYERS    3
 
 typedef enum { BR_ENCODER_ATTENTION, BR_ENCODER_GRU, BR_ENCODER_DECAY } br_encoder_kind;
 

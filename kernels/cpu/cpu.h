@@ -27,6 +27,7 @@ br_status br_cpu_linear(br_dev *dev, const br_linear_args *args);
 br_status br_cpu_attention(br_dev *dev, const br_attention_args *args);
 br_status br_cpu_attention_last(br_dev *dev, const br_attention_last_args *args);
 br_status br_cpu_gru(br_dev *dev, const br_gru_args *args);
+br_status br_cpu_mlp(br_dev *dev, const br_mlp_args *args);
 
 br_status br_cpu_items_prepare(br_dev *dev, br_items *items);
 void      br_cpu_items_release(br_items *items);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * embed: the rows of an event are added in ref's order, so the bits are ref's. Item rows are
- * fetched ahead: they are what the op waits for. Called once per chunk and encoder. */
+ * fetched ahead: they are what the op waits for. A norm follows some rows behind, while they are in
+ * the first-level cache. Called once per chunk and encoder. */
 #include "kernels/cpu/clones.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/ref/ref.h"
 
-#define AHEAD 8 /* events between the fetch of an item's row and its use */
+#define AHEAD     8 /* events between the fetch of an item's row and its use */
+#define NORM_ROWS 8 /* normed at a time: layer_norm takes them in fours */
 
 enum { POSITION, GAP, TYPE, CONSTANT, N_TABLES };
 
@@ -79,20 +81,33 @@ done:
     return st;
 }
 
+/* Rows *normed .. end-1 */
+static br_status norm_rows(br_dev *dev, const br_embed_args *args, int64_t *normed, int64_t end)
+{
+    br_layer_norm_args norm = br_ref_embed_norm(args, *normed, end - *normed);
+
+    *normed = end;
+    return br_cpu_layer_norm(dev, &norm);
+}
+
 br_status br_cpu_embed(br_dev *dev, const br_embed_args *args)
 {
     br_status      st     = BR_OK;
     const int32_t *offset = args->seqs->host_offset_B1;
     int64_t        end    = offset[args->seqs->n_seqs];
+    int64_t        normed = args->gamma_1D.buf == NULL ? end : offset[0];
 
-    (void)dev;
     for (int64_t b = 0; b < args->seqs->n_seqs; b++) {
         for (int64_t e = offset[b]; e < offset[b + 1]; e++) {
             if (e + AHEAD < end)
                 fetch_item(args, e + AHEAD);
             BR_TRY(st, embed_event(args, offset[b], offset[b + 1] - offset[b], e));
+            if (e + 1 >= normed + NORM_ROWS)
+                BR_TRY(st, norm_rows(dev, args, &normed, e + 1));
         }
     }
+    if (normed < end)
+        BR_TRY(st, norm_rows(dev, args, &normed, end));
 done:
     return st;
 }

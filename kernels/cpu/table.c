@@ -28,6 +28,7 @@ const br_backend_table br_backend_cpu = {
     .fuse_inputs    = br_ref_fuse_inputs,
     .fuse           = br_ref_fuse,
     .norm_band      = br_ref_norm_band,
+    .mlp            = br_cpu_mlp,
     .items_prepare  = br_cpu_items_prepare,
     .items_release  = br_cpu_items_release,
     .score_topk     = br_cpu_score_topk,

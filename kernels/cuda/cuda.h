@@ -43,6 +43,7 @@ br_status br_cuda_copy_rows(br_dev *dev, const br_copy_rows_args *args);
 br_status br_cuda_fuse_inputs(br_dev *dev, const br_fuse_inputs_args *args);
 br_status br_cuda_fuse(br_dev *dev, const br_fuse_args *args);
 br_status br_cuda_norm_band(br_dev *dev, br_mat x_BD, double lo, double hi);
+br_status br_cuda_mlp(br_dev *dev, const br_mlp_args *args);
 
 /* topk/ */
 br_status br_cuda_items_prepare(br_dev *dev, br_items *items);

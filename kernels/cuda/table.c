@@ -37,6 +37,7 @@ const br_backend_table br_backend_cuda = {
     .fuse_inputs    = br_cuda_fuse_inputs,
     .fuse           = br_cuda_fuse,
     .norm_band      = br_cuda_norm_band,
+    .mlp            = br_cuda_mlp,
     .items_prepare  = br_cuda_items_prepare,
     .items_release  = br_cuda_items_release,
     .score_topk     = br_cuda_score_topk,

@@ -56,15 +56,30 @@ done:
     return st;
 }
 
+br_layer_norm_args br_ref_embed_norm(const br_embed_args *args, int64_t first, int64_t n_rows)
+{
+    br_mat rows = br_mat_rows(args->out_ED, first, n_rows);
+
+    return (br_layer_norm_args){.x_RD     = rows,
+                                .gamma_1D = args->gamma_1D,
+                                .beta_1D  = args->beta_1D,
+                                .eps      = args->eps,
+                                .out_RD   = rows};
+}
+
 br_status br_ref_embed(br_dev *dev, const br_embed_args *args)
 {
     br_status      st     = BR_OK;
     const int32_t *offset = args->seqs->host_offset_B1;
+    int64_t        n_seqs = args->seqs->n_seqs;
 
-    (void)dev;
-    for (int64_t b = 0; b < args->seqs->n_seqs; b++)
+    for (int64_t b = 0; b < n_seqs; b++)
         for (int64_t e = offset[b]; e < offset[b + 1]; e++)
             BR_TRY(st, embed_event(args, offset[b], offset[b + 1] - offset[b], e));
+    if (args->gamma_1D.buf != NULL) {
+        br_layer_norm_args norm = br_ref_embed_norm(args, offset[0], offset[n_seqs] - offset[0]);
+        BR_TRY(st, br_ref_layer_norm(dev, &norm));
+    }
 done:
     return st;
 }

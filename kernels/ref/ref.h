@@ -9,6 +9,10 @@
 #include "kernels/backend.h"
 #include "kernels/bf16.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* memory.c: buffers in host memory, for ref and cpu */
 br_status br_ref_open(br_dev *dev);
 void      br_ref_close(br_dev *dev);
@@ -32,6 +36,7 @@ br_status br_ref_copy_rows(br_dev *dev, const br_copy_rows_args *args);
 br_status br_ref_fuse_inputs(br_dev *dev, const br_fuse_inputs_args *args);
 br_status br_ref_fuse(br_dev *dev, const br_fuse_args *args);
 br_status br_ref_norm_band(br_dev *dev, br_mat x_BD, double lo, double hi);
+br_status br_ref_mlp(br_dev *dev, const br_mlp_args *args); /* by the ops of dev's own table */
 
 /* scoring */
 br_status br_ref_items_prepare(br_dev *dev, br_items *items);
@@ -49,7 +54,14 @@ static inline double br_ref_operand(double x, br_precision precision)
 /* linear.c: the dot product of two rows of operands */
 double br_ref_dot(const float *a, const float *b, int64_t n, br_precision precision);
 
+/* embed.c: what norms n_rows rows of out_ED in place, from `first` on */
+br_layer_norm_args br_ref_embed_norm(const br_embed_args *args, int64_t first, int64_t n_rows);
+
 /* BR_E_SELFCHECK unless 0 <= row < n_rows: a host backend never reads outside a table. */
 br_status br_ref_check_row(const char *op, int64_t at, int64_t row, int64_t n_rows);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

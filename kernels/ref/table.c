@@ -25,6 +25,7 @@ const br_backend_table br_backend_ref = {
     .fuse_inputs    = br_ref_fuse_inputs,
     .fuse           = br_ref_fuse,
     .norm_band      = br_ref_norm_band,
+    .mlp            = br_ref_mlp,
     .items_prepare  = br_ref_items_prepare,
     .items_release  = br_ref_items_release,
     .score_topk     = br_ref_score_topk,

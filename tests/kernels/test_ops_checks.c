@@ -132,7 +132,13 @@ static void test_index_outside_its_table(void **state)
                                .out_ED     = op_out(&run, 5, D)};
         expect(op_finish(run.dev, br_op_embed(run.dev, &args)),
                "index 2 names row 9 of a table of 9 rows");
-        args.position_PD = op_table(&run, 2, 2, D, 1.0f);
+        args.gamma_1D = op_table(&run, 4, 1, D, 1.0f);
+        expect(br_op_embed(run.dev, &args), "embed: beta_1D is absent");
+        args.beta_1D = args.gamma_1D;
+        args.eps     = -1.0;
+        expect(br_op_embed(run.dev, &args), "embed: eps is -1, expected a finite value >= 0");
+        args.gamma_1D = args.beta_1D = (br_mat){0};
+        args.position_PD             = op_table(&run, 2, 2, D, 1.0f);
         expect(br_op_embed(run.dev, &args), "rows of position_PD is 2, expected 3..");
         args.position_PD = (br_mat){0};
         args.gap_GD      = op_table(&run, 3, 4, D, 1.0f);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * embed, decay_pool and last_rows: cpu against ref bit for bit, any batching, and values worked by
- * hand for positions, gaps and decay. */
+ * hand for positions, gaps and decay; a norm in embed gives the bits of a norm behind it. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -44,7 +45,7 @@ static const op_shape shapes[] = {
 };
 
 /* has_pad here: every table is there */
-static int64_t run_embed(op_run *run, float *by_id)
+static br_embed_args embed_args(op_run *run)
 {
     int64_t       width = run->shape->width;
     br_embed_args args  = {.seqs          = &run->seqs,
@@ -60,6 +61,13 @@ static int64_t run_embed(op_run *run, float *by_id)
         args.type_AD     = op_table(run, 4, 3, width, 1.0f);
         args.constant_1D = op_table(run, 5, 1, width, 1.0f);
     }
+    return args;
+}
+
+static int64_t run_embed(op_run *run, float *by_id)
+{
+    br_embed_args args = embed_args(run);
+
     assert_int_equal(br_op_embed(run->dev, &args), BR_OK);
     return op_read_events(run, args.out_ED, by_id);
 }
@@ -74,6 +82,65 @@ static void test_embed(void **state)
                                  .shapes    = shapes,
                                  .n_shapes  = sizeof shapes / sizeof *shapes,
                                  .tolerance = 0.0});
+    }
+}
+
+/* The op with its norm, beside the two ops. */
+static int64_t run_embed_norm(op_run *run, float *by_id)
+{
+    br_embed_args      args  = embed_args(run);
+    int64_t            width = run->shape->width;
+    int64_t            n     = run->seqs.n_events * width;
+    float             *two   = calloc((size_t)(2 * n) + 1, sizeof *two);
+    br_layer_norm_args norm  = {.x_RD     = args.out_ED,
+                                .gamma_1D = op_table(run, 6, 1, width, 1.0f),
+                                .beta_1D  = op_table(run, 7, 1, width, 1.0f),
+                                .eps      = 1e-8,
+                                .out_RD   = args.out_ED};
+
+    assert_non_null(two);
+    assert_int_equal(br_op_embed(run->dev, &args), BR_OK);
+    assert_int_equal(br_op_layer_norm(run->dev, &norm), BR_OK);
+    assert_int_equal(br_download(run->dev, args.out_ED, two), BR_OK);
+    args.gamma_1D = norm.gamma_1D;
+    args.beta_1D  = norm.beta_1D;
+    args.eps      = norm.eps;
+    args.out_ED   = op_out(run, run->seqs.n_events, width);
+    assert_int_equal(br_op_embed(run->dev, &args), BR_OK);
+    assert_int_equal(br_download(run->dev, args.out_ED, two + n), BR_OK);
+    op_compare("embed and layer_norm in one", two + n, two, n, 0.0);
+    free(two);
+    return op_read_events(run, args.out_ED, by_id);
+}
+
+static void test_embed_norm(void **state)
+{
+    static const op_shape wide[] = {
+        {.name       = "wide",
+         .n_seqs     = 3,
+         .length     = {1, 0, 6},
+         .max_length = 7,
+         .width      = 130,
+         .has_pad    = true,
+         .is_strided = true},
+        {.name       = "widest",
+         .n_seqs     = 2,
+         .length     = {2, 1},
+         .max_length = 2,
+         .width      = 523,
+         .has_pad    = true},
+    };
+    op_check check = {.name = "embed and norm", .fn = run_embed_norm, .tolerance = 2e-6};
+
+    (void)state;
+    for (int rule = BR_POS_FROM_START; rule <= BR_POS_FROM_END_1; rule++) {
+        current_rule   = (br_position_rule)rule;
+        check.shapes   = shapes;
+        check.n_shapes = sizeof shapes / sizeof *shapes;
+        op_check_all(&check);
+        check.shapes   = wide;
+        check.n_shapes = sizeof wide / sizeof *wide;
+        op_check_all(&check);
     }
 }
 
@@ -185,6 +252,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_embed),
+        cmocka_unit_test(test_embed_norm),
         cmocka_unit_test(test_decay_pool_and_last_rows),
         cmocka_unit_test(test_positions_and_gaps),
         cmocka_unit_test(test_decay_by_hand),

@@ -7,11 +7,9 @@
 
 #include "kernels/cpu/clones.h"
 #include "kernels/cpu/cpu.h"
-#include "kernels/cpu/encoder/product.h"
+#include "kernels/cpu/encoder/linear.h"
 #include "kernels/cpu/encoder/rows_bf16.h"
 #include "kernels/cpu/vector_math.h"
-
-#define TILE_ROWS ((int64_t)96)
 
 /* One loop per activation: y = act(y + bias) over a row. */
 #define ACTIVATION_LOOP(name, expression)                                                          \
@@ -62,15 +60,7 @@ static void activate(br_activation activation, float *y_O, const float *bias_O, 
     }
 }
 
-typedef struct plan {
-    const br_linear_args *args;
-    br_cpu_product_args   tile;
-    const float          *bias_O;   /* zeros where the sums began with it */
-    bool                  is_done;  /* the product is the result */
-    bool                  is_aside; /* the product goes to the side: out may be residual, or bf16 */
-} plan;
-
-static void finish_tile(const plan *p, int64_t row)
+static void finish_tile(const br_cpu_linear_plan *p, int64_t row)
 {
     const br_linear_args *args   = p->args;
     float                *res_RO = br_mat_f32(args->residual_RO);
@@ -96,7 +86,7 @@ static void finish_tile(const plan *p, int64_t row)
 }
 
 /* What the sums of pairs can begin with. */
-static void plan_pairs(plan *p, const float *zero_O)
+static void plan_pairs(br_cpu_linear_plan *p, const float *zero_O)
 {
     const br_linear_args *args = p->args;
 
@@ -110,7 +100,7 @@ static void plan_pairs(plan *p, const float *zero_O)
     p->tile.ld_residual = args->residual_RO.ld;
 }
 
-static void run_tile(plan *p, int64_t row)
+void br_cpu_linear_tile(br_cpu_linear_plan *p, int64_t row)
 {
     const br_linear_args *args = p->args;
     int64_t               left = args->out_RO.n_rows - row;
@@ -119,7 +109,7 @@ static void run_tile(plan *p, int64_t row)
         p->tile.half = br_mat_bf16(args->x_RI) + row * args->x_RI.ld;
     else
         p->tile.x = br_mat_f32(args->x_RI) + row * args->x_RI.ld;
-    p->tile.n_rows = left < TILE_ROWS ? left : TILE_ROWS;
+    p->tile.n_rows = left < BR_LINEAR_ROWS ? left : BR_LINEAR_ROWS;
     if (!p->is_aside)
         p->tile.out = br_mat_f32(args->out_RO) + row * args->out_RO.ld;
     if (p->is_done && args->residual_RO.buf != NULL)
@@ -129,33 +119,50 @@ static void run_tile(plan *p, int64_t row)
         finish_tile(p, row);
 }
 
+void br_cpu_linear_plan_for(br_dev *dev, const br_linear_args *args, br_cpu_linear_plan *p)
+{
+    int64_t n_out   = args->out_RO.n_cols;
+    bool    is_half = args->out_RO.dtype == BR_BF16;
+
+    *p             = (br_cpu_linear_plan){.args = args};
+    p->of          = (br_weight_args){args->weight_OI, BR_PRECISION_FP32, 1, false};
+    p->n_floats    = n_out + BR_LINEAR_ROWS * n_out;
+    p->is_aside    = is_half || args->residual_RO.buf != NULL;
+    p->tile.weight = br_cpu_weight_plan(dev, args->prepared, &p->of, &p->own, &p->n_floats);
+    p->n_floats += br_cpu_side_floats(p->tile.weight, BR_LINEAR_ROWS);
+    p->n_floats = (p->n_floats + 15) / 16 * 16;
+}
+
+void br_cpu_linear_begin(br_cpu_linear_plan *p, float **memory)
+{
+    const br_linear_args *args  = p->args;
+    int64_t               n_out = args->out_RO.n_cols;
+    float                *at    = *memory;
+
+    *memory += p->n_floats;
+    br_cpu_weight_pack(p->tile.weight, &p->of, &p->own, &at);
+    p->tile.side   = at;
+    p->tile.out    = at + br_cpu_side_floats(p->tile.weight, BR_LINEAR_ROWS);
+    p->tile.ld_x   = args->x_RI.ld;
+    p->tile.ld_out = p->is_aside ? n_out : args->out_RO.ld;
+    at             = p->tile.out + BR_LINEAR_ROWS * n_out;
+    memset(at, 0, (size_t)n_out * sizeof *at);
+    p->bias_O = args->bias_1O.buf == NULL ? at : br_mat_f32(args->bias_1O);
+    if (p->tile.weight->layout == BR_LAYOUT_PAIRS)
+        plan_pairs(p, at);
+}
+
 br_status br_cpu_linear(br_dev *dev, const br_linear_args *args)
 {
-    br_status            st       = BR_OK;
-    int64_t              n_out    = args->out_RO.n_cols;
-    const br_weight_args of       = {args->weight_OI, BR_PRECISION_FP32, 1, false};
-    int64_t              n_floats = n_out + TILE_ROWS * n_out;
-    bool                 is_half  = args->out_RO.dtype == BR_BF16;
-    plan                 p = {.args = args, .is_aside = is_half || args->residual_RO.buf != NULL};
-    int64_t              n_side;
-    br_cpu_packed        own;
-    float               *memory;
+    br_status          st = BR_OK;
+    br_cpu_linear_plan p;
+    float             *memory;
 
-    p.tile.weight = br_cpu_weight_plan(dev, args->prepared, &of, &own, &n_floats);
-    n_side        = br_cpu_side_floats(p.tile.weight, TILE_ROWS);
-    BR_TRY(st, br_cpu_workspace(dev, n_floats + n_side, &memory));
-    br_cpu_weight_pack(p.tile.weight, &of, &own, &memory);
-    p.tile.side   = memory;
-    p.tile.out    = memory + n_side;
-    p.tile.ld_x   = args->x_RI.ld;
-    p.tile.ld_out = p.is_aside ? n_out : args->out_RO.ld;
-    memory        = p.tile.out + TILE_ROWS * n_out;
-    memset(memory, 0, (size_t)n_out * sizeof *memory);
-    p.bias_O = args->bias_1O.buf == NULL ? memory : br_mat_f32(args->bias_1O);
-    if (p.tile.weight->layout == BR_LAYOUT_PAIRS)
-        plan_pairs(&p, memory);
-    for (int64_t row = 0; row < args->out_RO.n_rows; row += TILE_ROWS)
-        run_tile(&p, row);
+    br_cpu_linear_plan_for(dev, args, &p);
+    BR_TRY(st, br_cpu_workspace(dev, p.n_floats, &memory));
+    br_cpu_linear_begin(&p, &memory);
+    for (int64_t row = 0; row < args->out_RO.n_rows; row += BR_LINEAR_ROWS)
+        br_cpu_linear_tile(&p, row);
 done:
     return st;
 }

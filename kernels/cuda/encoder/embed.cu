@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * embed: a warp per event adds the rows of its tables in ref's order, so the bits are ref's.
- * Called once per chunk and encoder. */
+ * embed: a warp per event adds the rows of its tables in ref's order, so the bits are ref's, and
+ * norms the sum where asked to: in registers up to 512 columns, in the output row beyond. Called
+ * once per chunk and encoder. */
+#include "kernels/cuda/encoder/norm.cuh"
 #include "kernels/cuda/encoder/units.cuh"
 #include "kernels/cuda/fault.cuh"
-#include "kernels/cuda/warp.cuh"
 
 typedef struct embed_params {
     int64_t              n_seqs;
@@ -25,6 +26,7 @@ typedef struct embed_params {
     float                scale;
     br_position_rule     position_rule;
     int32_t              max_length;
+    br_norm_of           norm;
     br_view<float>       out_ED;
     br_cuda_faults      *faults;
 } embed_params;
@@ -55,43 +57,104 @@ static __device__ float at(const float *row_D, int64_t d)
     return row_D == NULL ? 0.0f : row_D[d];
 }
 
+/* The rows whose sum is an event's. */
+typedef struct event_rows {
+    const float *item_D;
+    const float *position_D;
+    const float *gap_D;
+    const float *type_D;
+    const float *constant_D;
+} event_rows;
+
+static __device__ event_rows rows_of(const embed_params &p, int64_t e)
+{
+    int64_t    b     = br_sequence_of(p.offset_B1, p.n_seqs, e);
+    int64_t    first = p.offset_B1[b];
+    int64_t    n     = p.offset_B1[b + 1] - first;
+    int64_t    item  = br_checked_row(p.faults, BR_FAULT_EMBED_ITEM, e, p.item_E[e], p.n_items);
+    int64_t    type  = 0;
+    event_rows rows;
+
+    if (p.type_AD.at != NULL && p.type_E != NULL)
+        type = br_checked_row(p.faults, BR_FAULT_EMBED_TYPE, e, p.type_E[e], p.n_types);
+    rows.item_D     = p.item_VD.row(item);
+    rows.position_D = row_of(p.position_PD, position_row(p, n, e - first));
+    rows.gap_D      = p.gap_GD.at == NULL ? NULL : p.gap_GD.row(gap_row(p, first, e));
+    rows.type_D     = row_of(p.type_AD, type);
+    rows.constant_D = p.constant_1D.at;
+    return rows;
+}
+
+static __device__ __forceinline__ float sum_at(const event_rows &rows, float scale, int64_t d)
+{
+    float sum = scale * rows.item_D[d];
+
+    sum += at(rows.position_D, d);
+    sum += at(rows.gap_D, d);
+    sum += at(rows.type_D, d);
+    sum += at(rows.constant_D, d);
+    return sum;
+}
+
 /* Grid: n_events warps; a lane owns columns lane, lane + 32, ... */
 static __global__ void __launch_bounds__(BR_ROW_THREADS) embed_kernel(embed_params p)
 {
     int64_t e = br_row();
-    int64_t b, first, n, item, type = 0;
 
     if (e >= p.n_events)
         return;
-    b     = br_sequence_of(p.offset_B1, p.n_seqs, e);
-    first = p.offset_B1[b];
-    n     = p.offset_B1[b + 1] - first;
-    item  = br_checked_row(p.faults, BR_FAULT_EMBED_ITEM, e, p.item_E[e], p.n_items);
-    if (p.type_AD.at != NULL && p.type_E != NULL)
-        type = br_checked_row(p.faults, BR_FAULT_EMBED_TYPE, e, p.type_E[e], p.n_types);
     {
-        const float *item_D     = p.item_VD.row(item);
-        const float *position_D = row_of(p.position_PD, position_row(p, n, e - first));
-        const float *gap_D      = p.gap_GD.at == NULL ? NULL : p.gap_GD.row(gap_row(p, first, e));
-        const float *type_D     = row_of(p.type_AD, type);
-        const float *constant_D = p.constant_1D.at;
-        float       *out_D      = p.out_ED.row(e);
+        event_rows rows  = rows_of(p, e);
+        float     *out_D = p.out_ED.row(e);
 
-        for (int64_t d = br_lane(); d < p.width; d += BR_WARP) {
-            float sum = p.scale * item_D[d];
-
-            sum += at(position_D, d);
-            sum += at(gap_D, d);
-            sum += at(type_D, d);
-            sum += at(constant_D, d);
-            out_D[d] = sum;
-        }
+        for (int64_t d = br_lane(); d < p.width; d += BR_WARP)
+            out_D[d] = sum_at(rows, p.scale, d);
     }
+}
+
+/* The same, normed; N * 32 >= width, or N = 0 (norm.cuh). */
+template <int N>
+static __global__ void __launch_bounds__(BR_ROW_THREADS) embed_norm_kernel(embed_params p)
+{
+    int64_t    e   = br_row();
+    int        n   = br_kept_n<N>(p.width);
+    double     sum = 0.0;
+    br_kept<N> kept;
+
+    if (e >= p.n_events)
+        return;
+    {
+        event_rows rows  = rows_of(p, e);
+        float     *out_D = p.out_ED.row(e);
+
+#pragma unroll
+        for (int i = 0; i < n; i++) {
+            int64_t d = br_lane() + i * BR_WARP;
+
+            if (d < p.width) {
+                kept.at(i, out_D) = sum_at(rows, p.scale, d);
+                sum += kept.at(i, out_D);
+            }
+        }
+        br_norm_kept(kept, sum, p.norm, out_D);
+    }
+}
+
+static br_status launch(br_dev *dev, const embed_params &p)
+{
+    unsigned blocks = br_row_blocks(p.n_events);
+
+    if (p.norm.gamma_D == NULL)
+        return BR_LAUNCH(dev, embed_kernel, blocks, BR_ROW_THREADS, 0, p);
+    if (p.width <= 4 * BR_WARP)
+        return BR_LAUNCH(dev, embed_norm_kernel<4>, blocks, BR_ROW_THREADS, 0, p);
+    if (p.width <= 16 * BR_WARP)
+        return BR_LAUNCH(dev, embed_norm_kernel<16>, blocks, BR_ROW_THREADS, 0, p);
+    return BR_LAUNCH(dev, embed_norm_kernel<0>, blocks, BR_ROW_THREADS, 0, p);
 }
 
 br_status br_cuda_embed(br_dev *dev, const br_embed_args *args)
 {
-    br_status      st   = BR_OK;
     const br_seqs *seqs = args->seqs;
     embed_params   p    = {};
 
@@ -113,9 +176,8 @@ br_status br_cuda_embed(br_dev *dev, const br_embed_args *args)
     p.scale         = args->scale;
     p.position_rule = args->position_rule;
     p.max_length    = args->max_length;
+    p.norm          = {p.width, br_mat_f32(args->gamma_1D), br_mat_f32(args->beta_1D), args->eps};
     p.out_ED        = br_view_of<float>(args->out_ED);
     p.faults        = br_faults_of(dev);
-    BR_TRY(st, BR_LAUNCH(dev, embed_kernel, br_row_blocks(p.n_events), BR_ROW_THREADS, 0, p));
-done:
-    return st;
+    return launch(dev, p);
 }

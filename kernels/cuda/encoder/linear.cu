@@ -5,28 +5,10 @@
  * of 384 sums are 12.6 MB. Called for every projection of every layer. */
 #include <cuda_bf16.h>
 
+#include "kernels/cuda/encoder/activate.cuh"
 #include "kernels/cuda/gemm.cuh"
 
 #define EPILOGUE_BLOCK 1024 /* elements */
-
-static __device__ float activate(br_activation activation, float x)
-{
-    switch (activation) {
-    case BR_ACT_RELU:
-        return x < 0.0f ? 0.0f : x; /* NaN stays NaN */
-    case BR_ACT_GELU:
-        return 0.5f * x * (1.0f + erff(x * 0.70710678f));
-    case BR_ACT_TANH:
-        return tanhf(x);
-    case BR_ACT_SIGMOID:
-        return 1.0f / (1.0f + expf(-x));
-    case BR_ACT_SILU:
-        return x / (1.0f + expf(-x));
-    case BR_ACT_NONE:
-        break;
-    }
-    return x;
-}
 
 typedef struct epilogue_params {
     const float         *sum_RO;
@@ -45,7 +27,7 @@ static __device__ void finish(const epilogue_params &p, int64_t r, int64_t o)
 {
     float y = p.sum_RO[r * p.ld_sum + o] + (p.bias_O == NULL ? 0.0f : p.bias_O[o]);
 
-    y = activate(p.activation, y);
+    y = br_activate(p.activation, y);
     if (p.residual_RO.at != NULL)
         y += p.residual_RO.row(r)[o];
     if (p.is_half)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * norm_band: a warp per row, fp64 norm and factor, rounded once per element. Called once per
- * chunk. */
-#include "kernels/cuda/warp.cuh"
+ * norm_band: a warp per row (band.cuh). Called once per chunk, where no mlp does it. */
+#include "kernels/cuda/fusion/band.cuh"
 
 typedef struct band_params {
     int64_t        n_rows;
@@ -15,19 +14,10 @@ typedef struct band_params {
 /* Grid: n_rows warps; a lane owns columns lane, lane + 32, ... */
 static __global__ void __launch_bounds__(BR_ROW_THREADS) norm_band_kernel(band_params p)
 {
-    int64_t b   = br_row();
-    double  sum = 0.0, norm, bound;
+    int64_t b = br_row();
 
-    if (b >= p.n_rows)
-        return;
-    for (int64_t d = br_lane(); d < p.width; d += BR_WARP)
-        sum += (double)p.x_BD.row(b)[d] * (double)p.x_BD.row(b)[d];
-    norm  = sqrt(br_warp_sum(sum));
-    bound = norm < p.lo ? p.lo : p.hi;
-    if (norm == 0.0 || (norm >= p.lo && norm <= p.hi))
-        return;
-    for (int64_t d = br_lane(); d < p.width; d += BR_WARP)
-        p.x_BD.row(b)[d] = (float)(p.x_BD.row(b)[d] * (bound / norm));
+    if (b < p.n_rows)
+        br_band_row(p.x_BD.row(b), p.width, p.lo, p.hi);
 }
 
 br_status br_cuda_norm_band(br_dev *dev, br_mat x_BD, double lo, double hi)
