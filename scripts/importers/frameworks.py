@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Forward passes by the frameworks themselves, for golden files. Each function gives an oracle (see
+golden.py); ImportError where the framework, or PyTorch, is not installed. Called once per import.
+"""
+import importlib.util
+import types
+
+import numpy as np
+
+from importers.golden import padded
+from importers.refusal import Refusal
+
+
+class Settings(dict):
+    """RecBole reads configuration by key; what a model does not need may be None."""
+
+    def __missing__(self, key):
+        return None
+
+
+def state_of(torch, tensors):
+    return {name: torch.from_numpy(np.ascontiguousarray(v, np.float32))
+            for name, v in tensors.items()}
+
+
+def recbole(modality, tensors, histories):
+    import recbole as package
+    import torch
+    from recbole.model.sequential_recommender import GRU4Rec, SASRec
+
+    e = modality["encoder"]
+    settings = Settings(
+        USER_ID_FIELD="user", ITEM_ID_FIELD="item", LIST_SUFFIX="_list", NEG_PREFIX="neg_",
+        ITEM_LIST_LENGTH_FIELD="item_length", MAX_ITEM_LIST_LENGTH=e["max_length"],
+        device=torch.device("cpu"), loss_type="CE", n_layers=e["layers"], num_layers=e["layers"],
+        n_heads=e.get("heads"), hidden_size=e.get("hidden", e["dim"]), embedding_size=e["dim"],
+        inner_size=e.get("inner"), hidden_act=e.get("activation"), layer_norm_eps=e.get("eps"),
+        hidden_dropout_prob=0.0, attn_dropout_prob=0.0, dropout_prob=0.0, initializer_range=0.02)
+    n_rows = len(tensors[modality["item_table"]])
+    kind = GRU4Rec if e["type"] == "gru" else SASRec
+    model = kind(settings, types.SimpleNamespace(num=lambda _field: n_rows))
+    model.load_state_dict(state_of(torch, tensors), strict=True)
+    model.eval()
+    batch = {"item_list": torch.from_numpy(padded(histories, e["max_length"], is_left=False)),
+             "item_length": torch.tensor([len(items) for items in histories])}
+    with torch.no_grad():
+        vector = model.forward(batch["item_list"], batch["item_length"])
+        score = model.full_sort_predict(batch)
+    return vector.numpy(), score.numpy(), \
+        f"RecBole {package.__version__} {kind.__name__} on PyTorch {torch.__version__}"
+
+
+def pmixer(path, modality, tensors, histories, norm_first):
+    """SASRec of pmixer's model.py; what the file says is run."""
+    import torch
+
+    e = modality["encoder"]
+    spec = importlib.util.spec_from_file_location("pmixer_model", path)
+    if spec is None:
+        raise Refusal(f"{path}: cannot be loaded as a Python module")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    arguments = types.SimpleNamespace(
+        device="cpu", hidden_units=e["dim"], maxlen=e["max_length"], num_blocks=e["layers"],
+        num_heads=e["heads"], dropout_rate=0.0, norm_first=norm_first)
+    n_rows = len(tensors[modality["item_table"]])
+    model = module.SASRec(1, n_rows - 1, arguments)
+    try:
+        model.load_state_dict(state_of(torch, tensors), strict=True)
+    except RuntimeError as error:
+        raise Refusal(f"{path}: its SASRec does not take these tensors: {error}") from error
+    model.eval()
+    item_UT = padded(histories, e["max_length"], is_left=True)
+    with torch.no_grad():
+        vector = model.log2feats(item_UT)[:, -1, :]
+        score = model.predict(np.zeros(len(item_UT), int), item_UT, np.arange(n_rows))
+    return vector.numpy(), score.numpy(), \
+        f"SASRec of {path.name} (norm_first {norm_first}) on PyTorch {torch.__version__}"
+
+
+def implicit(path, rows_U):
+    """Scores of all items by the model's own recommend."""
+    import implicit as package
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    model = AlternatingLeastSquares.load(str(path))
+    n_items = len(model.item_factors)
+    item_UN, score_UN = model.recommend(rows_U, None, N=n_items, filter_already_liked_items=False)
+    score_UV = np.full((len(rows_U), n_items), -np.inf)
+    np.put_along_axis(score_UV, item_UN.astype(np.int64), score_UN.astype(np.float64), 1)
+    return model.user_factors[rows_U], score_UV, f"implicit {package.__version__}, recommend()"
