@@ -63,7 +63,8 @@ def read_recorded(path, modality, tensors):
     histories = [row[row != 0][-modality["encoder"]["max_length"]:] for row in item_UT]
     if min(map(len, histories)) == 0:
         raise Refusal(f"{path}: item: row {[len(h) for h in histories].index(0)} has no event")
-    return histories, (vector_UD, vector_UD @ table_VD.T, f"vectors recorded in {Path(path).name}")
+    return histories, (vector_UD, vector_UD @ table_VD.T,
+                       f"the framework, recorded in {Path(path).name}")
 
 
 def distance(found_UD, wanted_UD):
