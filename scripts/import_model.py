@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Turns a model trained elsewhere into a bundle that `batchrank run` takes (docs/MODELS.md, "Bring a
-model"): model.json, weights.safetensors, vocabulary.h5, a catalogue.h5 of its items, and golden.h5,
-64 customers' vectors and 10 best items by the model's own framework where it is installed, for
-`batchrank verify --golden OUT`. Needs NumPy and h5py; checkpoints are read without PyTorch and
-without running anything that is in them. Exit code 2: something must be stated, or was stated
-wrongly; 3: the file cannot be taken over; 4: it cannot be written.
+"""Turns a model trained elsewhere into a bundle that `batchrank run` takes (docs/MODELS.md, "Bring
+a model"): model.json, weights.safetensors, vocabulary.h5, a catalogue.h5 of its items, and
+golden.h5, 64 customers' vectors and 10 best items by the model's own framework where it is
+installed, for `batchrank verify --golden OUT`. Needs NumPy and h5py; checkpoints are read without
+PyTorch and without running anything that is in them. Exit code 2: something must be stated, or was
+stated wrongly; 3: the file cannot be taken over; 4: it cannot be written.
 """
 import argparse
 import hashlib
@@ -65,7 +65,8 @@ def build_parser():
     one = formats.add_parser("recbole-sasrec", help="SASRec trained by RecBole")
     add_sequence(one)
     one.add_argument("--heads", type=int, help="only for a state_dict without its configuration")
-    one.add_argument("--activation", help="hidden_act, likewise: " + ", ".join(sequence.ACTIVATIONS))
+    one.add_argument("--activation",
+                     help="hidden_act, likewise: " + ", ".join(sequence.ACTIVATIONS))
 
     add_sequence(formats.add_parser("recbole-gru4rec", help="GRU4Rec trained by RecBole"))
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes tests/scripts/imports/: small checkpoints by the real libraries, trained on synthetic events,
-with what the libraries' own forward passes give, so that importers are tested where the libraries
-are not installed. By hand, when a library changes its format:
+"""Makes tests/scripts/imports/: small checkpoints by the real libraries, trained on synthetic
+events, with what the libraries' own forward passes give, so that importers are tested where the
+libraries are not installed. By hand, when a library changes its format:
 
     make_import_files.py MODEL_A.py MODEL_B.py MODEL_C.py
 
@@ -90,7 +90,8 @@ def recbole(name, folder):
     saved["optimizer"] = saved["other_parameter"] = None  # much, and no importer reads it
     forget_paths(saved["config"])
     torch.save(saved, base.with_suffix(".pth"))
-    np.savez(base.with_suffix(".npz"), item=item_UT, vector=vector.numpy(), best=best(score.numpy()))
+    np.savez(base.with_suffix(".npz"), item=item_UT, vector=vector.numpy(),
+             best=best(score.numpy()))
     base.with_suffix(".txt").write_text("\n".join(data.field2id_token["item_id"]) + "\n")
 
 
@@ -114,7 +115,8 @@ def pmixer(variant, path, norm_first):
         score = model.predict(np.zeros(len(item_UT), int), item_UT, np.arange(N_ITEMS + 1))
     base = OUT / f"pmixer_{variant}"
     torch.save(model.state_dict(), base.with_suffix(".pth"))
-    np.savez(base.with_suffix(".npz"), item=item_UT, vector=vector.numpy(), best=best(score.numpy()))
+    np.savez(base.with_suffix(".npz"), item=item_UT, vector=vector.numpy(),
+             best=best(score.numpy()))
 
 
 def implicit():
