@@ -138,6 +138,7 @@ def sequence_oracle(o, modality, tensors):
     except ImportError as error:
         if o.golden_by != "auto":
             raise UsageRefusal(f"--golden-by {o.golden_by}: {error}") from error
+        print(f"note: {error}", file=sys.stderr)
         return histories, golden.own_oracle(modality, tensors, histories)
     return histories, oracle
 
@@ -153,9 +154,9 @@ def import_sequence(o, folder):
     golden.check_oracle(modality, tensors, histories, oracle)
     description = describe(o, table_VD.shape[1], {"table": modality["item_table"]}, [modality])
     bundle_writer.write_bundle(folder, description, tensors, {"catalogue": item_keys})
-    golden.write(folder / "golden.h5", histories, oracle, [key != b"" for key in item_keys])
+    golden.write(folder / "golden.h5", histories, oracle)
     write_catalogue(folder / "catalogue.h5", item_keys[1:])
-    return oracle[2]
+    return oracle.source
 
 
 def vector_oracle(o, item_ND, bias_N, customer_UD):
@@ -167,11 +168,12 @@ def vector_oracle(o, item_ND, bias_N, customer_UD):
         except ImportError as error:
             if o.golden_by != "auto":
                 raise UsageRefusal(f"--golden-by framework: {error}") from error
+            print(f"note: {error}", file=sys.stderr)
     elif o.golden_by not in ("auto", "numpy"):
         raise UsageRefusal(f"--golden-by: found '{o.golden_by}', expected auto or numpy")
-    score_UN = customer_UD[rows].astype(np.float64) @ item_ND.astype(np.float64).T
-    return customer_UD[rows], score_UN if bias_N is None else score_UN + bias_N, \
-        "products in float64 NumPy"
+    return golden.Oracle(customer_UD[rows],
+                         *golden.best_products(customer_UD[rows], item_ND, 0, bias_N),
+                         "products in float64 NumPy")
 
 
 def import_vectors(o, folder):
@@ -183,14 +185,14 @@ def import_vectors(o, folder):
     oracle = vector_oracle(o, item_ND, bias_N, customer_UD)
     bundle_writer.write_bundle(folder, describe(o, item_ND.shape[1], item, []), tensors,
                                {"catalogue": item_keys})
-    golden.write(folder / "golden.h5", None, oracle, np.ones(len(item_ND), bool))
+    golden.write(folder / "golden.h5", None, oracle)
     write_catalogue(folder / "catalogue.h5", item_keys)
     with h5py.File(folder / "customers.h5", "w") as file:
         file.attrs["format"] = np.bytes_("batchrank-customers")
         file.attrs["version"] = np.int64(1)
         file["/customer/key"] = bundle_writer.key_array(customer_keys)
         file["/vector"] = customer_UD.astype(np.float32)
-    return oracle[2]
+    return oracle.source
 
 
 def write_catalogue(path, item_keys):

@@ -6,6 +6,7 @@ RecBole. Called once per import.
 """
 import collections
 import pickle
+import struct
 import zipfile
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from importers.refusal import Refusal
 STORAGES = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2",
             "BFloat16Storage": "<u2", "LongStorage": "<i8", "IntStorage": "<i4",
             "ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1", "BoolStorage": "?"}
+UNREADABLE = (OSError, pickle.UnpicklingError, zipfile.BadZipFile, struct.error, KeyError, EOFError,
+              AttributeError, TypeError, ValueError, IndexError)
 
 
 class Inert:
@@ -94,9 +97,15 @@ def read_pickle(path):
             raise Refusal(f"{path}: the byte order is big-endian, expected little-endian")
         try:
             return Reader(archive, roots[0]).load()
-        except (pickle.UnpicklingError, KeyError, EOFError, AttributeError, TypeError, ValueError,
-                IndexError) as error:
+        except UNREADABLE as error:
             raise Refusal(f"{path}: its pickle cannot be read: {error}") from error
+
+
+def read_safetensors(path):
+    try:
+        return bundle_writer.read_safetensors(path)
+    except UNREADABLE as error:
+        raise Refusal(f"{path}: cannot be read as safetensors: {error}") from error
 
 
 def config_of(root):
@@ -126,7 +135,7 @@ def read(path):
     if not path.is_file():
         raise Refusal(f"{path}: no such file")
     if path.suffix == ".safetensors":
-        return bundle_writer.read_safetensors(path), {}
+        return read_safetensors(path), {}
     root = read_pickle(path)
     if not isinstance(root, dict):
         raise Refusal(f"{path}: found a whole {type(root).__name__}, expected its state_dict: "

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Forward passes by the frameworks themselves, for golden files. Each function gives an oracle (see
-golden.py); ImportError where the framework, or PyTorch, is not installed. Called once per import.
-"""
+"""Forward passes by the frameworks themselves, for golden files. Each function gives an Oracle;
+ImportError where the framework, or PyTorch, is not installed. Called once per import."""
+import importlib
 import importlib.util
 import types
 
 import numpy as np
 
-from importers.golden import padded
+from importers.golden import N_BEST, Oracle, best, padded
 from importers.refusal import Refusal
 
 
@@ -18,16 +18,21 @@ class Settings(dict):
         return None
 
 
+def load(*names):
+    """Modules by name. A library that does not suit the others' versions fails in its own way."""
+    try:
+        return [importlib.import_module(name) for name in names]
+    except Exception as error:
+        raise ImportError(f"{names[-1]} cannot be imported: {error}") from error
+
+
 def state_of(torch, tensors):
     return {name: torch.from_numpy(np.ascontiguousarray(v, np.float32))
             for name, v in tensors.items()}
 
 
 def recbole(modality, tensors, histories):
-    import recbole as package
-    import torch
-    from recbole.model.sequential_recommender import GRU4Rec, SASRec
-
+    torch, package, models = load("torch", "recbole", "recbole.model.sequential_recommender")
     e = modality["encoder"]
     settings = Settings(
         USER_ID_FIELD="user", ITEM_ID_FIELD="item", LIST_SUFFIX="_list", NEG_PREFIX="neg_",
@@ -37,7 +42,7 @@ def recbole(modality, tensors, histories):
         inner_size=e.get("inner"), hidden_act=e.get("activation"), layer_norm_eps=e.get("eps"),
         hidden_dropout_prob=0.0, attn_dropout_prob=0.0, dropout_prob=0.0, initializer_range=0.02)
     n_rows = len(tensors[modality["item_table"]])
-    kind = GRU4Rec if e["type"] == "gru" else SASRec
+    kind = models.GRU4Rec if e["type"] == "gru" else models.SASRec
     model = kind(settings, types.SimpleNamespace(num=lambda _field: n_rows))
     model.load_state_dict(state_of(torch, tensors), strict=True)
     model.eval()
@@ -46,14 +51,13 @@ def recbole(modality, tensors, histories):
     with torch.no_grad():
         vector = model.forward(batch["item_list"], batch["item_length"])
         score = model.full_sort_predict(batch)
-    return vector.numpy(), score.numpy(), \
-        f"RecBole {package.__version__} {kind.__name__} on PyTorch {torch.__version__}"
+    return Oracle(vector.numpy(), *best(score.numpy(), 1),
+                  f"RecBole {package.__version__} {kind.__name__} on PyTorch {torch.__version__}")
 
 
 def pmixer(path, modality, tensors, histories, norm_first):
     """SASRec of pmixer's model.py; what the file says is run."""
-    import torch
-
+    torch, = load("torch")
     e = modality["encoder"]
     spec = importlib.util.spec_from_file_location("pmixer_model", path)
     if spec is None:
@@ -74,18 +78,16 @@ def pmixer(path, modality, tensors, histories, norm_first):
     with torch.no_grad():
         vector = model.log2feats(item_UT)[:, -1, :]
         score = model.predict(np.zeros(len(item_UT), int), item_UT, np.arange(n_rows))
-    return vector.numpy(), score.numpy(), \
-        f"SASRec of {path.name} (norm_first {norm_first}) on PyTorch {torch.__version__}"
+    return Oracle(vector.numpy(), *best(score.numpy(), 1),
+                  f"SASRec of {path.name} (norm_first {norm_first}) on PyTorch "
+                  f"{torch.__version__}")
 
 
 def implicit(path, rows_U):
-    """Scores of all items by the model's own recommend."""
-    import implicit as package
-    from implicit.cpu.als import AlternatingLeastSquares
-
-    model = AlternatingLeastSquares.load(str(path))
-    n_items = len(model.item_factors)
-    item_UN, score_UN = model.recommend(rows_U, None, N=n_items, filter_already_liked_items=False)
-    score_UV = np.full((len(rows_U), n_items), -np.inf)
-    np.put_along_axis(score_UV, item_UN.astype(np.int64), score_UN.astype(np.float64), 1)
-    return model.user_factors[rows_U], score_UV, f"implicit {package.__version__}, recommend()"
+    """The best items of these users by the model's own recommend."""
+    package, als = load("implicit", "implicit.cpu.als")
+    model = als.AlternatingLeastSquares.load(str(path))
+    item_UK, score_UK = model.recommend(rows_U, None, N=min(N_BEST, len(model.item_factors)),
+                                        filter_already_liked_items=False)
+    return Oracle(model.user_factors[rows_U], item_UK, score_UK,
+                  f"implicit {package.__version__}, recommend()")

@@ -6,6 +6,8 @@ once per import."""
 import re
 from pathlib import Path
 
+import numpy as np
+
 import reference
 from importers import checkpoint
 from importers.refusal import Refusal, UsageRefusal
@@ -56,6 +58,10 @@ def check_tensors(tensors, modality, n_rows):
                           f"{list(shape)}")
         if tensors[name].dtype.kind != "f":
             raise Refusal(f"tensor '{name}': found {tensors[name].dtype}, expected floating point")
+        bad = np.argwhere(~np.isfinite(tensors[name]))
+        if len(bad):
+            raise Refusal(f"tensor '{name}': row {bad[0][0]}: found "
+                          f"{tensors[name][tuple(bad[0])]}, expected finite values")
 
 
 def split_heads(dim, heads):

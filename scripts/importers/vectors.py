@@ -2,12 +2,11 @@
 """Ready-made vectors of customers and items: `implicit`'s factors, plain matrices of a two-tower
 model or of any factorisation. Each function gives (item_ND, bias_N or None, customer_UD). Called
 once per import."""
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
-import bundle_writer
+from importers import checkpoint
 from importers.refusal import Refusal, UsageRefusal
 
 MAX_DIM = 1024
@@ -17,10 +16,10 @@ def open_arrays(path):
     """{name: array} of .npz or .safetensors."""
     try:
         if path.suffix == ".safetensors":
-            return bundle_writer.read_safetensors(path)
+            return checkpoint.read_safetensors(path)
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except checkpoint.UNREADABLE as error:
         raise Refusal(f"{path}: cannot be read: {error}") from error
 
 
@@ -33,7 +32,7 @@ def load(where):
     if path.suffix == ".npy":
         try:
             return np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except checkpoint.UNREADABLE as error:
             raise Refusal(f"{path}: cannot be read: {error}") from error
     if path.suffix not in (".npz", ".safetensors"):
         raise UsageRefusal(f"{path}: found a file of another kind, expected .npy, .npz or "

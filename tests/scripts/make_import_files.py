@@ -107,7 +107,8 @@ def pmixer(variant, path, norm_first):
     for parameter in model.parameters():
         if parameter.dim() > 1:
             torch.nn.init.xavier_normal_(parameter.data)
-    model.item_emb.weight.data[0] = model.pos_emb.weight.data[0] = 0
+    if variant != "a":  # its main.py did not zero the padding rows
+        model.item_emb.weight.data[0] = model.pos_emb.weight.data[0] = 0
     model.eval()
     item_UT = probes(is_left=True)
     with torch.no_grad():

@@ -148,6 +148,8 @@ def test_tensors_that_do_not_fit(tmp_path):
     name = "trm_encoder.layer.1.feed_forward.dense_2.weight"
     bare(tmp_path, "recbole_sasrec", **{name: np.ones((8, 21))})
     assert "found shape [8, 21], expected [8, 20]" in case.refuse(3, *words)
+    bare(tmp_path, "recbole_sasrec", **{"LayerNorm.bias": np.full(8, np.nan)})
+    assert "row 0: found nan" in case.refuse(3, *words)
     bare(tmp_path, "recbole_sasrec")
     assert "3 heads" in case.refuse(3, *[3 if word == 2 else word for word in words])
     case.accept(*words)
@@ -177,6 +179,8 @@ def test_files_that_are_no_checkpoints(tmp_path):
             data = whole.read(name)
             cut.writestr(name, data[:40] if name.endswith("data.pkl") else data)
     assert "cannot be read" in case.refuse(3, "pmixer-sasrec", tmp_path / "cut.pth", *out)
+    (tmp_path / "cut.safetensors").write_bytes(b"\x09\0\0\0\0\0\0\0{}")
+    assert "safetensors" in case.refuse(3, "pmixer-sasrec", tmp_path / "cut.safetensors", *out)
     (tmp_path / "m").mkdir()
     code, _, err = case.call("pmixer-sasrec", FILES / "pmixer_b.pth", *out)
     assert code == 2 and "exists already" in err

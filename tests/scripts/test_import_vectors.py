@@ -12,6 +12,7 @@ np = pytest.importorskip("numpy")
 
 import import_case as case  # noqa: E402
 import bundle_writer  # noqa: E402
+from importers import golden  # noqa: E402
 
 N, U, D = 37, 90, 6
 
@@ -115,6 +116,19 @@ def test_more_refusals(files):
     assert "expected auto or numpy" in case.refuse(2, *words, "--golden-by", "framework", *out)
     np.savez(folder / "other.npz", factors=bias)
     assert "'item_factors' is missing" in case.refuse(3, "implicit", folder / "other.npz", *out)
+
+
+@pytest.mark.parametrize("first_row", [0, 1])
+def test_best_products_in_blocks(monkeypatch, first_row):
+    """Any cut of the table gives the same lists; equal scores stand in order of their row."""
+    rng = np.random.default_rng(5)
+    item = rng.integers(-2, 3, (29, 3)).astype(np.float32)
+    customer, bias = rng.integers(-2, 3, (8, 3)), rng.integers(0, 2, 29)
+    wanted = golden.best(customer @ item.T + bias, first_row)
+    for n_rows in (1, 4, 28, 100):
+        monkeypatch.setattr(golden, "BLOCK_ROWS", n_rows)
+        found = golden.best_products(customer, item, first_row, bias)
+        assert all(np.array_equal(a, b) for a, b in zip(found, wanted)), n_rows
 
 
 def test_help_names_every_option():

@@ -79,6 +79,9 @@ static br_status read_timeline(br_h5_file *file, br_golden *out)
                                         .n_rows   = -1,
                                         .max_rows = MAX_EVENTS},
                           &item));
+    if (item.n_rows < 1)
+        BR_FAIL(st, BR_E_INPUT, "%s: /timeline/item: 0 rows; expected at least one event",
+                br_h5_path(file));
     BR_TRY(st, check_offsets(file, &offset, item.n_rows));
     BR_ALLOC(st, out->offset_U1, out->n_rows + 1, "golden offsets");
     for (int64_t u = 0; u <= out->n_rows; u++)

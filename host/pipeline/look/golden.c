@@ -235,13 +235,14 @@ static br_status compare_vectors(replay *r)
     }
     if (n_wrong == 0)
         return BR_OK;
-    return br_fail(BR_E_SELFCHECK,
-                   "%s: row %lld: x_u[%lld]: found %g, expected %g by %s; %lld of %lld rows are "
-                   "off by more than %.0e, at most by %.1e. Are variant, heads, activation and "
-                   "max_length in model.json those of the training?",
-                   r->path, (long long)(at / g->dim), (long long)(at % g->dim), (double)r->x_UD[at],
-                   (double)g->vector_UD[at], g->source, (long long)n_wrong, (long long)g->n_rows,
-                   VECTOR_TOLERANCE, r->worst_vector);
+    return br_fail(
+        BR_E_SELFCHECK,
+        "%s: row %lld: x_u[%lld]: found %.7g, expected %.7g by %s; %lld of %lld rows are "
+        "off by more than %.0e, at most by %.1e. Are variant, heads, activation and "
+        "max_length in model.json those of the training?",
+        r->path, (long long)(at / g->dim), (long long)(at % g->dim), (double)r->x_UD[at],
+        (double)g->vector_UD[at], g->source, (long long)n_wrong, (long long)g->n_rows,
+        VECTOR_TOLERANCE, r->worst_vector);
 }
 
 static br_status rank(replay *r)
