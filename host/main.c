@@ -26,7 +26,8 @@ static const verb verbs[] = {
     {"plan", br_verb_plan, "what a job will take: seconds, memory, output"},
     {"info", br_verb_info, "what is in a file, a bundle or a run directory"},
     {"evaluate", br_verb_evaluate, "HR@k and NDCG@k of lists against held-out events"},
-    {"verify", br_verb_verify, "re-hashes a run and re-scores a sample of it"},
+    {"verify", br_verb_verify,
+     "re-hashes a run and re-scores a sample; replays a model's golden file"},
     {"generate", br_verb_generate, "seeded synthetic customers, catalogue and model"},
 };
 

@@ -7,22 +7,8 @@
 #include "host/base/log.h"
 #include "host/pipeline/vectors/topk.h"
 #include "host/verbs/args.h"
+#include "host/verbs/backend_arg.h"
 #include "host/verbs/verbs.h"
-
-static br_status choose_backend(const char *name, br_backend *out)
-{
-    static const char *const names[] = {"auto", "ref", "cpu", "cuda"};
-
-    for (int i = 0; i < 4; i++)
-        if (strcmp(name, names[i]) == 0) {
-            *out = (br_backend)i;
-            return BR_OK;
-        }
-    return br_fail(BR_E_USAGE,
-                   "topk: --backend: found '%s', expected auto, ref, cpu or "
-                   "cuda",
-                   name);
-}
 
 typedef struct topk_args {
     br_topk_options o;
@@ -82,7 +68,7 @@ br_status br_verb_topk(int argc, char **argv)
         goto done;
     if (a.is_quiet)
         br_log_set_level(BR_LOG_WARN);
-    BR_TRY(st, choose_backend(a.backend, &a.o.backend));
+    BR_TRY(st, br_backend_from_arg("topk", a.backend, &a.o.backend));
     BR_TRY(st, br_job_topk(&a.o));
 done:
     return st;

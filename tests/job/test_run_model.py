@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """`run` from timelines to lists through a random model with every part (attention, GRU, decay,
-statics, aggregates, fusion, heads) against tests/models/reference.py in float64: x_u, gates,
+statics, aggregates, fusion, heads) against scripts/reference.py in float64: x_u, gates,
 lists, probabilities, the waterfall of events; the same bits for any unit and thread count; `encode`
 gives the same vectors, and its file is the input of a job without a model."""
 import json

@@ -2,7 +2,8 @@
 """Every encoder, fusion and head in float64 NumPy, transcribed from where the models come from: one
 padded sequence at a time, pads as real tokens on the left (pmixer) or masked on the right
 (RecBole). None of the engine's shortcuts (packing, virtual pad key, absorbed last layer) is used,
-so that agreement means something. Imported by test_encoders.py and test_sasrec_states.py.
+so that agreement means something. Imported by the tests of models and by importers, whose golden
+files it makes where a model's own framework is absent.
 
 A sequence is a dict: item, time, type, weight (arrays of one length, type and weight may be None);
 `t` is {tensor name: float64 array}; `e` is an element of `modalities` in model.json."""
