@@ -8,9 +8,10 @@
 
 #include "kernels/cpu/clones.h"
 
-#define MOST_D    1024
-#define TO_WHOLE  0x1.8p52 /* x + this - this is x rounded to a whole number */
-#define SIGN_SEED 0x9E3779B97F4A7C15u
+#define MOST_D     1024
+#define MOST_WHOLE 32767.0  /* of any code; only what is not finite would pass it */
+#define TO_WHOLE   0x1.8p52 /* x + this - this is x rounded to a whole number */
+#define SIGN_SEED  0x9E3779B97F4A7C15u
 
 int64_t br_codes_n_units(const br_screen_kernel *kernel, int64_t D)
 {
@@ -65,10 +66,12 @@ BR_INLINE void round_some(rounding *r, const float *v, int n, int32_t *code)
 {
     for (int l = 0; l < n; l++) {
         double value = (double)v[l], whole = (value * r->inverse + TO_WHOLE) - TO_WHOLE;
-        double left = value - r->scale * whole;
+        double left = value - r->scale * whole; /* NaN, where the value is not finite */
 
         r->residual[l] += left * left;
         r->norm[l] += whole * whole;
+        whole = whole >= -MOST_WHOLE ? whole : -MOST_WHOLE;
+        whole = whole <= MOST_WHOLE ? whole : MOST_WHOLE;
         r->code_sum[l] += (int32_t)whole;
         code[l] = (int32_t)whole;
     }
