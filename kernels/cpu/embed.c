@@ -2,13 +2,13 @@
  *
  * embed: the rows of an event are added in ref's order, so the bits are ref's. Item rows are
  * fetched ahead: they are what the op waits for. A norm follows some rows behind, while they are in
- * the first-level cache. Called once per chunk and encoder. */
+ * cache. Called once per chunk and encoder. */
 #include "kernels/cpu/clones.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/ref/ref.h"
 
-#define AHEAD     8 /* events between the fetch of an item's row and its use */
-#define NORM_ROWS 8 /* normed at a time: layer_norm takes them in fours */
+#define AHEAD     8  /* events between the fetch of an item's row and its use */
+#define NORM_ROWS 32 /* normed at a time; 8 took 2 % longer at D = 64 */
 
 enum { POSITION, GAP, TYPE, CONSTANT, N_TABLES };
 
