@@ -103,7 +103,7 @@ def test_wrong_variant(tmp_path, stated, real):
 def test_wrong_heads(tmp_path):
     words = pmixer("b", tmp_path / "m", "--golden-by", FILES / "pmixer_b.npz")
     words = [4 if word == 2 else word for word in words]
-    assert "check heads" in case.refuse(2, *words)
+    assert "check variant, heads" in case.refuse(2, *words)
 
 
 def test_statements_needed(tmp_path):
@@ -179,7 +179,7 @@ def test_files_that_are_no_checkpoints(tmp_path):
             data = whole.read(name)
             cut.writestr(name, data[:40] if name.endswith("data.pkl") else data)
     assert "cannot be read" in case.refuse(3, "pmixer-sasrec", tmp_path / "cut.pth", *out)
-    (tmp_path / "cut.safetensors").write_bytes(b"\x09\0\0\0\0\0\0\0{}")
+    (tmp_path / "cut.safetensors").write_bytes(b"\x09\0\0\0\0\0\0\0{")
     assert "safetensors" in case.refuse(3, "pmixer-sasrec", tmp_path / "cut.safetensors", *out)
     (tmp_path / "m").mkdir()
     code, _, err = case.call("pmixer-sasrec", FILES / "pmixer_b.pth", *out)
