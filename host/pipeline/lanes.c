@@ -193,7 +193,9 @@ br_status br_lane_run(br_dev *lane, br_rows rows, br_rows_fn fn, void *context)
     if (st != BR_E_MEMORY || rows.n < 2)
         return st;
     if (!__atomic_exchange_n(&was_said, true, __ATOMIC_RELAXED))
-        br_log(BR_LOG_WARN, "run", "%s: smaller tasks from here on", br_error_last()->text);
+        br_log(BR_LOG_WARN, "run",
+               "%s: such tasks (here of %lld customers) are done by halves; the lists are the same",
+               br_error_last()->text, (long long)rows.n);
     BR_TRY(st, br_dev_sync(lane)); /* what was under way uses the scratch */
     BR_TRY(st, br_lane_run(lane, half, fn, context));
     half = (br_rows){rows.first + half.n, rows.n - half.n};
