@@ -82,23 +82,6 @@ static int64_t count_far(const float *got, const float *want, int64_t n)
     return n_far;
 }
 
-static int64_t count_turned(const float *got_BD, const float *want_BD, int64_t n_rows, int64_t dim)
-{
-    int64_t n_turned = 0;
-
-    for (int64_t b = 0; b < n_rows; b++) {
-        double dot = 0.0, got = 0.0, want = 0.0;
-
-        for (int64_t d = b * dim; d < (b + 1) * dim; d++) {
-            dot += (double)got_BD[d] * want_BD[d];
-            got += (double)got_BD[d] * got_BD[d];
-            want += (double)want_BD[d] * want_BD[d];
-        }
-        n_turned += !(dot >= LEAST_COSINE * sqrt(got * want));
-    }
-    return n_turned;
-}
-
 static br_status encode_by_ref(const encoder_case *c, float *want)
 {
     br_status    st    = BR_OK;
@@ -135,7 +118,7 @@ static br_status run_precision(device_bench *bench, encoder_case *c, br_precisio
         BR_TRY(st, encode_by_ref(c, o->want));
         row->n_wrong = count_far(o->got_BD, o->want, n_ref * c->dim);
     } else
-        row->n_wrong = count_turned(o->got_BD, o->fp32_BD, B, c->dim);
+        row->n_wrong = br_case_count_turned(o->got_BD, o->fp32_BD, B, c->dim, LEAST_COSINE);
     BR_TRY(st, device_time(c->lane, encode_once, c, &row->times));
     row->gflop = 1e-9 * br_case_flops(c->model, &c->events);
     row->per_s = (double)B / row->times.median;

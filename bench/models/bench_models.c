@@ -22,24 +22,6 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static int64_t count_below(const float *got_BD, const float *want_BD, int64_t n_rows, int64_t dim,
-                           double least)
-{
-    int64_t n = 0;
-
-    for (int64_t b = 0; b < n_rows; b++) {
-        double dot = 0.0, got = 0.0, want = 0.0;
-
-        for (int64_t d = b * dim; d < (b + 1) * dim; d++) {
-            dot += (double)got_BD[d] * want_BD[d];
-            got += (double)got_BD[d] * got_BD[d];
-            want += (double)want_BD[d] * want_BD[d];
-        }
-        n += !(dot >= least * sqrt(got * want));
-    }
-    return n;
-}
-
 static int64_t count_off(const float *got, const float *want, int64_t n)
 {
     int64_t n_off = 0;
@@ -72,7 +54,8 @@ static br_status check(bench *t)
     BR_TRY(st, br_case_run_open(BR_BACKEND_REF, t->kind, t->dim, N_ITEMS, BR_PRECISION_FP32, &ref));
     BR_TRY(st, br_case_encode(&ref, &t->events, N_CHECKED, want, &cpu_s));
     t->n_wrong[0] = count_off(t->out_BD[0], want, N_CHECKED * (int64_t)t->dim);
-    t->n_wrong[1] = count_below(t->out_BD[1], t->out_BD[0], t->events.n_seqs, t->dim, 0.999);
+    t->n_wrong[1] =
+        br_case_count_turned(t->out_BD[1], t->out_BD[0], t->events.n_seqs, t->dim, 0.999);
 done:
     br_case_run_close(&ref);
     return st;

@@ -304,3 +304,21 @@ br_status br_case_encode(br_case_run *run, const br_case_events *events, int64_t
 done:
     return st;
 }
+
+int64_t br_case_count_turned(const float *got_BD, const float *want_BD, int64_t n_rows, int64_t dim,
+                             double least)
+{
+    int64_t n = 0;
+
+    for (int64_t b = 0; b < n_rows; b++) {
+        double dot = 0.0, got = 0.0, want = 0.0;
+
+        for (int64_t d = b * dim; d < (b + 1) * dim; d++) {
+            dot += (double)got_BD[d] * want_BD[d];
+            got += (double)got_BD[d] * got_BD[d];
+            want += (double)want_BD[d] * want_BD[d];
+        }
+        n += !(dot >= least * sqrt(got * want));
+    }
+    return n;
+}

@@ -54,4 +54,8 @@ void      br_case_run_close(br_case_run *run);
 br_status br_case_encode(br_case_run *run, const br_case_events *events, int64_t n_seqs,
                          float *out_BS, double *cpu_s);
 
+/* Rows whose cosine to the wanted ones is below `least`, or no number. */
+int64_t br_case_count_turned(const float *got_BD, const float *want_BD, int64_t n_rows, int64_t dim,
+                             double least);
+
 #endif
