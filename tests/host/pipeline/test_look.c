@@ -221,14 +221,19 @@ static void test_info_model(void **state)
     static const char model[] =
         "{\"format\": \"batchrank-model\", \"name\": \"demo\", \"model_version\": \"7\", \"dim\": "
         "64, \"modalities\": [{\"name\": \"mailing\", \"vocabulary\": \"campaign\", \"encoder\": "
-        "{\"type\": \"gru\"}}], \"heads\": [{\"name\": \"buy\", \"link\": \"logistic\"}]}";
+        "{\"type\": \"gru\"}}], \"heads\": [{\"name\": \"buy\", \"link\": \"logistic\"}, "
+        "{\"name\": \"lapse\", \"type\": \"survival\", \"periods\": 4, \"period_s\": 604800}]}";
     static const char tensors[] = "{\"w\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,"
                                   "24]}}";
     static const char npy[] = "\x93NUMPY\x01\x00\x28\x00{'descr': '<f4', 'shape': (0, 4), }    \n";
     const char *const npy_lines[]    = {"matrix (.npy)", "'shape': (0, 4), }\n", NULL};
     const char *const tensor_lines[] = {"w: F32 2 x 3\n", "tensors       1, 6 values\n", NULL};
-    const char *const bundle_lines[] = {"model         demo, version 7\n", "mailing: gru, ",
-                                        "head          buy: logistic\n", "F32 2 x 3", NULL};
+    const char *const bundle_lines[] = {"model         demo, version 7\n",
+                                        "mailing: gru, ",
+                                        "head          buy: logistic\n",
+                                        "head          lapse: survival, 4 x 604800 s\n",
+                                        "F32 2 x 3",
+                                        NULL};
     char              file[200]      = {0};
     size_t            n              = strlen(tensors);
 
