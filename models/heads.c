@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Heads (eq. 6 and 9): logit_k = (W_k x_u) . z_i + b_{k,i} + c_k and its probability. Called once
- * per head and tile of customers. */
+ * Heads (eq. 6 and 9): logit_k = (W_k x_u) . z_i + b_{k,i} + c_k and its probability; survival
+ * heads (eq. 17): hazards of periods, and S(t). Called once per head and tile of customers. */
 #include <assert.h>
 
 #include "models/model_state.h"
@@ -12,6 +12,13 @@ void br_heads_declare(br_model *model)
         const br_head_spec *s = &model->spec.head[i];
         br_head            *h = &model->head[i];
 
+        if (s->kind == BR_HEAD_SURVIVAL) {
+            br_weights_matrix(model->weights, &h->hazard_weight_PD, s->n_periods, model->spec.dim,
+                              "head.%s.weight", s->name);
+            br_weights_vector(model->weights, &h->hazard_bias_1P, s->n_periods, "head.%s.bias",
+                              s->name);
+            continue;
+        }
         br_weights_matrix(model->weights, &h->weight_DD, model->spec.dim, model->spec.dim,
                           "head.%s.weight", s->name);
         br_weights_scalar(model->weights, &h->bias, "head.%s.bias", s->name);
@@ -50,6 +57,7 @@ br_status br_model_head_query(const br_model *model, br_dev *lane, int32_t head,
         .x_RI = x_BD, .weight_OI = model->head[head].weight_DD, .out_RO = out_BD};
 
     assert(head >= 0 && head < model->spec.n_heads);
+    assert(model->spec.head[head].kind == BR_HEAD_ITEM);
     return br_op_linear(lane, &args);
 }
 
@@ -69,4 +77,36 @@ br_status br_model_head_calibrate(const br_model *model, br_dev *lane, int32_t h
 
     assert(head >= 0 && head < model->spec.n_heads);
     return br_op_calibrate(lane, &args);
+}
+
+br_status br_model_head_hazards(const br_model *model, br_dev *lane, int32_t head, br_mat x_BD,
+                                br_mat out_BP)
+{
+    br_status            st   = BR_OK;
+    const br_head       *h    = &model->head[head];
+    const br_linear_args args = {.x_RI      = x_BD,
+                                 .weight_OI = h->hazard_weight_PD,
+                                 .bias_1O   = h->hazard_bias_1P,
+                                 .out_RO    = out_BP};
+
+    assert(head >= 0 && head < model->spec.n_heads);
+    assert(model->spec.head[head].kind == BR_HEAD_SURVIVAL);
+    BR_TRY(st, br_op_linear(lane, &args));
+    BR_TRY(st, br_model_head_calibrate(model, lane, head, out_BP));
+done:
+    return st;
+}
+
+void br_survival_of_hazards(int64_t n_rows, int32_t n_periods, float *hazard_BP)
+{
+    for (int64_t b = 0; b < n_rows; b++) {
+        double survival = 1.0;
+
+        for (int32_t p = 0; p < n_periods; p++) {
+            float *at = &hazard_BP[b * n_periods + p];
+
+            survival *= 1.0 - (double)*at;
+            *at = (float)survival;
+        }
+    }
 }

@@ -77,4 +77,10 @@ br_status br_model_head_query(const br_model *model, br_dev *lane, int32_t head,
 br_status br_model_head_calibrate(const br_model *model, br_dev *lane, int32_t head,
                                   br_mat logit_BK);
 
+/* A survival head's hazards of every period (eq. 17), [B, P]. Then, in host memory and in place:
+ * S_p, the product of (1 - hazard) up to period p, in fp64, rounded once; from a NaN on, NaN. */
+br_status br_model_head_hazards(const br_model *model, br_dev *lane, int32_t head, br_mat x_BD,
+                                br_mat out_BP);
+void      br_survival_of_hazards(int64_t n_rows, int32_t n_periods, float *hazard_BP);
+
 #endif

@@ -29,6 +29,8 @@ typedef struct br_fusion {
 typedef struct br_head {
     br_mat weight_DD;
     float  bias;
+    br_mat hazard_weight_PD; /* survival: instead of the two above */
+    br_mat hazard_bias_1P;
     br_mat item_bias_V1;
     br_mat knot_P2;
 } br_head;

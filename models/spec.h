@@ -14,6 +14,7 @@
 #define BR_TENSOR_NAME_BYTES 160
 #define BR_MAX_MODALITIES    16
 #define BR_MAX_HEADS         16
+#define BR_MAX_PERIODS       64
 #define BR_MAX_STATICS       64
 #define BR_MAX_AGGREGATES    256
 
@@ -67,10 +68,17 @@ typedef struct br_aggregate_spec {
     double std; /* > 0 */
 } br_aggregate_spec;
 
+/* ITEM: a probability per customer and item. SURVIVAL: hazards of periods after as_of, per
+ * customer. */
+typedef enum { BR_HEAD_ITEM, BR_HEAD_SURVIVAL } br_head_kind;
+
 typedef struct br_head_spec {
     char           name[BR_NAME_BYTES];
-    br_link        link;
-    bool           has_item_bias; /* head.<name>.item_bias [V] */
+    br_head_kind   kind;
+    int32_t        n_periods;     /* SURVIVAL: P */
+    int64_t        period_s;      /* SURVIVAL: length of each */
+    br_link        link;          /* SURVIVAL: logistic */
+    bool           has_item_bias; /* ITEM: head.<name>.item_bias [V] */
     br_calibration calibration;
     double         platt_a;
     double         platt_b;

@@ -112,6 +112,26 @@ static br_status check_columns(const br_model_spec *s)
     return BR_OK;
 }
 
+/* Hazards are probabilities: what calibration makes of them too. */
+static br_status check_survival(const br_head_spec *h)
+{
+    if (h->n_periods < 1 || h->n_periods > BR_MAX_PERIODS || h->period_s < 1)
+        return br_fail(BR_E_INPUT,
+                       "head '%s': %d periods of %lld seconds, expected 1..%d periods of at least "
+                       "1 second",
+                       h->name, (int)h->n_periods, (long long)h->period_s, BR_MAX_PERIODS);
+    if (h->has_item_bias || h->link != BR_LINK_LOGISTIC)
+        return br_fail(BR_E_INPUT,
+                       "head '%s': a survival head has no item_bias and a logistic link", h->name);
+    for (int32_t i = 0; i < h->n_points && h->knot_P2 != NULL; i++)
+        if (!(h->knot_P2[2 * i + 1] >= 0.0f && h->knot_P2[2 * i + 1] <= 1.0f))
+            return br_fail(BR_E_INPUT,
+                           "head '%s': calibration point %d has output %g, expected 0..1: it is a "
+                           "hazard",
+                           h->name, (int)i, (double)h->knot_P2[2 * i + 1]);
+    return BR_OK;
+}
+
 static br_status check_head(const br_model_spec *s, int32_t at)
 {
     const br_head_spec *h = &s->head[at];
@@ -123,6 +143,8 @@ static br_status check_head(const br_model_spec *s, int32_t at)
         return br_fail(BR_E_INPUT,
                        "head '%s' has an item_bias, but item is null: its rows have no keys",
                        h->name);
+    if (h->kind == BR_HEAD_SURVIVAL && check_survival(h) != BR_OK)
+        return BR_E_INPUT;
     if (h->calibration != BR_CALIBRATION_ISOTONIC)
         return BR_OK;
     if (h->n_points < 1 || h->knot_P2 == NULL)

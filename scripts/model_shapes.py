@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names and shapes of the tensors of an encoder, as docs/FORMATS.md lists them. `e` is an element
-of `modalities` in model.json. Imported by importers and tests."""
+"""Names and shapes of the tensors of encoders and heads, as docs/FORMATS.md lists them. `e` is an
+element of `modalities` in model.json, `head` one of `heads`. Imported by importers and tests."""
 import reference
 
 
@@ -68,4 +68,14 @@ def encoder_shapes(e, n_rows):
         shapes |= attention_shapes(e)
     if enc["type"] == "gru":
         shapes |= gru_shapes(e)
+    return shapes
+
+
+def head_shapes(head, dim, n_items):
+    name = "head." + head["name"]
+    if head.get("type") == "survival":
+        return linear_shapes(name, head["periods"], dim)
+    shapes = {name + ".weight": (dim, dim), name + ".bias": (1,)}
+    if head.get("item_bias"):
+        shapes[name + ".item_bias"] = (n_items,)
     return shapes

@@ -226,14 +226,23 @@ def fuse(model, t, state, present, confidence, static, aggregate):
     return x, alpha, np.array([gate.mean() for gate in z])
 
 
-def probability(head, t, logit):
-    y = logit.astype(float) + t[f"head.{head['name']}.bias"][0]
+def calibrate(head, y):
+    """A head's probability (or value) from its whole logit."""
     calibration = head.get("calibration", {"type": "none"})
     if calibration["type"] == "platt":
         y = calibration["a"] * y + calibration["b"]
-    if head["link"] == "logistic":
+    if head.get("link", "logistic") == "logistic":
         y = sigmoid(y)
     if calibration["type"] == "isotonic":
         points = np.array(calibration["points"])
         y = np.interp(y, points[:, 0], points[:, 1])
     return y
+
+
+def probability(head, t, logit):
+    return calibrate(head, logit.astype(float) + t[f"head.{head['name']}.bias"][0])
+
+
+def survival(head, t, x):
+    """S at the end of each period, [U, P], of x_u [U, D]: nothing happened in any period so far."""
+    return np.cumprod(1 - calibrate(head, linear(x, t, "head." + head["name"])), axis=1)

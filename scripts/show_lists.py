@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Prints ranked lists for people: customers' item names, scores and probabilities.
+"""Prints ranked lists for people: customers' item names, scores, probabilities and survival.
 
 Called by quickstart.sh after the demo job, or by hand on any lists.h5 (docs/FORMATS.md):
   scripts/show_lists.py --lists demo/run/lists.h5 --catalogue demo/data/catalogue.h5
@@ -68,6 +68,15 @@ def last_purchases(customers, names, key, n):
     return [names[int(i)] for i in items[::-1]]
 
 
+def print_survival(lists, row):
+    """S at the end of each period, by head."""
+    for head in lists.get("/survival", ()):
+        curve = lists["/survival/" + head]
+        if np.isfinite(curve[row]).all():
+            print(f"    S({head}), every {curve.attrs['period_s']} s  "
+                  + " ".join(f"{s:.4f}" for s in curve[row]))
+
+
 def show(args):
     lists, catalogue = open_file(args.lists), open_file(args.catalogue)
     customers = open_file(args.customers) if args.customers else None
@@ -80,6 +89,7 @@ def show(args):
         if customers is not None:
             for name in last_purchases(customers, catalogue_names, keys[row], 3):
                 print(f"    bought  {name[:84]}")
+        print_survival(lists, row)
         print("  rank    score  " + "".join(f"{'p(' + h + ')':>15}" for h in heads) + "  item")
         for j in range(min(args.top, int(n_filled[row]))):
             p = "".join(f"{lists['/probability/' + h][row, j]:15.4f}" for h in heads)

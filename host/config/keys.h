@@ -41,9 +41,9 @@
     X(INT, "list.k", list_k, "10", 1, 1024, BR_KEY_SHAPING, \
       "items per list", "") \
     X(BOOL, "list.probabilities", list_probabilities, "true", 0, 0, BR_KEY_SHAPING, \
-      "write the heads' probabilities of the listed items", "") \
+      "write what the heads say: probabilities of the listed items, survival", "") \
     X(NAMES, "list.heads", list_heads, "[]", 0, 0, BR_KEY_SHAPING, \
-      "heads whose probabilities are written; empty: all", "") \
+      "heads whose probabilities or survival are written; empty: all", "") \
     X(NAMES, "list.exclude_history", list_exclude_history, "[]", 0, 0, BR_KEY_SHAPING, \
       "timelines whose items a customer is never shown again", "") \
     X(TEXT, "list.channel", list_channel, "", 0, 0, BR_KEY_SHAPING, \

@@ -34,6 +34,14 @@ typedef struct br_counts {
     int64_t *count;
 } br_counts;
 
+/* What a survival head says of each customer; all NaN without a list from the model. */
+typedef struct br_curve {
+    char    name[BR_LISTS_NAME_BYTES];
+    int32_t n_periods; /* 1..BR_LISTS_MAX_COLUMNS */
+    int64_t period_s;
+    float  *survival_BP; /* S at the end of each period */
+} br_curve;
+
 typedef struct br_lists {
     int64_t   first_row;
     int64_t   n_rows; /* B */
@@ -47,6 +55,8 @@ typedef struct br_lists {
     int32_t   n_heads;
     char      head_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
     float    *probability_BK[BR_LISTS_MAX_COLUMNS];
+    int32_t   n_curves;
+    br_curve  curve[BR_LISTS_MAX_COLUMNS];
     float    *log_propensity_BK; /* NULL: not written */
     float    *log_normaliser_B;  /* NULL: not written */
     int32_t  *arm_B;             /* NULL: all 0, probability 1 */
@@ -69,22 +79,33 @@ br_status br_lists_image(const br_lists *lists, const br_keys *item_key, void **
 br_status br_lists_read(const char *path, br_lists *out);
 void      br_lists_free(br_lists *lists);
 
+/* Does customer b's list hold items of the model? */
+static inline bool br_lists_is_by_model(const br_lists *lists, int64_t b)
+{
+    for (int32_t j = 0; j < lists->n_B[b]; j++)
+        if (lists->source_BK[b * lists->k + j] == BR_SOURCE_MODEL)
+            return true;
+    return false;
+}
+
 /* What a lists file says of itself, without reading the lists; also of lists.h5, the view. */
 typedef struct br_lists_about {
-    int64_t n_rows;
-    int32_t k;
-    int64_t n_items; /* of /item/key; -1: not in the file */
-    bool    is_view;
-    bool    key_is_number;
-    int32_t key_width_bytes;
-    bool    has_logging;
-    int32_t vector_dim;
-    int32_t n_heads;
-    char    head_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
-    int32_t n_counts;
-    char    count_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
-    int32_t n_gates;
-    char    gate_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
+    int64_t  n_rows;
+    int32_t  k;
+    int64_t  n_items; /* of /item/key; -1: not in the file */
+    bool     is_view;
+    bool     key_is_number;
+    int32_t  key_width_bytes;
+    bool     has_logging;
+    int32_t  vector_dim;
+    int32_t  n_heads;
+    char     head_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
+    int32_t  n_curves;
+    br_curve curve[BR_LISTS_MAX_COLUMNS]; /* without values */
+    int32_t  n_counts;
+    char     count_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
+    int32_t  n_gates;
+    char     gate_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
 } br_lists_about;
 
 br_status br_lists_describe(const char *path, br_lists_about *out);
@@ -92,7 +113,8 @@ br_status br_lists_describe(const char *path, br_lists_about *out);
 /* The promises that the values of the lists keep: items in [0, n_items) (-1: no upper bound) and
  * unique within a list, scores finite, best first (score descending, then item row ascending,
  * the model's items among themselves), unused slots -1 and NaN, a short list flagged, an empty one
- * where consent is missing. BR_E_INPUT naming `name`, row, slot. */
+ * where consent is missing, survival in [0, 1] and never rising where a list is from the model,
+ * else NaN. BR_E_INPUT naming `name`, row, slot or period. */
 br_status br_lists_check(const br_lists *lists, int64_t n_items, const char *name);
 
 #endif

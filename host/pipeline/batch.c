@@ -32,8 +32,10 @@ static void free_device(br_batch *batch)
     br_dev_free(&batch->rule_never_S);
     br_dev_free(&batch->item_BK);
     br_dev_free(&batch->score_BK);
-    for (int h = 0; h < BR_MAX_HEADS; h++)
+    for (int h = 0; h < BR_MAX_HEADS; h++) {
         br_dev_free(&batch->probability_BK[h]);
+        br_dev_free(&batch->hazard_BP[h]);
+    }
 }
 
 void br_batch_free(br_batch *batch)

@@ -81,6 +81,7 @@ typedef struct br_batch {
     br_mat  item_BK; /* listed rows */
     br_mat  score_BK;
     br_mat  probability_BK[BR_MAX_HEADS];
+    br_mat  hazard_BP[BR_MAX_HEADS];
     int64_t n_slow;
     int64_t n_rescored;
 

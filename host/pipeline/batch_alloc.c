@@ -49,6 +49,9 @@ static br_status alloc_device(br_job *job, br_batch *b)
     BR_TRY(st, br_dev_alloc(dev, BR_F32, n, job->k, &b->score_BK));
     for (int32_t h = 0; h < s->n_heads; h++)
         BR_TRY(st, br_dev_alloc(dev, BR_F32, n, job->k, &b->probability_BK[h]));
+    for (int32_t h = 0; h < s->n_curves; h++)
+        BR_TRY(st, br_dev_alloc(dev, BR_F32, n, s->spec->head[s->curve[h]].n_periods,
+                                &b->hazard_BP[h]));
 done:
     return st;
 }
@@ -66,6 +69,25 @@ static br_status alloc_gates(const br_job *job, br_lists *lists)
     for (int32_t m = 0; m < s->n_encoders; m++)
         (void)snprintf(lists->gate_name[m], BR_LISTS_NAME_BYTES, "%s", s->feed[m].name);
     lists->n_gates = job->config->output_gates ? s->n_encoders : 0;
+done:
+    return st;
+}
+
+static br_status alloc_survival(const br_job *job, br_lists *lists)
+{
+    br_status       st = BR_OK;
+    const br_setup *s  = job->setup;
+
+    lists->n_curves = s->n_curves;
+    for (int32_t h = 0; h < s->n_curves; h++) {
+        const br_head_spec *head = &s->spec->head[s->curve[h]];
+        br_curve           *out  = &lists->curve[h];
+
+        (void)snprintf(out->name, sizeof out->name, "%s", head->name);
+        out->n_periods = head->n_periods;
+        out->period_s  = head->period_s;
+        BR_ALLOC(st, out->survival_BP, job->max_rows * head->n_periods, "survival");
+    }
 done:
     return st;
 }
@@ -93,6 +115,7 @@ static br_status alloc_lists(const br_job *job, br_lists *lists)
                        s->spec->head[s->head[h]].name);
         BR_ALLOC(st, lists->probability_BK[h], n_slots, "probabilities");
     }
+    BR_TRY(st, alloc_survival(job, lists));
     BR_TRY(st, alloc_gates(job, lists));
     BR_TRY(st, br_stats_attach(&job->stats, lists));
 done:

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Stage 5: what may be listed, and why a list is as it is: consent, popularity for customers
- * without usable events, short lists explained. The policy is greedy: every log-propensity is 0.
- * Runs in the writing thread, once per work unit. */
+ * without usable events, short lists explained; hazards become survival. The policy is greedy:
+ * every log-propensity is 0. Runs in the writing thread, once per work unit. */
 #include <math.h>
 #include <string.h>
 
@@ -27,6 +27,8 @@ static br_status fetch_lists(br_job *job, br_batch *b)
     BR_TRY(st, download(job, b->score_BK, n, lists->score_BK));
     for (int32_t h = 0; h < lists->n_heads; h++)
         BR_TRY(st, download(job, b->probability_BK[h], n, lists->probability_BK[h]));
+    for (int32_t h = 0; h < lists->n_curves; h++) /* hazards so far */
+        BR_TRY(st, download(job, b->hazard_BP[h], n, lists->curve[h].survival_BP));
     BR_TRY(st, download(job, b->square_B, n, b->host_square_B));
     if (lists->vector_BD != NULL)
         BR_TRY(st, download(job, b->x_BD, n, lists->vector_BD));
@@ -121,6 +123,38 @@ static void decide(const br_job *job, br_batch *batch, int64_t b)
     lists->flags_B[b] = flags;
 }
 
+/* Vectors and weights may be finite and their products not. */
+static br_status fail_survival(const br_job *job, const br_batch *batch, int64_t b,
+                               const char *head)
+{
+    char customer[BR_KEY_TEXT_BYTES];
+
+    return br_fail(
+        BR_E_INPUT,
+        "%s: the survival '%s' of customer %s (row %lld) is not a number: the vectors or "
+        "the head's weights are too large",
+        job->config->input_model, head, br_keys_text(&batch->key, b, customer),
+        (long long)(batch->first_row + b));
+}
+
+/* Of customers whose list is the model's; like probabilities, NaN for the others. */
+static br_status survive(const br_job *job, br_batch *batch, br_curve *s)
+{
+    int32_t P = s->n_periods;
+
+    br_survival_of_hazards(batch->n_rows, P, s->survival_BP);
+    for (int64_t b = 0; b < batch->n_rows; b++) {
+        float *s_P = s->survival_BP + b * P;
+
+        if (!br_lists_is_by_model(&batch->lists, b))
+            for (int32_t p = 0; p < P; p++)
+                s_P[p] = NAN;
+        else if (isnan(s_P[P - 1]))
+            return fail_survival(job, batch, b, s->name);
+    }
+    return BR_OK;
+}
+
 br_status br_stage_policy(br_job *job, br_batch *batch)
 {
     br_status st = BR_OK;
@@ -128,6 +162,8 @@ br_status br_stage_policy(br_job *job, br_batch *batch)
     BR_TRY(st, fetch_lists(job, batch));
     for (int64_t b = 0; b < batch->n_rows; b++)
         decide(job, batch, b);
+    for (int32_t h = 0; h < batch->lists.n_curves; h++)
+        BR_TRY(st, survive(job, batch, &batch->lists.curve[h]));
 done:
     return st;
 }

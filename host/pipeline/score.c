@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Stage 4: the k best eligible items of every customer (eq. 4), then the heads' probabilities for
- * those items (eq. 6, 9). Tiles of customers over the lanes; once per work unit. */
+ * those items (eq. 6, 9) and the survival heads' hazards (eq. 17). Tiles of customers over the
+ * lanes; once per work unit. */
 #include "host/base/parallel.h"
 #include "host/pipeline/lanes.h"
 #include "host/pipeline/stages.h"
@@ -104,6 +105,19 @@ done:
     return st;
 }
 
+static br_status score_hazards(const score_context *c, br_dev *lane, br_rows rows)
+{
+    br_status st = BR_OK;
+    br_batch *b  = c->batch;
+
+    for (int32_t i = 0; i < c->job->setup->n_curves; i++)
+        BR_TRY(st, br_model_head_hazards(c->job->model, lane, c->job->setup->curve[i],
+                                         br_mat_rows(b->x_BD, rows.first, rows.n),
+                                         br_mat_rows(b->hazard_BP[i], rows.first, rows.n)));
+done:
+    return st;
+}
+
 /* |x_u|^2, for the statistics: x_u itself stays where it is. */
 static br_status square_norms(const score_context *c, br_dev *lane, br_rows rows)
 {
@@ -126,6 +140,7 @@ static br_status score_rows(void *context, br_dev *lane, br_rows rows)
     BR_TRY(st, select_items(c, lane, rows));
     br_dev_rewind(lane, mark);
     BR_TRY(st, score_heads(c, lane, rows));
+    BR_TRY(st, score_hazards(c, lane, rows));
     BR_TRY(st, square_norms(c, lane, rows));
     BR_TRY(st, br_dev_sync(lane));
 done:
@@ -152,7 +167,8 @@ br_status br_stage_score(br_job *job, br_batch *batch, double *cpu_s)
            br_parallel_for(job->n_lanes, (batch->n_rows + job->score_rows - 1) / job->score_rows,
                            score_task, &context, cpu_s));
     job->timing.stage[BR_STAGE_SCORE].flop +=
-        br_flops_score(batch->n_rows, job->setup->n_listed, job->setup->dim, job->setup->n_heads);
+        br_flops_score(batch->n_rows, job->setup->n_listed, job->setup->dim, job->setup->n_heads) +
+        br_flops_hazards(batch->n_rows, job->setup->dim, job->setup->n_periods);
 done:
     return st;
 }

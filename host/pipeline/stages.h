@@ -16,10 +16,10 @@ br_status br_stage_encode(br_job *job, br_batch *batch, double *cpu_s);
 /* x_u, eq. 2-3: x_BD, alpha_BM, gate_BM. */
 br_status br_stage_fuse(br_job *job, br_batch *batch, double *cpu_s);
 
-/* The k best items, eq. 4, and their probabilities, eq. 6 and 9. */
+/* The k best items, eq. 4, their probabilities, eq. 6 and 9, and hazards, eq. 17. */
 br_status br_stage_score(br_job *job, br_batch *batch, double *cpu_s);
 
-/* Consent, fallback, short lists explained: fills batch->lists. */
+/* Consent, fallback, short lists explained, survival: fills batch->lists. */
 br_status br_stage_policy(br_job *job, br_batch *batch);
 
 /* Counts the lists and publishes the part. */

@@ -20,8 +20,9 @@ static br_status rescore(const char *run_path, int64_t n_samples, FILE *out)
     BR_TRY(st, br_rescore_run(run_path, n_samples, &report));
     (void)fprintf(out,
                   "scored again  %lld customers by the reference: items, order and score bits "
-                  "agree; vectors within %.1e, probabilities within %.1e\n",
-                  (long long)report.n_customers, report.worst_vector, report.worst_probability);
+                  "agree; vectors within %.1e, probabilities within %.1e, survival within %.1e\n",
+                  (long long)report.n_customers, report.worst_vector, report.worst_probability,
+                  report.worst_survival);
 done:
     return st;
 }

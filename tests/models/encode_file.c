@@ -8,8 +8,8 @@
  * sentence on stderr. encode IN: i64 n_seqs, n_events, has_type, has_weight; i32 offset[B+1],
  * item[E]; i64 time[E]; u8 type[E]; f32 weight[E].  OUT: f32 states [B, S] fuse IN: i64 n_rows,
  * n_logits; f32 state [B, S]; u8 present [B, M]; f32 confidence [B, M]; i32 static [B, C]; f32
- * aggregate [B, A], logit [H, B, K]. OUT: f32 x [B, D], alpha [B, M], gate [B, M], per head query
- * [B, D] and probability [B, K] */
+ * aggregate [B, A], logit [H, B, K] of the item heads. OUT: f32 x [B, D], alpha [B, M], gate [B,
+ * M], per head query [B, D] and probability [B, K], or survival [B, P] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,16 +37,21 @@ done:
     return st;
 }
 
+static br_status write_array(session *s, const float *host, int64_t n)
+{
+    if (n > 0 && fwrite(host, sizeof *host, (size_t)n, s->out) != (size_t)n)
+        return br_fail(BR_E_IO, "cannot write the output");
+    return BR_OK;
+}
+
 static br_status write_mat(session *s, br_dev *lane, br_mat mat)
 {
     br_status st   = BR_OK;
-    int64_t   n    = mat.n_rows * mat.n_cols;
     float    *host = NULL;
 
-    BR_ALLOC(st, host, n, "output array");
+    BR_ALLOC(st, host, mat.n_rows * mat.n_cols, "output array");
     BR_TRY(st, br_download(lane, mat, host));
-    if (n > 0 && fwrite(host, sizeof *host, (size_t)n, s->out) != (size_t)n)
-        BR_FAIL(st, BR_E_IO, "cannot write the output");
+    BR_TRY(st, write_array(s, host, mat.n_rows * mat.n_cols));
 done:
     br_free(&host);
     return st;
@@ -191,6 +196,25 @@ done:
     return st;
 }
 
+static br_status run_survival(session *s, int32_t head, br_mat x_BD)
+{
+    br_status st     = BR_OK;
+    int32_t   P      = br_bundle_spec(s->bundle)->head[head].n_periods;
+    br_mat    hazard = {0};
+    float    *host   = NULL;
+
+    BR_TRY(st, br_dev_alloc(s->dev, BR_F32, x_BD.n_rows, P, &hazard));
+    BR_ALLOC(st, host, x_BD.n_rows * P, "survival");
+    BR_TRY(st, br_model_head_hazards(s->model, s->dev, head, x_BD, hazard));
+    BR_TRY(st, br_download(s->dev, hazard, host));
+    br_survival_of_hazards(x_BD.n_rows, P, host);
+    BR_TRY(st, write_array(s, host, x_BD.n_rows * P));
+done:
+    br_free(&host);
+    br_dev_free(&hazard);
+    return st;
+}
+
 static br_status run_heads(session *s, br_mat x_BD, int64_t n_logits)
 {
     br_status st    = BR_OK;
@@ -199,6 +223,10 @@ static br_status run_heads(session *s, br_mat x_BD, int64_t n_logits)
 
     BR_TRY(st, br_dev_alloc(s->dev, BR_F32, x_BD.n_rows, x_BD.n_cols, &query));
     for (int32_t h = 0; h < br_bundle_spec(s->bundle)->n_heads; h++) {
+        if (br_bundle_spec(s->bundle)->head[h].kind == BR_HEAD_SURVIVAL) {
+            BR_TRY(st, run_survival(s, h, x_BD));
+            continue;
+        }
         BR_TRY(st, br_model_head_query(s->model, s->dev, h, x_BD, query));
         BR_TRY(st, write_mat(s, s->dev, query));
         BR_TRY(st, read_place(s, BR_F32, x_BD.n_rows, n_logits, &logit));

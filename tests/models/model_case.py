@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 import bundle_writer  # noqa: E402
 import reference  # noqa: E402
-from model_shapes import encoder_shapes, linear_shapes, norm_shapes  # noqa: E402
+from model_shapes import encoder_shapes, head_shapes, linear_shapes, norm_shapes  # noqa: E402
 
 
 def fusion_shapes(model):
@@ -34,7 +34,7 @@ def fusion_shapes(model):
 
 def model_shapes(model, rows):
     """rows: {vocabulary: rows of its tables}"""
-    shapes = {}
+    shapes, n_items = {}, 0
     for e in model["modalities"]:
         shapes |= encoder_shapes(e, rows[e["vocabulary"]])
     if model["item"]:
@@ -45,10 +45,7 @@ def model_shapes(model, rows):
     if model.get("fusion", {}).get("type") == "gated":
         shapes |= fusion_shapes(model)
     for head in model.get("heads", []):
-        shapes[f"head.{head['name']}.weight"] = (model["dim"], model["dim"])
-        shapes[f"head.{head['name']}.bias"] = (1,)
-        if head.get("item_bias"):
-            shapes[f"head.{head['name']}.item_bias"] = (n_items,)
+        shapes |= head_shapes(head, model["dim"], n_items)
     return shapes
 
 

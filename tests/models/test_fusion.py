@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Fusion and heads against reference.py: every subset of modalities, missing aggregates, static
-rows, MLPs, bands, calibrations, on both backends; and the same bits for any chunking.
-Run by ctest: test_fusion.py ENCODE_FILE."""
+rows, MLPs, bands, calibrations, survival, on every backend; and the same bits for any chunking.
+Run by ctest: test_fusion.py ENCODE_FILE [cuda]: ref and cpu, or cuda alone, less of each."""
 import struct
 import sys
 import tempfile
@@ -14,6 +14,9 @@ import model_case
 import reference
 
 PROGRAM = sys.argv[1]
+BACKENDS = sys.argv[2:] or ["ref", "cpu"]
+IS_SLOW = "cuda" in BACKENDS  # an emulated device
+CHUNKS = (3,) if IS_SLOW else (1, 3, 7)
 TOLERANCE = 2e-5
 N_LOGITS = 5
 ROWS = {"catalogue": 9, "campaign": 5}
@@ -23,8 +26,14 @@ HEADS = [
      "calibration": {"type": "platt", "a": -1.7, "b": 0.4}},
     {"name": "isotonic", "link": "logistic",
      "calibration": {"type": "isotonic", "points": [[0.1, 0.0], [0.3, 0.2], [0.9, 0.25]]}},
+    {"name": "lapse", "type": "survival", "periods": 4, "period_s": 604800},
     {"name": "spend", "link": "identity", "calibration": {"type": "platt", "a": 20, "b": 3}},
+    {"name": "churn", "type": "survival", "periods": 64, "period_s": 1, "link": "logistic",
+     "calibration": {"type": "platt", "a": 0.8, "b": -3.5}},
+    {"name": "return", "type": "survival", "periods": 1, "period_s": 86400,
+     "calibration": {"type": "isotonic", "points": [[0.2, 0.0], [0.5, 0.4], [0.8, 1.0]]}},
 ]
+ITEM_HEADS = [head for head in HEADS if head.get("type") != "survival"]
 
 
 def modalities(n):
@@ -60,6 +69,7 @@ CASES = {
         [(3, 7)], 2),
     "band below": model_of(2, {"band": {"lo": 0, "hi": 0.5}}),
 }
+FEW = ("one modality", "all, two layers")
 
 
 def random_inputs(rng, model, n_rows):
@@ -76,7 +86,8 @@ def random_inputs(rng, model, n_rows):
     return {"state": state, "present": present, "widths": widths, "static": static,
             "confidence": rng.uniform(0.05, 1, (n_rows, n)).astype(np.float32),
             "aggregate": aggregate,
-            "logit": rng.uniform(-4, 4, (len(HEADS), n_rows, N_LOGITS)).astype(np.float32)}
+            "logit": rng.uniform(-4, 4, (len(ITEM_HEADS), n_rows, N_LOGITS)).astype(
+                np.float32)}
 
 
 def run(folder, backend, model, x, chunk_rows):
@@ -89,8 +100,10 @@ def run(folder, backend, model, x, chunk_rows):
                     folder / "out")
     values = np.fromfile(folder / "out", "<f4")
     sizes = [("x", dim), ("alpha", n), ("gate", n)]
-    for i in range(len(HEADS)):
-        sizes += [(f"query {i}", dim), (f"probability {i}", N_LOGITS)]
+    for head in HEADS:
+        name = head["name"]
+        sizes += [(f"survival {name}", head["periods"])] if head.get("type") == "survival" else \
+            [(f"query {name}", dim), (f"probability {name}", N_LOGITS)]
     cuts = np.cumsum([n_rows * width for _, width in sizes])
     assert cuts[-1] == len(values)
     return {name: part.reshape(n_rows, width)
@@ -103,10 +116,22 @@ def expected(model, t, x):
                            x["present"][b], x["confidence"][b].astype(float), x["static"][b],
                            x["aggregate"][b]) for b in range(len(x["state"]))]
     out = {name: np.array([r[i] for r in rows]) for i, name in enumerate(("x", "alpha", "gate"))}
-    for i, head in enumerate(HEADS):
-        out[f"query {i}"] = out["x"] @ t[f"head.{head['name']}.weight"].T
-        out[f"probability {i}"] = reference.probability(head, t, x["logit"][i])
+    for head, logit in zip(ITEM_HEADS, x["logit"]):
+        name = head["name"]
+        out[f"query {name}"] = out["x"] @ t[f"head.{name}.weight"].T
+        out[f"probability {name}"] = reference.probability(head, t, logit)
+    for head in HEADS:
+        if head.get("type") == "survival":
+            out[f"survival {head['name']}"] = reference.survival(head, t, out["x"])
     return out
+
+
+def check_curves(found, wanted):
+    """Probabilities that never rise, and say something."""
+    for part in (p for p in wanted if p.startswith("survival")):
+        steps = np.diff(found[part], axis=1, prepend=np.float32(1))
+        assert (found[part] >= 0).all() and (steps <= 0).all(), part
+        assert np.ptp(wanted[part]) > 0.01, f"{part} is much the same for everybody"
 
 
 def check(name, folder):
@@ -116,13 +141,14 @@ def check(name, folder):
     tensors = model_case.write(folder, model, {v: ROWS[v] for v in ROWS if v in read}, rng)
     inputs = random_inputs(rng, model, 3 * 2 ** len(model["modalities"]))
     wanted, worst = expected(model, tensors, inputs), 0
-    for backend in ("ref", "cpu"):
+    for backend in BACKENDS:
         found = run(folder, backend, model, inputs, 1000)
         for part, values in wanted.items():
             error = np.abs(found[part] - values).max() / max(1, np.abs(values).max())
             assert error <= TOLERANCE, f"{name}, {backend}: {part} is off by {error}"
             worst = max(worst, error)
-        for chunk_rows in (1, 3, 7):
+        check_curves(found, wanted)
+        for chunk_rows in CHUNKS:
             again = run(folder, backend, model, inputs, chunk_rows)
             assert all(again[p].tobytes() == found[p].tobytes() for p in found), \
                 f"{name}, {backend}: chunks of {chunk_rows}: other bits"
@@ -130,7 +156,7 @@ def check(name, folder):
 
 
 def main():
-    for name in CASES:
+    for name in FEW if IS_SLOW else CASES:
         with tempfile.TemporaryDirectory() as folder:
             check(name, Path(folder))
 

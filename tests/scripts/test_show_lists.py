@@ -24,6 +24,8 @@ def files(tmp_path):
         file["/list/score"] = np.array([[1.5, -0.25], [3, np.nan], [np.nan] * 2], dtype=np.float32)
         file["/probability/buy"] = np.array([[0.5, 0.125], [0.75, np.nan], [np.nan] * 2],
                                             dtype=np.float32)
+        file["/survival/lapse"] = np.array([[0.75, 0.5], [np.nan] * 2, [np.nan] * 2], np.float32)
+        file["/survival/lapse"].attrs["period_s"] = np.int64(604800)
     with h5py.File(tmp_path / "catalogue.h5", "w") as file:
         file["/item/key"] = np.array([b"i2", b"i1", b"i0"])
         file["/item/name"] = np.array([b"pear", b"fig", "äpfel".encode()])
@@ -45,7 +47,9 @@ def test_names_scores_probabilities(files):
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines() if line]
     assert lines == [
-        ["customer", "anna:", "2", "items"], ["rank", "score", "p(buy)", "item"],
+        ["customer", "anna:", "2", "items"],
+        ["S(lapse),", "every", "604800", "s", "0.7500", "0.5000"],
+        ["rank", "score", "p(buy)", "item"],
         ["1", "1.500", "0.5000", "pear"], ["2", "-0.250", "0.1250", "äpfel"],
         ["customer", "bert:", "1", "items"], ["rank", "score", "p(buy)", "item"],
         ["1", "3.000", "0.7500", "fig"]]

@@ -221,29 +221,76 @@ done:
     return st;
 }
 
-static br_status read_heads(const br_object *top, br_model_spec *spec)
+static br_status read_item_head(const br_object *object, br_head_spec *head)
 {
-    static const char *const known[] = {"name", "link", "item_bias", "calibration"};
+    static const char *const known[] = {"name", "type", "link", "item_bias", "calibration"};
     static const char *const links[] = {"logistic", "identity"};
     br_status                st      = BR_OK;
-    const br_json_node      *array;
+    int32_t                  link    = 0;
+
+    BR_TRY(st, br_object_check_names(object, known, N_NAMES(known)));
+    BR_TRY(st,
+           br_object_choice(object, "link", BR_NEEDED, (br_choices){links, N_NAMES(links)}, &link));
+    head->link = (br_link)link;
+    BR_TRY(st, br_object_bool(object, "item_bias", BR_OPTIONAL, &head->has_item_bias));
+done:
+    return st;
+}
+
+static br_status read_survival_head(const br_object *object, br_head_spec *head)
+{
+    static const char *const known[]  = {"name",     "type", "periods",
+                                         "period_s", "link", "calibration"};
+    static const char *const links[]  = {"logistic"};
+    br_status                st       = BR_OK;
+    int32_t                  period_s = 0, link = 0;
+
+    BR_TRY(st, br_object_check_names(object, known, N_NAMES(known)));
+    BR_TRY(st, br_object_choice(object, "link", BR_OPTIONAL, (br_choices){links, N_NAMES(links)},
+                                &link));
+    BR_TRY(st, br_object_int(object, (br_number_rule){"periods", BR_NEEDED, 1, BR_MAX_PERIODS, 0},
+                             &head->n_periods));
+    BR_TRY(st, br_object_int(object, (br_number_rule){"period_s", BR_NEEDED, 1, INT32_MAX, 0},
+                             &period_s));
+    head->period_s = period_s;
+done:
+    return st;
+}
+
+static br_status read_head(const br_object *object, br_head_spec *head)
+{
+    static const char *const known[] = {"name", "type",      "periods",    "period_s",
+                                        "link", "item_bias", "calibration"};
+    static const char *const types[] = {"item", "survival"};
+    br_status                st      = BR_OK;
+    int32_t                  type    = 0;
+
+    BR_TRY(st, br_object_check_names(object, known, N_NAMES(known)));
+    BR_TRY(st, br_object_name(object, "name", head->name, sizeof head->name));
+    BR_TRY(st, br_object_choice(object, "type", BR_OPTIONAL, (br_choices){types, N_NAMES(types)},
+                                &type));
+    head->kind = (br_head_kind)type;
+    BR_TRY(st, head->kind == BR_HEAD_SURVIVAL ? read_survival_head(object, head)
+                                              : read_item_head(object, head));
+    BR_TRY(st, read_calibration(object, head));
+done:
+    return st;
+}
+
+static br_status read_heads(const br_object *top, br_model_spec *spec)
+{
+    br_status           st = BR_OK;
+    const br_json_node *array;
 
     BR_TRY(st, br_object_array(top, "heads", BR_OPTIONAL, BR_MAX_HEADS, &array));
     if (array == NULL)
         goto done;
     for (const br_json_node *n = br_json_first(array); n != NULL; n = br_json_next(n)) {
         br_head_spec *head = &spec->head[spec->n_heads];
-        int32_t       link = 0;
         br_object     object;
 
         BR_TRY(st, br_object_element(top, "heads", spec->n_heads++, n, &object));
-        BR_TRY(st, br_object_check_names(&object, known, N_NAMES(known)));
-        BR_TRY(st, br_object_name(&object, "name", head->name, sizeof head->name));
-        BR_TRY(st, br_object_choice(&object, "link", BR_NEEDED, (br_choices){links, N_NAMES(links)},
-                                    &link));
-        head->link = (br_link)link;
-        BR_TRY(st, br_object_bool(&object, "item_bias", BR_OPTIONAL, &head->has_item_bias));
-        BR_TRY(st, read_calibration(&object, head));
+        BR_TRY(st, read_head(&object, head));
     }
 done:
     return st;

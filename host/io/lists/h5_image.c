@@ -286,6 +286,22 @@ done:
     return st;
 }
 
+br_status br_h5_image_number(hid_t file, const char *path, const char *name, int64_t value)
+{
+    br_status st     = BR_OK;
+    hid_t     object = H5Oopen(file, path, H5P_DEFAULT);
+
+    if (object < 0) {
+        st = h5_failure(path);
+        goto done;
+    }
+    BR_TRY(st, write_attribute(object, name, H5T_STD_I64LE, 0, &value));
+done:
+    if (object >= 0)
+        (void)H5Oclose(object);
+    return st;
+}
+
 /* The block is longer than the file in it, whose length stands in its superblock (version 2 or 3:
  * "end of file address"). */
 static size_t length_of(const br_h5_image *image)

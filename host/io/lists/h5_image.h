@@ -8,6 +8,7 @@
 #define BR_HOST_IO_LISTS_H5_IMAGE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "host/base/status.h"
 #include "host/io/h5.h"
@@ -41,6 +42,8 @@ br_status br_h5_image_keys(hid_t file, const char *path, const br_keys *key); /*
 /* `names` as attribute `names` S<width>[n] of the object at `path`; rows of `width_bytes`. */
 br_status br_h5_image_names(hid_t file, const char *path, int n, const char *names,
                             size_t width_bytes);
+/* `value` as a scalar i64 attribute of the object at `path`. */
+br_status br_h5_image_number(hid_t file, const char *path, const char *name, int64_t value);
 /* Fixed-width bytes, NUL-padded. Closed with H5Tclose; negative on failure. */
 hid_t     br_h5_bytes_type(size_t width_bytes);
 #endif

@@ -50,6 +50,7 @@ static br_status describe_names(const br_lists_reader *r, br_lists_about *out)
     BR_TRY(st, br_lists_members(r, "/stats", &counts));
     out->n_heads  = heads.n;
     out->n_counts = counts.n;
+    BR_TRY(st, br_lists_read_curves(r, out->curve, &out->n_curves));
     BR_TRY(st, look_at(r, "/gate/gate", dims, NULL));
     if (dims[1] > 0)
         BR_TRY(st, br_lists_read_names(r, "/gate/gate", (int)dims[1], out->gate_name[0]));

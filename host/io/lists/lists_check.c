@@ -98,6 +98,29 @@ static br_status check_unique(const br_lists *l, int64_t b, int32_t *sorted_K, c
     return BR_OK;
 }
 
+/* Probabilities that never rise, where the list is the model's; else NaN. */
+static br_status check_survival(const br_lists *l, int64_t b, const char *name)
+{
+    bool is_by_model = br_lists_is_by_model(l, b);
+
+    for (int h = 0; h < l->n_curves; h++) {
+        const br_curve *s      = &l->curve[h];
+        const float    *s_P    = s->survival_BP + b * s->n_periods;
+        float           before = 1.0f;
+
+        for (int32_t p = 0; p < s->n_periods; p++) {
+            if (is_by_model ? !(s_P[p] >= 0.0f && s_P[p] <= before) : !isnan(s_P[p]))
+                return br_fail(BR_E_INPUT,
+                               "%s: row %" PRId64 " period %d: survival `%s` is %.9g, expected %s",
+                               name, l->first_row + b, p, s->name, (double)s_P[p],
+                               is_by_model ? "0 to the period before, at most 1"
+                                           : "NaN: the list is not from the model");
+            before = s_P[p];
+        }
+    }
+    return BR_OK;
+}
+
 /* Short lists are explained, and nobody without consent is in one. */
 static br_status check_flags(const br_lists *l, int64_t b, const char *name)
 {
@@ -127,6 +150,7 @@ br_status br_lists_check(const br_lists *lists, int64_t n_items, const char *nam
             BR_TRY(st, check_slot(lists, b, j, n_items, name));
         BR_TRY(st, check_flags(lists, b, name));
         BR_TRY(st, check_order(lists, b, name));
+        BR_TRY(st, check_survival(lists, b, name));
         BR_TRY(st, check_unique(lists, b, sorted_K, name));
     }
 done:

@@ -241,6 +241,60 @@ done:
     return st;
 }
 
+br_status br_lists_read_number(const br_lists_reader *r, const char *path, const char *name,
+                               int64_t *out)
+{
+    br_status st        = BR_OK;
+    hid_t     attribute = H5Aopen_by_name(r->file, path, name, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t     type      = attribute < 0 ? H5I_INVALID_HID : H5Aget_type(attribute);
+
+    if (type < 0 || H5Tequal(type, H5T_STD_I64LE) <= 0 ||
+        H5Aget_storage_size(attribute) != sizeof *out ||
+        H5Aread(attribute, H5T_NATIVE_INT64, out) < 0) {
+        char why[BR_LISTS_NAME_BYTES + 64];
+        (void)snprintf(why, sizeof why, "attribute `%.63s` is missing, or no i64", name);
+        st = br_lists_refuse(r, path, why);
+        goto done;
+    }
+done:
+    if (type >= 0)
+        (void)H5Tclose(type);
+    if (attribute >= 0)
+        (void)H5Aclose(attribute);
+    return st;
+}
+
+br_status br_lists_read_curves(const br_lists_reader *r, br_curve *out, int32_t *n)
+{
+    br_status      st = BR_OK;
+    char           name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
+    br_lists_names list    = {.name = name};
+    hid_t          dataset = H5I_INVALID_HID;
+
+    BR_TRY(st, br_lists_members(r, "/survival", &list));
+    for (int h = 0; h < list.n; h++) {
+        char    path[BR_H5_PATH_BYTES];
+        hsize_t dims[2];
+        (void)snprintf(path, sizeof path, "/survival/%.63s", name[h]);
+        memcpy(out[h].name, name[h], sizeof out[h].name);
+        BR_TRY(st, br_lists_open_dataset(r, path, &dataset, dims));
+        BR_TRY(st, br_lists_read_number(r, path, "period_s", &out[h].period_s));
+        if (dims[1] < 1 || dims[1] > BR_LISTS_MAX_COLUMNS || out[h].period_s < 1)
+            BR_FAIL(st, BR_E_INPUT,
+                    "%s: %s: %" PRIu64 " periods of %" PRId64 " seconds, expected 1 to %d of at "
+                    "least 1",
+                    r->path, path, (uint64_t)dims[1], out[h].period_s, BR_LISTS_MAX_COLUMNS);
+        out[h].n_periods = (int32_t)dims[1];
+        (void)H5Dclose(dataset);
+        dataset = H5I_INVALID_HID;
+    }
+    *n = list.n;
+done:
+    if (dataset >= 0)
+        (void)H5Dclose(dataset);
+    return st;
+}
+
 static bool has_format(hid_t file, const char *format)
 {
     char    found[64] = {0};

@@ -48,6 +48,11 @@ br_status br_lists_read_array(const br_lists_reader *r, br_lists_wanted want, vo
 /* Names of a group's members in the order they were made; none when it is missing. */
 br_status br_lists_members(const br_lists_reader *r, const char *path, br_lists_names *list);
 
+/* A scalar i64 attribute of a dataset. */
+br_status br_lists_read_number(const br_lists_reader *r, const char *path, const char *name,
+                               int64_t *out);
+/* Names, periods and lengths of the survival heads, without values. */
+br_status br_lists_read_curves(const br_lists_reader *r, br_curve *out, int32_t *n);
 /* The attribute `names` S<64>[n] of a dataset, into n * BR_LISTS_NAME_BYTES bytes. */
 br_status br_lists_read_names(const br_lists_reader *r, const char *path, int n, char *names);
 

@@ -24,10 +24,11 @@ static br_status check(const br_lists *lists, const br_keys *item_key)
                        (long long)lists->n_rows);
     if (item_key != NULL && item_key->width_bytes < 1)
         return br_fail(BR_E_SELFCHECK, "lists: item keys of %d bytes", item_key->width_bytes);
-    if (lists->n_heads > BR_LISTS_MAX_COLUMNS || lists->n_gates > BR_LISTS_MAX_COLUMNS ||
-        lists->n_counts > BR_LISTS_MAX_COLUMNS)
-        return br_fail(BR_E_SELFCHECK, "lists: %d heads, %d gates, %d counts; at most %d each",
-                       lists->n_heads, lists->n_gates, lists->n_counts, BR_LISTS_MAX_COLUMNS);
+    if (lists->n_heads > BR_LISTS_MAX_COLUMNS || lists->n_curves > BR_LISTS_MAX_COLUMNS ||
+        lists->n_gates > BR_LISTS_MAX_COLUMNS || lists->n_counts > BR_LISTS_MAX_COLUMNS)
+        return br_fail(
+            BR_E_SELFCHECK, "lists: %d heads, %d of survival, %d gates, %d counts; at most %d each",
+            lists->n_heads, lists->n_curves, lists->n_gates, lists->n_counts, BR_LISTS_MAX_COLUMNS);
     return BR_OK;
 }
 
@@ -39,6 +40,8 @@ static size_t expected_bytes(const br_lists *lists, const br_keys *item_key)
                      4 * (size_t)lists->vector_dim + 8 * (size_t)lists->n_gates;
     size_t items = item_key == NULL ? 0 : (size_t)item_key->n_keys * (size_t)item_key->width_bytes;
 
+    for (int h = 0; h < lists->n_curves; h++)
+        per_row += 4 * (size_t)lists->curve[h].n_periods;
     return OVERHEAD_BYTES + n_rows * per_row + items;
 }
 
@@ -114,6 +117,24 @@ static br_status write_lists(hid_t file, const br_lists *lists)
         char path[BR_H5_PATH_BYTES];
         (void)snprintf(path, sizeof path, "/probability/%s", lists->head_name[h]);
         BR_TRY(st, write_array(file, path, H5T_IEEE_F32LE, n, lists->k, lists->probability_BK[h]));
+    }
+done:
+    return st;
+}
+
+static br_status write_survival(hid_t file, const br_lists *lists)
+{
+    br_status st = BR_OK;
+
+    if (lists->n_curves > 0)
+        BR_TRY(st, br_h5_image_group(file, "/survival"));
+    for (int h = 0; h < lists->n_curves; h++) {
+        const br_curve *s = &lists->curve[h];
+        char            path[BR_H5_PATH_BYTES];
+        (void)snprintf(path, sizeof path, "/survival/%s", s->name);
+        BR_TRY(st, write_array(file, path, H5T_IEEE_F32LE, lists->n_rows, s->n_periods,
+                               s->survival_BP));
+        BR_TRY(st, br_h5_image_number(file, path, "period_s", s->period_s));
     }
 done:
     return st;
@@ -199,6 +220,7 @@ br_status br_lists_image(const br_lists *lists, const br_keys *item_key, void **
         BR_TRY(st, br_h5_image_keys(file, "/item/key", item_key));
     }
     BR_TRY(st, write_lists(file, lists));
+    BR_TRY(st, write_survival(file, lists));
     BR_TRY(st, write_options(file, lists));
     BR_TRY(st, write_counts(file, lists));
     BR_TRY(st, br_h5_image_finish(&builder, image, image_bytes));
@@ -218,6 +240,7 @@ void br_lists_free(br_lists *lists)
     br_free(&lists->source_BK);
     for (int h = 0; h < BR_LISTS_MAX_COLUMNS; h++) {
         br_free(&lists->probability_BK[h]);
+        br_free(&lists->curve[h].survival_BP);
         br_free(&lists->counts[h].count);
     }
     br_free(&lists->log_propensity_BK);

@@ -135,6 +135,23 @@ done:
     return st;
 }
 
+static br_status read_survival(const br_lists_reader *r)
+{
+    br_status st = BR_OK;
+    br_lists *l  = r->lists;
+
+    BR_TRY(st, br_lists_read_curves(r, l->curve, &l->n_curves));
+    for (int h = 0; h < l->n_curves; h++) {
+        char path[BR_H5_PATH_BYTES];
+        (void)snprintf(path, sizeof path, "/survival/%.63s", l->curve[h].name);
+        BR_TRY(st, br_lists_read_array(
+                       r, (br_lists_wanted){path, H5T_IEEE_F32LE, l->curve[h].n_periods},
+                       (void **)&l->curve[h].survival_BP));
+    }
+done:
+    return st;
+}
+
 static br_status read_counts(const br_lists_reader *r)
 {
     br_status      st = BR_OK;
@@ -248,6 +265,7 @@ br_status br_lists_read(const char *path, br_lists *out)
     BR_TRY(st, read_customers(&r));
     BR_TRY(st, read_lists(&r));
     BR_TRY(st, read_heads(&r));
+    BR_TRY(st, read_survival(&r));
     BR_TRY(st, read_options(&r));
     BR_TRY(st, read_counts(&r));
 done:

@@ -96,6 +96,11 @@ static br_status view_dataset(const viewer *v, const char *path)
         BR_TRY(st,
                br_h5_image_names(v->file, path, (int)array.dims[1], names, BR_LISTS_NAME_BYTES));
     }
+    if (H5Aexists(dataset, "period_s") > 0) {
+        int64_t period_s = 0;
+        BR_TRY(st, br_lists_read_number(&v->first, path, "period_s", &period_s));
+        BR_TRY(st, br_h5_image_number(v->file, path, "period_s", period_s));
+    }
 done:
     if (array.type >= 0)
         (void)H5Tclose(array.type);
@@ -124,7 +129,8 @@ done:
 
 static br_status view_parts(viewer *v)
 {
-    static const char *const groups[] = {"/customer", "/list", "/probability", "/logging", "/gate"};
+    static const char *const groups[] = {"/customer", "/list",    "/probability",
+                                         "/survival", "/logging", "/gate"};
     br_status                st       = BR_OK;
     char                     path[PATH_MAX];
     bool                     has_vector;

@@ -70,6 +70,12 @@ static void print_setup(const br_setup *s, FILE *out)
     if (s->spec != NULL)
         (void)fprintf(out, "model      %s %s, D %d, %d heads\n", s->spec->name, s->spec->version,
                       s->dim, s->spec->n_heads);
+    for (int32_t h = 0; h < s->n_curves; h++) {
+        const br_head_spec *head = &s->spec->head[s->curve[h]];
+
+        (void)fprintf(out, "survival   %s: %d x %lld s\n", head->name, head->n_periods,
+                      (long long)head->period_s);
+    }
 }
 
 br_status br_job_check(const br_config *config, bool is_fast, FILE *out)

@@ -16,6 +16,7 @@ static double row_bytes(const br_setup *s)
     double n = s->config->output_vectors ? 4.0 * s->dim : 0.0;
 
     n += s->config->output_gates ? 8.0 * s->n_encoders : 0.0;
+    n += 4.0 * s->n_periods;
     return n + 8 + 4 + 4 + 4 + 4 + 4 + k * (4 + 4 + 1 + 4 + 4.0 * s->n_heads) +
            br_customers_info_of(s->customers)->key_width_bytes;
 }
@@ -74,12 +75,14 @@ br_footprint br_footprint_of(const br_setup *s)
     }
     f.events = events * 17.0 * (N_SLOTS + 1);
     f.lists  = rows * (row_bytes(s) + 4.0 * s->dim) * (N_SLOTS + 2);
-    f.device = rows * (4.0 * (state + s->dim) + (double)s->config->list_k * 4 * (2 + s->n_heads)) *
-               N_SLOTS;
+    f.device =
+        rows * N_SLOTS *
+        (4.0 * (state + s->dim + s->n_periods) + (double)s->config->list_k * 4 * (2 + s->n_heads));
     f.weights += (double)s->n_listed * s->dim * 4 * 2;
     f.memory     = f.events + f.lists + f.device + f.weights;
     f.output     = n * row_bytes(s);
-    f.flop_score = br_flops_score(info->n_customers, s->n_listed, s->dim, s->n_heads);
+    f.flop_score = br_flops_score(info->n_customers, s->n_listed, s->dim, s->n_heads) +
+                   br_flops_hazards(info->n_customers, s->dim, s->n_periods);
     return f;
 }
 

@@ -104,6 +104,20 @@ static const char *text_of(const br_json_node *object, const char *name)
     return text == NULL ? "?" : text;
 }
 
+static void print_head(const br_json_node *head, FILE *out)
+{
+    const br_json_node *periods   = br_json_member(head, "periods");
+    const br_json_node *period_s  = br_json_member(head, "period_s");
+    int64_t             n_periods = 0, seconds = 0;
+
+    if (strcmp(text_of(head, "type"), "survival") == 0 && periods != NULL && period_s != NULL &&
+        br_json_integer(periods, &n_periods) && br_json_integer(period_s, &seconds))
+        (void)fprintf(out, "head          %s: survival, %" PRId64 " x %" PRId64 " s\n",
+                      text_of(head, "name"), n_periods, seconds);
+    else
+        (void)fprintf(out, "head          %s: %s\n", text_of(head, "name"), text_of(head, "link"));
+}
+
 static void print_model(const br_json_node *model, FILE *out)
 {
     const br_json_node *dim        = br_json_member(model, "dim");
@@ -123,7 +137,7 @@ static void print_model(const br_json_node *model, FILE *out)
     }
     for (const br_json_node *h = heads == NULL ? NULL : br_json_first(heads); h != NULL;
          h                     = br_json_next(h))
-        (void)fprintf(out, "head          %s: %s\n", text_of(h, "name"), text_of(h, "link"));
+        print_head(h, out);
 }
 
 br_status br_info_bundle(const char *path, FILE *out)

@@ -84,6 +84,30 @@ done:
     return st;
 }
 
+/* The same heads, NaN in the same places; how far apart the numbers are. */
+static bool compare_survival(const br_lists *part, int64_t at, const br_lists *again,
+                             br_rescore_report *report)
+{
+    if (part->n_curves != again->n_curves)
+        return false;
+    for (int32_t h = 0; h < part->n_curves; h++) {
+        const br_curve *a = &part->curve[h], *b = &again->curve[h];
+
+        if (strcmp(a->name, b->name) != 0 || a->n_periods != b->n_periods ||
+            a->period_s != b->period_s)
+            return false;
+        for (int32_t p = 0; p < a->n_periods; p++) {
+            double found = (double)a->survival_BP[at * a->n_periods + p];
+            double off   = fabs(found - (double)b->survival_BP[p]);
+
+            if (isnan(found) != isnan((double)b->survival_BP[p]))
+                return false;
+            report->worst_survival = off > report->worst_survival ? off : report->worst_survival;
+        }
+    }
+    return true;
+}
+
 static br_status compare(const br_lists *part, int64_t at, const br_lists *again,
                          br_rescore_report *report)
 {
@@ -100,6 +124,8 @@ static br_status compare(const br_lists *part, int64_t at, const br_lists *again
         what = "scores";
     else if (memcmp(part->source_BK + at * k, again->source_BK, (size_t)k) != 0)
         what = "sources";
+    else if (!compare_survival(part, at, again, report))
+        what = "survival heads, or who has them,";
     for (int32_t h = 0; what == NULL && h < part->n_heads; h++)
         for (int32_t j = 0; j < part->n_B[at]; j++) {
             double off = fabs((double)part->probability_BK[h][at * k + j] -
@@ -159,12 +185,13 @@ br_status br_rescore_run(const char *path, int64_t n_samples, br_rescore_report 
     n       = br_customers_info_of(p.setup[0]->customers)->n_customers;
     for (int64_t u = 0; u < p.setup[0]->n_units; u++)
         BR_TRY(st, rescore_part(path, &p, u, (double)n_samples / (double)(n > 0 ? n : 1), report));
-    if (report->worst_vector > allowed || report->worst_probability > allowed)
+    if (report->worst_vector > allowed || report->worst_probability > allowed ||
+        report->worst_survival > allowed)
         BR_FAIL(st, BR_E_SELFCHECK,
                 "sample of %lld customers: vectors differ from the reference by up to %.2e, "
-                "probabilities by %.2e; %.0e is allowed",
+                "probabilities by %.2e, survival by %.2e; %.0e is allowed",
                 (long long)report->n_customers, report->worst_vector, report->worst_probability,
-                allowed);
+                report->worst_survival, allowed);
 done:
     close_pair(&p);
     return st;

@@ -128,9 +128,18 @@ static br_status choose_heads(br_setup *s)
 
     if (s->spec == NULL || !config->list_probabilities)
         goto done;
-    for (int32_t h = 0; h < s->spec->n_heads; h++)
-        if (config->list_heads.n == 0 || br_config_has(&config->list_heads, s->spec->head[h].name))
+    for (int32_t h = 0; h < s->spec->n_heads; h++) {
+        const br_head_spec *head = &s->spec->head[h];
+
+        if (config->list_heads.n > 0 && !br_config_has(&config->list_heads, head->name))
+            continue;
+        if (head->kind == BR_HEAD_SURVIVAL) {
+            s->curve[s->n_curves++] = h;
+            s->n_periods += head->n_periods;
+        } else {
             s->head[s->n_heads++] = h;
+        }
+    }
     for (int32_t i = 0; i < config->list_heads.n; i++) {
         bool is_known = false;
         for (int32_t h = 0; h < s->spec->n_heads; h++)

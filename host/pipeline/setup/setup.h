@@ -49,8 +49,11 @@ typedef struct br_setup {
                                            catalogue's vectors */
     int64_t              n_unscorable;
     int64_t              n_invalid; /* outside their validity at as_of */
-    int32_t              n_heads;   /* heads to write */
+    int32_t              n_heads;   /* item heads to write */
     int32_t              head[BR_MAX_HEADS];
+    int32_t              n_curves; /* survival heads to write */
+    int32_t              curve[BR_MAX_HEADS];
+    int32_t              n_periods;  /* of all of these */
     int64_t             *unit_start; /* [n_units + 1] */
     int64_t              n_units;
 } br_setup;

@@ -57,3 +57,8 @@ double br_flops_score(int64_t n_rows, int64_t n_items, int32_t dim, int32_t n_he
 {
     return (double)n_rows * (2.0 * (double)n_items * dim + 2.0 * dim * (double)dim * n_heads);
 }
+
+double br_flops_hazards(int64_t n_rows, int32_t dim, int32_t n_periods)
+{
+    return (double)n_rows * 2.0 * dim * n_periods;
+}

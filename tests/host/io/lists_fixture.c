@@ -14,6 +14,7 @@
 
 #define N_HEADS  2
 #define N_GATES  3
+#define N_CURVES 2
 #define DIM      5
 #define N_COUNTS 20
 
@@ -80,6 +81,30 @@ static void fill_row(br_lists *l, int64_t b, uint64_t seed)
     }
 }
 
+/* Of 3 periods and of 1, for customers that have a list. */
+static void fill_curves(br_lists *l, uint64_t seed)
+{
+    static const char *const names[N_CURVES] = {"lapse", "a-year"};
+    static const int32_t     n_periods[]     = {3, 1};
+    static const int64_t     period_s[]      = {604800, 31536000};
+
+    l->n_curves = N_CURVES;
+    for (int h = 0; h < N_CURVES; h++) {
+        br_curve *c = &l->curve[h];
+
+        (void)snprintf(c->name, sizeof c->name, "%s", names[h]);
+        c->n_periods = n_periods[h];
+        c->period_s  = period_s[h];
+        take(l->n_rows * c->n_periods, sizeof(float), &c->survival_BP);
+        for (int64_t i = 0; i < l->n_rows * c->n_periods; i++) {
+            int64_t b         = i / c->n_periods;
+            float   hazard    = fraction(seed ^ (uint64_t)(l->first_row + b + h)) * 0.5f;
+            float   before    = i % c->n_periods == 0 ? 1.0f : c->survival_BP[i - 1];
+            c->survival_BP[i] = l->n_B[b] > 0 ? before * (1.0f - hazard) : NAN;
+        }
+    }
+}
+
 static void fill_options(br_lists *l, uint64_t seed)
 {
     static const char *const gates[N_GATES] = {"purchase", "mailing", "redemption"};
@@ -143,6 +168,8 @@ void fixture_lists(fixture_shape shape, uint64_t seed, br_lists *out)
     }
     for (int64_t b = 0; b < shape.n_rows; b++)
         fill_row(out, b, seed);
+    if (shape.has_all)
+        fill_curves(out, seed);
 }
 
 void fixture_item_keys(int64_t n_items, br_keys *out)

@@ -52,6 +52,18 @@ static void assert_same(const void *a, const void *b, int64_t n_bytes)
         assert_memory_equal(a, b, (size_t)n_bytes);
 }
 
+static void assert_same_curves(const br_lists *a, const br_lists *b)
+{
+    assert_int_equal(b->n_curves, a->n_curves);
+    for (int h = 0; h < a->n_curves; h++) {
+        assert_string_equal(b->curve[h].name, a->curve[h].name);
+        assert_int_equal(b->curve[h].n_periods, a->curve[h].n_periods);
+        assert_int_equal(b->curve[h].period_s, a->curve[h].period_s);
+        assert_same(b->curve[h].survival_BP, a->curve[h].survival_BP,
+                    a->n_rows * a->curve[h].n_periods * 4);
+    }
+}
+
 static void assert_same_lists(const br_lists *a, const br_lists *b)
 {
     int64_t n = a->n_rows, slots = a->n_rows * a->k;
@@ -72,6 +84,7 @@ static void assert_same_lists(const br_lists *a, const br_lists *b)
         assert_string_equal(b->head_name[h], a->head_name[h]);
         assert_same(b->probability_BK[h], a->probability_BK[h], slots * 4);
     }
+    assert_same_curves(a, b);
     assert_int_equal(b->vector_dim, a->vector_dim);
     assert_same(b->vector_BD, a->vector_BD, n * a->vector_dim * 4);
     assert_int_equal(b->n_gates, a->n_gates);
@@ -197,6 +210,20 @@ static void test_refused_files(void **state)
     assert_non_null(strstr(br_error_last()->text, "is no regular file"));
 }
 
+static void test_refused_periods(void **state)
+{
+    fixture_shape shape = {.n_rows = 9, .k = 10, .has_all = true};
+    br_lists      lists, found;
+
+    (void)state;
+    fixture_lists(shape, 1, &lists);
+    lists.curve[1].period_s = 0;
+    publish(&lists, NULL);
+    assert_int_equal(br_lists_read(path, &found), BR_E_INPUT);
+    assert_non_null(strstr(br_error_last()->text, "/survival/a-year: 1 periods of 0 seconds"));
+    br_lists_free(&lists);
+}
+
 typedef void (*breaker)(br_lists *lists);
 
 static void break_n(br_lists *l)
@@ -237,6 +264,23 @@ static void break_probability(br_lists *l)
 {
     l->probability_BK[0][40] = INFINITY;
 }
+static void break_survival_nan(br_lists *l)
+{
+    l->curve[0].survival_BP[13] = NAN;
+}
+static void break_survival_range(br_lists *l)
+{
+    l->curve[1].survival_BP[4] = 1.5f;
+}
+static void break_survival_rise(br_lists *l)
+{
+    l->curve[0].survival_BP[14] = 0.6f;
+}
+static void break_survival_of_popularity(br_lists *l)
+{
+    for (int32_t j = 0; j < 10; j++)
+        l->source_BK[40 + j] = BR_SOURCE_POPULARITY;
+}
 
 static void break_consent(br_lists *l)
 {
@@ -271,6 +315,10 @@ static void test_broken_values(void **state)
         {break_consent, "the flags 0x2 say that it is empty"},
         {break_flag, "lists: row 104: 9 of 10 items and no flag says why"},
         {break_probability, "probability `redemption` is inf"},
+        {break_survival_nan, "lists: row 104 period 1: survival `lapse` is nan, expected 0 to"},
+        {break_survival_range, "lists: row 104 period 0: survival `a-year` is 1.5"},
+        {break_survival_rise, "lists: row 104 period 2: survival `lapse` is 0.6"},
+        {break_survival_of_popularity, "survival `lapse` is 0.75, expected NaN: the list is not"},
     };
 
     (void)state;
@@ -288,6 +336,9 @@ static void test_broken_values(void **state)
             lists.probability_BK[1][40 + j] = 0.5f;
             lists.log_propensity_BK[40 + j] = 0.0f;
         }
+        lists.curve[0].survival_BP[12] = 0.75f;
+        lists.curve[0].survival_BP[13] = lists.curve[0].survival_BP[14] = 0.5f;
+        lists.curve[1].survival_BP[4]                                   = 0.0f;
         assert_int_equal(br_lists_check(&lists, 2000, "lists"), BR_OK);
         table[i].how(&lists);
         assert_int_equal(br_lists_check(&lists, 2000, "lists"), BR_E_INPUT);
@@ -305,6 +356,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_flipped_bits_are_never_silent, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(test_refused_files, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_refused_periods, make_folder, remove_folder),
         cmocka_unit_test(test_broken_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

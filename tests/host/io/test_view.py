@@ -35,7 +35,10 @@ def main():
             assert list(view["gate/gate"].attrs["names"]) == [b"purchase", b"mailing",
                                                               b"redemption"]
             names = [name for name in names_of(view) if name != "item/key"]
-            assert len(names) == 16, names
+            assert len(names) == 18, names
+            assert {name: int(node.attrs["period_s"]) for name, node in view["survival"].items()} \
+                == {"a-year": 31536000, "lapse": 604800}
+            assert view["survival/lapse"].shape == (N_UNITS * UNIT_ROWS, 3)
             for name in names:
                 whole = numpy.concatenate([part[name][:] for part in parts])
                 assert view[name].dtype == whole.dtype, name
@@ -51,6 +54,7 @@ def main():
             assert (view["list/item"][UNIT_ROWS:2 * UNIT_ROWS] == -1).all()
             assert numpy.isnan(view["list/score"][UNIT_ROWS:2 * UNIT_ROWS]).all()
             assert (view["customer/n"][UNIT_ROWS:2 * UNIT_ROWS] == -1).all()
+            assert numpy.isnan(view["survival/lapse"][UNIT_ROWS:2 * UNIT_ROWS]).all()
 
 
 if __name__ == "__main__":

@@ -156,6 +156,10 @@ static void change_count(br_lists *l)
 {
     l->counts[0].count[0]++;
 }
+static void change_survival(br_lists *l)
+{
+    l->curve[0].survival_BP[first_filled(l) * l->curve[0].n_periods] = 1.25f;
+}
 static void change_flag(br_lists *l)
 {
     l->flags_B[first_filled(l)] = BR_FLAG_NOTHING_ALLOWED;
@@ -170,6 +174,7 @@ static void test_verify_structure(void **state)
                  {change_order, "stands behind slot"},
                  {change_twice, "is listed twice"},
                  {change_count, "/stats/customers: 51 customers accounted for, expected 50"},
+                 {change_survival, "survival `lapse` is 1.25"},
                  {change_flag, "say that it is empty"}};
 
     (void)state;
@@ -195,10 +200,11 @@ static void test_info_outputs(void **state)
                                       "customers     50, keys S11\n",
                                       "gates         purchase, mailing, redemption\n",
                                       "vectors       5\n",
+                                      "survival      lapse: 3 x 604800 s\n",
                                       "lists short",
                                       NULL};
     const char *const view[]       = {"(a view over the parts of a run)", "customers     150",
-                                      "items         1010\n", NULL};
+                                      "items         1010\n", "a-year: 1 x 31536000 s\n", NULL};
 
     (void)state;
     make_run(NULL, 2);
@@ -215,14 +221,19 @@ static void test_info_model(void **state)
     static const char model[] =
         "{\"format\": \"batchrank-model\", \"name\": \"demo\", \"model_version\": \"7\", \"dim\": "
         "64, \"modalities\": [{\"name\": \"mailing\", \"vocabulary\": \"campaign\", \"encoder\": "
-        "{\"type\": \"gru\"}}], \"heads\": [{\"name\": \"buy\", \"link\": \"logistic\"}]}";
+        "{\"type\": \"gru\"}}], \"heads\": [{\"name\": \"buy\", \"link\": \"logistic\"}, "
+        "{\"name\": \"lapse\", \"type\": \"survival\", \"periods\": 4, \"period_s\": 604800}]}";
     static const char tensors[] = "{\"w\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,"
                                   "24]}}";
     static const char npy[] = "\x93NUMPY\x01\x00\x28\x00{'descr': '<f4', 'shape': (0, 4), }    \n";
     const char *const npy_lines[]    = {"matrix (.npy)", "'shape': (0, 4), }\n", NULL};
     const char *const tensor_lines[] = {"w: F32 2 x 3\n", "tensors       1, 6 values\n", NULL};
-    const char *const bundle_lines[] = {"model         demo, version 7\n", "mailing: gru, ",
-                                        "head          buy: logistic\n", "F32 2 x 3", NULL};
+    const char *const bundle_lines[] = {"model         demo, version 7\n",
+                                        "mailing: gru, ",
+                                        "head          buy: logistic\n",
+                                        "head          lapse: survival, 4 x 604800 s\n",
+                                        "F32 2 x 3",
+                                        NULL};
     char              file[200]      = {0};
     size_t            n              = strlen(tensors);
 
