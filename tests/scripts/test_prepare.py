@@ -21,6 +21,7 @@ RAW = ROOT / "configs/demo/raw"
 sys.path.insert(0, str(ROOT / "scripts"))
 import completejourney_raw as cj  # noqa: E402
 import prepare_completejourney as prepare  # noqa: E402
+import raw_tables  # noqa: E402
 
 
 def run(*arguments):
@@ -29,7 +30,7 @@ def run(*arguments):
 
 
 def rows_of_table(name):
-    return list(csv.DictReader(io.StringIO(cj.unpack(RAW / name).decode())))
+    return list(csv.DictReader(io.StringIO(raw_tables.unpack(RAW / name).decode())))
 
 
 @pytest.fixture(scope="module")
