@@ -57,10 +57,24 @@ def first_from(events, as_of):
     return select(later, np.unique(later["customer"], return_index=True)[1])
 
 
-def distinct(n_customers, *columns):
-    """Distinct combinations of columns (the first is the customer) counted per customer."""
-    pairs = np.unique(np.stack(columns), axis=1)
-    return np.bincount(pairs[0], minlength=n_customers).astype(np.float64)
+def distinct(n_customers, customer, what):
+    """Distinct values of `what` counted per customer."""
+    values, number = np.unique(what, return_inverse=True)
+    pairs = np.unique(customer * (values.size + 1) + number)
+    return np.bincount(pairs // (values.size + 1), minlength=n_customers).astype(np.float64)
+
+
+def medians(row, value, n_rows):
+    """Median of the values of each row, f32 [n_rows]; 0 where there is none."""
+    order = np.lexsort((value, row))
+    row, value = row[order], value[order]
+    first = np.searchsorted(row, np.arange(n_rows))
+    count = np.searchsorted(row, np.arange(n_rows), side="right") - first
+    out = np.zeros(n_rows, dtype=np.float32)
+    has = count > 0
+    low, high = first[has] + (count[has] - 1) // 2, first[has] + count[has] // 2
+    out[has] = (value[low] + value[high]) / 2
+    return out
 
 
 def check_day(what, as_of, time):

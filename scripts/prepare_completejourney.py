@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 import completejourney_raw as cj
-from customer_files import (check_day, check_window, codes, distinct, first_from, fixed,
-                            open_output, publish, rows_of, select, sort_events, window, write_after,
-                            write_timeline)
+from customer_files import (check_day, check_window, codes, distinct, first_from, fixed, medians,
+                            open_output, publish, rows_of, select, sort_events, window,
+                            write_after, write_timeline)
 from raw_tables import days
 
 AS_OF = "2018-01-01"   # the morning after the last receipt
@@ -56,16 +56,7 @@ def median_price(sold, ids):
     """Median of sales_value / quantity per product; 0 where it never sold for a positive amount."""
     row = rows_of(ids, sold["product_id"])
     use = (row >= 0) & (sold["quantity"] > 0) & (sold["sales_value"] > 0)
-    row, unit = row[use], sold["sales_value"][use] / sold["quantity"][use]
-    order = np.lexsort((unit, row))
-    row, unit = row[order], unit[order]
-    first = np.searchsorted(row, np.arange(ids.size))
-    count = np.searchsorted(row, np.arange(ids.size), side="right") - first
-    price = np.zeros(ids.size, dtype=np.float32)
-    has = count > 0
-    low, high = first[has] + (count[has] - 1) // 2, first[has] + count[has] // 2
-    price[has] = (unit[low] + unit[high]) / 2
-    return price
+    return medians(row[use], sold["sales_value"][use] / sold["quantity"][use], ids.size)
 
 
 def build_dataset(raw):
