@@ -5,39 +5,31 @@
 Run once before the demo job:  scripts/prepare_completejourney.py --out demo
 Writes OUT/data/{customers,catalogue}.h5, the whole year for the nightly job, and
 OUT/split/{customers,truth}.h5, for the evaluation: events before --cut, and what was bought after.
+With --snapshots also OUT/snapshots/DAY/{customers,labels}.h5, the past and the future of each day,
+to train on.
 Needs NumPy and h5py. Exit code 0, or 2 (usage) or 3 (raw data), with a message on stderr.
 """
 import argparse
-import os
 import sys
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 import completejourney_raw as cj
+from customer_files import (check_day, check_window, codes, distinct, first_from, fixed, medians,
+                            open_output, publish, rows_of, select, sort_events, window,
+                            write_after, write_timeline)
+from raw_tables import days
 
 AS_OF = "2018-01-01"   # the morning after the last receipt
 CUT = "2017-12-01"     # the demo's time split; the shipped model saw nothing after it
-WINDOW_DAYS = 28       # purchase_window in truth.h5
+WINDOW_DAYS = 28       # of truth and labels
 # Departments that are on receipts but are nothing a list could offer.
 NOT_MERCHANDISE = ("FUEL", "COUPON", "MISCELLANEOUS", "TRAVEL & LEISURE", "CNTRL/STORE SUP",
                    "POSTAL CENTER")
 CATALOGUE_EVENTS = ("purchase", "habit")  # the other modalities carry campaigns
 AGGREGATES = ("baskets_30d", "baskets_90d", "spend_90d", "departments_90d", "private_share_90d",
               "days_since_last", "mailings_90d", "redemptions_180d")
-
-
-def fixed(texts):
-    """Texts as fixed-width bytes (UTF-8, NUL-padded)."""
-    return np.array([str(t).encode("utf-8") for t in texts], dtype="S")
-
-
-def codes(texts):
-    """Category numbers (-1 for an empty text) and the sorted category names."""
-    names = sorted({t for t in texts if t})
-    number = {t: i for i, t in enumerate(names)}
-    return np.array([number.get(t, -1) for t in texts], dtype=np.int32), names
 
 
 def build_items(raw):
@@ -64,22 +56,7 @@ def median_price(sold, ids):
     """Median of sales_value / quantity per product; 0 where it never sold for a positive amount."""
     row = rows_of(ids, sold["product_id"])
     use = (row >= 0) & (sold["quantity"] > 0) & (sold["sales_value"] > 0)
-    row, unit = row[use], sold["sales_value"][use] / sold["quantity"][use]
-    order = np.lexsort((unit, row))
-    row, unit = row[order], unit[order]
-    first = np.searchsorted(row, np.arange(ids.size))
-    count = np.searchsorted(row, np.arange(ids.size), side="right") - first
-    price = np.zeros(ids.size, dtype=np.float32)
-    has = count > 0
-    low, high = first[has] + (count[has] - 1) // 2, first[has] + count[has] // 2
-    price[has] = (unit[low] + unit[high]) / 2
-    return price
-
-
-def rows_of(ids, wanted):
-    """Row of each wanted id in the ascending array ids, -1 where it is not there."""
-    row = np.minimum(np.searchsorted(ids, wanted), ids.size - 1)
-    return np.where(ids[row] == wanted, row, -1)
+    return medians(row[use], sold["sales_value"][use] / sold["quantity"][use], ids.size)
 
 
 def build_dataset(raw):
@@ -108,25 +85,6 @@ def build_dataset(raw):
             "timelines": timelines, "raw": raw}
 
 
-def sort_events(households, household, time, token, keep=None):
-    """One modality as {"customer", "item", "time"}; `keep` drops events without a token."""
-    keep = np.ones(time.size, dtype=bool) if keep is None else keep
-    customer, time, token = rows_of(households, household)[keep], time[keep], token[keep]
-    order = np.lexsort((time, customer))  # stable: ties keep file order
-    return {"customer": customer[order], "item": token[order].astype(np.int32),
-            "time": time[order]}
-
-
-def select(events, use):
-    return {name: column[use] for name, column in events.items()}
-
-
-def distinct(households, *columns):
-    """Distinct combinations of columns (the first is the customer) counted per customer."""
-    pairs = np.unique(np.stack(columns), axis=1)
-    return np.bincount(pairs[0], minlength=households.size).astype(np.float64)
-
-
 def aggregates(data, as_of):
     """f32 [U, A] in the order of AGGREGATES, from events strictly before as_of; NaN: unknown."""
     households, sold = data["household"], data["raw"]["transactions"]
@@ -144,10 +102,10 @@ def aggregates(data, as_of):
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.bincount(customer[in_90], private[in_90], minlength=n) / lines_90
     return np.column_stack([
-        distinct(households, customer[in_30], sold["basket_id"][in_30]),
-        distinct(households, customer[in_90], sold["basket_id"][in_90]),
+        distinct(n, customer[in_30], sold["basket_id"][in_30]),
+        distinct(n, customer[in_90], sold["basket_id"][in_90]),
         np.bincount(customer[in_90], sold["sales_value"][in_90], minlength=n),
-        distinct(households, customer[in_90], department[in_90]),
+        distinct(n, customer[in_90], department[in_90]),
         share,
         np.where(np.isinf(last), np.nan, last / cj.DAY_S),
         np.bincount(recent[0], minlength=n),
@@ -176,62 +134,65 @@ def statics(data):
     return out
 
 
-def open_output(path, kind):
-    """A new HDF5 file under a temporary name; publish() gives it its own."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = h5py.File(path.with_name(path.name + ".tmp"), "w")
-    file.attrs["format"] = np.bytes_(kind)
-    file.attrs["version"] = np.int64(1)
-    return file
-
-
-def publish(file, path):
-    file.close()
-    os.replace(path.with_name(path.name + ".tmp"), path)
-    print(f"wrote {path}", file=sys.stderr)
-
-
-def write_timeline(file, name, events, n_customers, vocabulary):
-    group = file.create_group(f"/timeline/{name}")
-    group.attrs["vocabulary"] = np.bytes_(vocabulary)
-    offset = np.searchsorted(events["customer"], np.arange(n_customers + 1))
-    group["offset"] = offset.astype(np.uint64)
-    group["item"] = events["item"]
-    group["time"] = events["time"]
-
-
-def write_customers(path, data, as_of):
+def write_customers(path, data, as_of, tell_as_of=False):
     """customers.h5 as it would have looked at as_of."""
     n = data["household"].size
-    with_file = open_output(path, "batchrank-customers")
-    with_file["/customer/key"] = fixed(data["household"])
+    file = open_output(path, "batchrank-customers")
+    file["/customer/key"] = fixed(data["household"])
     for name, events in data["timelines"].items():
-        write_timeline(with_file, name, select(events, events["time"] < as_of), n,
+        write_timeline(file, name, select(events, events["time"] < as_of), n,
                        "catalogue" if name in CATALOGUE_EVENTS else "campaign")
-    with_file["/vocabulary/campaign/key"] = fixed(data["campaign"])
+    file["/vocabulary/campaign/key"] = fixed(data["campaign"])
     for name, (number, names) in statics(data).items():
-        with_file[f"/static/{name}"] = number
-        with_file[f"/static_key/{name}"] = fixed(names)
-    dataset = with_file.create_dataset("/aggregate", data=aggregates(data, as_of))
+        file[f"/static/{name}"] = number
+        file[f"/static_key/{name}"] = fixed(names)
+    dataset = file.create_dataset("/aggregate", data=aggregates(data, as_of))
     dataset.attrs["names"] = fixed(AGGREGATES)
     # The data knows no consent. Everyone may be contacted, so that the channel can be shown.
-    with_file["/consent/mail"] = np.ones(n, dtype=np.uint8)
-    publish(with_file, path)
+    file["/consent/mail"] = np.ones(n, dtype=np.uint8)
+    if tell_as_of:
+        file["/extra/as_of"] = np.int64(as_of)
+    publish(file, path)
 
 
 def write_truth(path, data, cut):
     """What was bought after the cut: `purchase`, the first line of each household (the next
     purchase), and `purchase_window`, all lines of the WINDOW_DAYS days after the cut."""
-    events, n = data["timelines"]["purchase"], data["household"].size
-    later = select(events, events["time"] >= cut)
-    _, first = np.unique(later["customer"], return_index=True)
-    window = later["time"] < cut + WINDOW_DAYS * cj.DAY_S
-    file = open_output(path, "batchrank-customers")
-    file["/customer/key"] = fixed(data["household"])
-    write_timeline(file, "purchase", select(later, first), n, "catalogue")
-    write_timeline(file, "purchase_window", select(later, window), n, "catalogue")
-    publish(file, path)
-    return first.size
+    events = data["timelines"]["purchase"]
+    following = first_from(events, cut)
+    write_after(path, fixed(data["household"]), {
+        "purchase": following, "purchase_window": window(events, cut, WINDOW_DAYS)})
+    return following["item"].size
+
+
+def write_snapshots(folder, data, texts):
+    """DAY/{customers,labels}.h5 for each day: what was known that morning, and what came."""
+    keys, purchase = fixed(data["household"]), data["timelines"]["purchase"]
+    covered = covered_redemptions(data)
+    for text in texts:
+        as_of = cj.day_start(text)
+        check_window(text, as_of, WINDOW_DAYS, purchase["time"])
+        write_customers(folder / text / "customers.h5", data, as_of, tell_as_of=True)
+        write_after(folder / text / "labels.h5", keys, {
+            "purchase": window(purchase, as_of, WINDOW_DAYS),
+            "redemption": window(covered, as_of, WINDOW_DAYS),
+            "next_purchase": first_from(purchase, as_of)}, as_of)
+
+
+def covered_redemptions(data):
+    """Redemptions once more, by item: an event for each catalogue item that the coupon covers."""
+    coupons, redeemed = (data["raw"][t] for t in ("coupons", "coupon_redemptions"))
+    number = np.unique(coupons["coupon_upc"])
+    item = rows_of(data["items"]["id"], coupons["product_id"])
+    coupon, item = np.unique(np.stack([rows_of(number, coupons["coupon_upc"]), item])[:, item >= 0],
+                             axis=1)
+    wanted = rows_of(number, redeemed["coupon_upc"])
+    first = np.searchsorted(coupon, wanted)
+    n_covered = np.searchsorted(coupon, wanted, side="right") - first
+    line = np.repeat(np.arange(wanted.size), n_covered)
+    place = np.arange(line.size) - np.repeat(np.cumsum(n_covered) - n_covered, n_covered)
+    return sort_events(data["household"], redeemed["household_id"][line],
+                       redeemed["redemption_date"][line], item[first[line] + place])
 
 
 def write_catalogue(path, items):
@@ -239,6 +200,7 @@ def write_catalogue(path, items):
     file["/item/key"] = fixed(items["id"])
     file["/item/name"] = fixed(items["name"])
     for group, column in (("department", "department"), ("category", "product_category"),
+                          ("type", "product_type"), ("manufacturer", "manufacturer_id"),
                           ("brand", "brand")):
         number, names = codes(items[column])
         file[f"/item/group/{group}"] = number
@@ -253,6 +215,8 @@ def parse_arguments():
     parser.add_argument("--raw", type=Path, default=here / "configs/demo/raw")
     parser.add_argument("--out", type=Path, default=here / "demo")
     parser.add_argument("--cut", default=CUT, help=f"first day after the time split ({CUT})")
+    parser.add_argument("--snapshots", metavar="DAYS",
+                        help="DAY[,DAY...] or FIRST:LAST:STEP, STEP in days")
     return parser.parse_args()
 
 
@@ -260,15 +224,16 @@ def main():
     args = parse_arguments()
     try:
         cut, as_of = cj.day_start(args.cut), cj.day_start(AS_OF)
+        snapshots = days(args.snapshots) if args.snapshots else []
         data = build_dataset(cj.read_all(args.raw))
         time = data["timelines"]["purchase"]["time"]
-        if not time.min() < cut <= time.max():
-            raise cj.RawError(f"--cut {args.cut}: no purchases on both sides of it; "
-                              "expected a day in 2017")
+        for option, text in [("--cut", args.cut)] + [("--snapshots", s) for s in snapshots]:
+            check_day(f"{option} {text}", cj.day_start(text), time)
         write_catalogue(args.out / "data/catalogue.h5", data["items"])
         write_customers(args.out / "data/customers.h5", data, as_of)
         write_customers(args.out / "split/customers.h5", data, cut)
         n_truth = write_truth(args.out / "split/truth.h5", data, cut)
+        write_snapshots(args.out / "snapshots", data, snapshots)
     except (cj.RawError, OSError) as error:
         print(f"prepare_completejourney: {error}", file=sys.stderr)
         return 3

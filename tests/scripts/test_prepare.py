@@ -21,6 +21,7 @@ RAW = ROOT / "configs/demo/raw"
 sys.path.insert(0, str(ROOT / "scripts"))
 import completejourney_raw as cj  # noqa: E402
 import prepare_completejourney as prepare  # noqa: E402
+import raw_tables  # noqa: E402
 
 
 def run(*arguments):
@@ -29,7 +30,7 @@ def run(*arguments):
 
 
 def rows_of_table(name):
-    return list(csv.DictReader(io.StringIO(cj.unpack(RAW / name).decode())))
+    return list(csv.DictReader(io.StringIO(raw_tables.unpack(RAW / name).decode())))
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,11 @@ def test_catalogue(out):
         assert not {d.decode() for d in department} & set(prepare.NOT_MERCHANDISE)
         assert set(file["/item/group_key/brand"][:]) == {b"National", b"Private"}
         banana = np.flatnonzero(keys == b"1082185")[0]
+        group = {g: file[f"/item/group_key/{g}"][file[f"/item/group/{g}"][banana]]
+                 for g in file["/item/group"]}
+        assert group.pop("manufacturer").isdigit()
+        assert group == {"department": b"PRODUCE", "category": b"TROPICAL FRUIT",
+                         "type": b"BANANAS", "brand": b"National"}
         assert names[banana] == b"PRODUCE / TROPICAL FRUIT / BANANAS / National 40 LB"
         prices = sorted(float(r["sales_value"]) / int(r["quantity"])
                         for r in rows_of_table("transactions.csv.zst")
@@ -174,6 +180,93 @@ def test_local_times():
     utc = [datetime.datetime.utcfromtimestamp(int(s)).isoformat() for s in seconds]
     assert utc == ["2017-01-01T12:30:27", "2017-07-01T16:00:00",  # winter -5 h, summer -4 h
                    "2017-11-05T05:30:00", "2017-11-05T07:00:00"]  # first pass of the hour
+
+
+# ---- snapshots -----------------------------------------------------------------------------------
+
+def local_day(text):
+    return local(text + " 00:00:00").timestamp()
+
+
+@pytest.fixture(scope="module")
+def shots(tmp_path_factory):
+    """Every fifth week from March, across the change to summer time."""
+    folder = tmp_path_factory.mktemp("shots")
+    done = run("--out", folder, "--snapshots", "2017-03-02:2017-05-11:35")
+    assert done.returncode == 0, done.stderr
+    days = sorted(p.name for p in (folder / "snapshots").iterdir())
+    assert days == ["2017-03-02", "2017-04-06", "2017-05-11"]
+    return folder / "snapshots"
+
+
+def test_snapshots_keep_the_two_sides_apart(shots, out):
+    with h5py.File(out / "data/customers.h5") as whole:
+        complete = {m: timeline(whole, m) for m in whole["/timeline"]}
+    for day in shots.iterdir():
+        as_of = local_day(day.name)
+        with h5py.File(day / "customers.h5") as before, h5py.File(day / "labels.h5") as after:
+            assert before["/extra/as_of"][()] == after["/extra/as_of"][()] == as_of
+            assert after.attrs["format"] == b"batchrank-customers"
+            assert (before["/customer/key"][:] == after["/customer/key"][:]).all()
+            for name, (_, _, time) in complete.items():
+                assert timeline(before, name)[2].size == (time < as_of).sum()
+                assert timeline(before, name)[2].max(initial=0) < as_of
+            assert set(after["/timeline"]) == {"purchase", "redemption", "next_purchase"}
+            for name in ("purchase", "redemption"):
+                time = timeline(after, name)[2]
+                assert as_of <= time.min() and time.max() < as_of + 28 * cj.DAY_S
+            _, item, time = complete["purchase"]
+            inside = (time >= as_of) & (time < as_of + 28 * cj.DAY_S)
+            assert (timeline(after, "purchase")[1] == item[inside]).all()
+
+
+def test_snapshot_is_the_split_of_its_day(shots, tmp_path):
+    assert run("--out", tmp_path, "--cut", "2017-04-06").returncode == 0
+    with h5py.File(shots / "2017-04-06/customers.h5") as shot, \
+         h5py.File(tmp_path / "split/customers.h5") as split, \
+         h5py.File(shots / "2017-04-06/labels.h5") as labels, \
+         h5py.File(tmp_path / "split/truth.h5") as truth:
+        np.testing.assert_array_equal(shot["/aggregate"][:], split["/aggregate"][:])
+        for one, other in (("purchase", "purchase_window"), ("next_purchase", "purchase")):
+            for a, b in zip(timeline(labels, one), timeline(truth, other)):
+                np.testing.assert_array_equal(a, b)
+
+
+def test_redemption_labels_against_plain_loops(shots):
+    covers = {}
+    for row in rows_of_table("coupons.csv.zst"):
+        covers.setdefault(row["coupon_upc"], set()).add(row["product_id"])
+    with h5py.File(shots.parent / "data/catalogue.h5") as file:
+        row_of = {k.decode(): i for i, k in enumerate(file["/item/key"][:])}
+    first = local_day("2017-05-11")
+    expected = []
+    for row in rows_of_table("coupon_redemptions.csv.zst"):
+        time = local(row["redemption_date"] + " 23:59:59").timestamp()
+        if first <= time < first + 28 * cj.DAY_S:
+            expected += [(row["household_id"], row_of[p], time)
+                         for p in covers[row["coupon_upc"]] if p in row_of]
+    with h5py.File(shots / "2017-05-11/labels.h5") as file:
+        offset, item, time = timeline(file, "redemption")
+        who = np.repeat(file["/customer/key"][:], np.diff(offset))
+        assert file["/timeline/redemption"].attrs["vocabulary"] == b"catalogue"
+    assert len(expected) > 1000
+    assert sorted(zip((w.decode() for w in who), item, time)) == sorted(expected)
+
+
+@pytest.mark.parametrize("days", ["2016-01-01", "2017-02-30", "2017-06-01:2017-05-01:7", "a:b:c",
+                                  "2017-05-01:2017-06-01:0", "2017-05-01:2017-06-01", "2017-05,"])
+def test_wrong_days_are_refused(tmp_path, days):
+    done = run("--raw", small_raw(tmp_path), "--out", tmp_path / "out", "--snapshots", days)
+    assert done.returncode == 3 and len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_labels_cut_short_are_warned_of(tmp_path):
+    done = run("--raw", small_raw(tmp_path), "--out", tmp_path / "out",
+               "--snapshots", "2017-05-01,2017-12-01")
+    assert done.returncode == 0
+    assert "labels of 2017-12-01: the data ends" in done.stderr
+    assert "labels of 2017-05-01" not in done.stderr
 
 
 # ---- broken tables -------------------------------------------------------------------------------
