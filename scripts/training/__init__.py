@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The trainer behind scripts/train.py: PyTorch modules that compute what the engine computes."""

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a training configuration to data and an untrained model: fills in what only the data tells
+(rows of statics, means of aggregates, popularity). Called once per training run."""
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from training import data
+from training.config import ConfigError
+from training.model import Model
+
+MODALITY_DEFAULTS = {"attention": {"activation": "gelu"}, "gru": {"bias": True, "dense": False},
+                     "decay": {}}
+
+
+class Assembly:
+    """spec (model.json so far), catalogue, vocabularies, and by objective: `customers`
+    (next_event) or `snapshots` {day: Snapshot}; count_V, events of each table row."""
+
+    def __init__(self, config):
+        self.config = config
+        self.spec = begin_spec(config)
+        self.catalogue = data.Catalogue(config["data.catalogue"], config["data.groups"],
+                                        config["data.values"], config["data.features"])
+        self.vocabularies = data.Vocabularies(self.catalogue.key)
+        self.customers, self.snapshots = None, {}
+        if config["objective.type"] == "next_event":
+            self.customers = data.Customers(config["data.customers"], self.spec, self.vocabularies)
+            timeline = self.customers.timeline[self.spec["modalities"][0]["name"]]
+            is_last = np.zeros(len(timeline.item), bool)
+            is_last[timeline.offset[1:][np.diff(timeline.offset) > 0] - 1] = True
+            seen, known = timeline.item[~is_last], self.customers.aggregate
+        else:
+            self.read_snapshots()
+            last = self.snapshots[config["data.train"][-1]]
+            m = next(m for m in self.spec["modalities"] if m["vocabulary"] == "catalogue")
+            seen = np.concatenate([last.customers.timeline[m["name"]].item,
+                                   last.labels.events(config["data.label"]).item])
+            known = np.concatenate([self.snapshots[d].customers.aggregate
+                                    for d in config["data.train"]])
+        self.count_N = np.bincount(seen, minlength=len(self.catalogue.key) + 1)[1:]
+        self.finish_spec(known)
+
+    def read_snapshots(self):
+        c = self.config
+        days = {d for part in ("train", "heads", "validate", "calibrate", "test")
+                for d in c[f"data.{part}"]}
+        for day in sorted(days):
+            self.snapshots[day] = data.Snapshot(Path(c["data.snapshots"]) / day, self.spec,
+                                                self.vocabularies)
+
+    def days(self, part):
+        names = self.config[f"data.{part}"]
+        if part == "heads" and not names:
+            names = self.config["data.train"]
+        return [self.snapshots[d] for d in names]
+
+    def finish_spec(self, aggregate_RA):
+        for column in self.spec["static"]:
+            column["rows"] = self.vocabularies.n_rows(f"static.{column['name']}")
+        for i, column in enumerate(self.spec["aggregate"]):
+            value = aggregate_RA[:, i][~np.isnan(aggregate_RA[:, i])].astype(np.float64)
+            if len(value) == 0:
+                raise data.DataError(f"aggregate '{column['name']}' is missing in every snapshot")
+            column["mean"] = float(np.float32(value.mean()))
+            column["std"] = float(np.float32(max(value.std(), 1e-6)))
+
+    def model(self):
+        c = self.config
+        torch.manual_seed(c["seed"])
+        n_rows = {name: self.vocabularies.n_rows(name) for name in self.vocabularies.key}
+        return Model(self.spec, n_rows, self.catalogue.features(self.count_N), c["fit.dropout"],
+                     c["fit.start"])
+
+
+def begin_spec(config):
+    """model.json from the configuration, defaults filled in."""
+    given = config["model"]
+    unknown = set(given) - {"dim", "item", "modalities", "static", "aggregate", "fusion", "heads"}
+    if unknown:
+        raise ConfigError(f"model: unknown key {sorted(unknown)[0]}")
+    for key in ("dim", "modalities"):
+        if not given.get(key):
+            raise ConfigError(f"model.{key} is missing")
+    spec = {"dim": given["dim"],
+            "item": {"vocabulary": "catalogue", "table": "item_embedding.weight",
+                     **given.get("item", {})},
+            "modalities": [], "static": [dict(s) for s in given.get("static", [])],
+            "aggregate": [{"name": name, "mean": 0.0, "std": 1.0}
+                          for name in given.get("aggregate", [])],
+            "fusion": dict(given.get("fusion", {"type": "none"})),
+            "heads": [dict(h) for h in given.get("heads", [])]}
+    if spec["item"].get("bias") is True:
+        spec["item"]["bias"] = "item_bias"
+    for m in given["modalities"]:
+        encoder = {**MODALITY_DEFAULTS.get(m["encoder"].get("type"), {}), **m["encoder"]}
+        if encoder.get("type") not in MODALITY_DEFAULTS:
+            raise ConfigError(f"model.modalities: {m['name']}: encoder.type is "
+                              f"{encoder.get('type')}, expected attention, gru or decay")
+        if encoder.get("variant", "recbole") != "recbole":
+            encoder.setdefault("inner", encoder["dim"])
+            encoder["activation"] = "relu"
+        full = {"prefix": f"{m['name']}.", **m, "encoder": encoder}
+        if m["vocabulary"] == "catalogue" and encoder["dim"] == spec["dim"]:
+            full.setdefault("item_table", spec["item"]["table"])
+        spec["modalities"].append(full)
+    if spec["fusion"]["type"] == "none" and len(spec["modalities"]) != 1:
+        raise ConfigError("model.fusion: none takes one modality")
+    return spec

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Full-catalogue ranking inside training: best rows, places of held-out items, HR and NDCG. What is
+published is measured again by the engine."""
+import torch
+
+
+def best(model, x_RD, z_VD, k, seen=None):
+    """The k best table rows of each query, [R, k]; seen: rows that are left out, per query."""
+    out = []
+    for i in range(0, len(x_RD), 512):
+        score = model.scores(x_RD[i:i + 512], z_VD)
+        score[:, 0] = -torch.inf
+        for j in range(len(score) if seen is not None else 0):
+            score[j, torch.as_tensor(seen[i + j])] = -torch.inf
+        out.append(torch.topk(score, k, dim=1).indices)
+    return torch.cat(out)
+
+
+def places(top_RK, row, item):
+    """Place of each (row, item) in its list, from 0; K where it is not there."""
+    hit = top_RK[row] == item[:, None]
+    return torch.where(hit.any(1), hit.long().argmax(1), torch.tensor(top_RK.shape[1]))
+
+
+def measures(place, k):
+    """HR and NDCG at k, each place one case with one item to be found."""
+    is_hit = (place < k).double()
+    gain = is_hit / torch.log2(place.double() + 2)
+    return {"hr": float(is_hit.mean()), "ndcg": float(gain.mean())}
