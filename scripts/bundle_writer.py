@@ -23,12 +23,12 @@ DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", 
           "U16": "<u2", "I8": "i1", "U8": "u1", "BOOL": "?"}
 
 
-def write_safetensors(path, tensors):
-    """float32 tensors by name: length of the header (u64), JSON header, data."""
+def write_safetensors(path, tensors, dtype="F32"):
+    """Tensors by name as F32 or F16: length of the header (u64), JSON header, data."""
     header, parts, at = {}, [], 0
     for name in sorted(tensors):
-        data = np.ascontiguousarray(tensors[name], dtype="<f4").tobytes()
-        header[name] = {"dtype": "F32", "shape": list(np.shape(tensors[name])),
+        data = np.ascontiguousarray(tensors[name], dtype=DTYPES[dtype]).tobytes()
+        header[name] = {"dtype": dtype, "shape": list(np.shape(tensors[name])),
                         "data_offsets": [at, at + len(data)]}
         parts.append(data)
         at += len(data)
@@ -78,11 +78,11 @@ def write_model_json(path, description):
     Path(path).write_text(json.dumps(description, indent=1, allow_nan=False) + "\n")
 
 
-def write_bundle(folder, description, tensors, vocabularies):
+def write_bundle(folder, description, tensors, vocabularies, dtype="F32"):
     """The whole folder, made when it is not there."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_safetensors(folder / "weights.safetensors", tensors)
+    write_safetensors(folder / "weights.safetensors", tensors, dtype)
     write_vocabulary(folder / "vocabulary.h5", vocabularies)
     write_model_json(folder / "model.json", description)
 

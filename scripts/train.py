@@ -27,9 +27,11 @@ def parse_arguments():
     parser.add_argument("--threads", type=int, default=0,
                         help="CPU threads; another number may give other bits (0: all cores)")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/checkpoint.pt")
+    parser.add_argument("--days", action="store_true",
+                        help="print the snapshots that the configuration needs, and no more")
     parser.add_argument("--keys", action="store_true", help="print every configuration key")
     args = parser.parse_args()
-    if not args.keys and (args.config is None or args.out is None):
+    if not args.keys and (args.config is None or (args.out is None and not args.days)):
         parser.error("a configuration and -o OUT are needed")
     return args
 
@@ -76,11 +78,19 @@ def train(args):
 
 def main():
     args = parse_arguments()
-    load_torch(args.threads or os.cpu_count())
-    from training import config, data
+    from training import config
     if args.keys:
         print(config.table())
         return 0
+    try:
+        if args.days:
+            print(",".join(config.days(config.load(args.config, args.set))))
+            return 0
+    except config.ConfigError as error:
+        print(f"train: {error}", file=sys.stderr)
+        return 2
+    load_torch(args.threads or os.cpu_count())
+    from training import data
     try:
         train(args)
     except config.ConfigError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training import data
+from training import config, data
 from training.config import ConfigError
 from training.model import Model
 
@@ -18,35 +18,33 @@ class Assembly:
     """spec (model.json so far), catalogue, vocabularies, and by objective: `customers`
     (next_event) or `snapshots` {day: Snapshot}; count_V, events of each table row."""
 
-    def __init__(self, config):
-        self.config = config
-        self.spec = begin_spec(config)
-        self.catalogue = data.Catalogue(config["data.catalogue"], config["data.groups"],
-                                        config["data.values"], config["data.features"])
+    def __init__(self, c):
+        self.config = c
+        self.spec = begin_spec(c)
+        self.catalogue = data.Catalogue(c["data.catalogue"], c["data.groups"], c["data.values"],
+                                        c["data.features"])
         self.vocabularies = data.Vocabularies(self.catalogue.key)
         self.customers, self.snapshots = None, {}
-        if config["objective.type"] == "next_event":
-            self.customers = data.Customers(config["data.customers"], self.spec, self.vocabularies)
+        if c["objective.type"] == "next_event":
+            self.customers = data.Customers(c["data.customers"], self.spec, self.vocabularies)
             timeline = self.customers.timeline[self.spec["modalities"][0]["name"]]
             is_last = np.zeros(len(timeline.item), bool)
             is_last[timeline.offset[1:][np.diff(timeline.offset) > 0] - 1] = True
             seen, known = timeline.item[~is_last], self.customers.aggregate
         else:
             self.read_snapshots()
-            last = self.snapshots[config["data.train"][-1]]
+            last = self.snapshots[c["data.train"][-1]]
             m = next(m for m in self.spec["modalities"] if m["vocabulary"] == "catalogue")
             seen = np.concatenate([last.customers.timeline[m["name"]].item,
-                                   last.labels.events(config["data.label"]).item])
+                                   last.labels.events(c["data.label"]).item])
             known = np.concatenate([self.snapshots[d].customers.aggregate
-                                    for d in config["data.train"]])
+                                    for d in c["data.train"]])
         self.count_N = np.bincount(seen, minlength=len(self.catalogue.key) + 1)[1:]
         self.finish_spec(known)
 
     def read_snapshots(self):
         c = self.config
-        days = {d for part in ("train", "heads", "validate", "calibrate", "test")
-                for d in c[f"data.{part}"]}
-        for day in sorted(days):
+        for day in config.days(c):
             self.snapshots[day] = data.Snapshot(Path(c["data.snapshots"]) / day, self.spec,
                                                 self.vocabularies)
 
@@ -74,9 +72,9 @@ class Assembly:
                      c["fit.start"])
 
 
-def begin_spec(config):
+def begin_spec(c):
     """model.json from the configuration, defaults filled in."""
-    given = config["model"]
+    given = c["model"]
     unknown = set(given) - {"dim", "item", "modalities", "static", "aggregate", "fusion", "heads"}
     if unknown:
         raise ConfigError(f"model: unknown key {sorted(unknown)[0]}")

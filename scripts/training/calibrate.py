@@ -70,12 +70,18 @@ def apply(table, logit):
     return sigmoid(logit)
 
 
-def expected_error(p, label, n_bins=N_BINS):
-    """ECE: mean |predicted - observed| over bins of equally many predictions."""
+def reliability(p, label, n_bins=N_BINS):
+    """[mean predicted, observed, cases] of bins of equally many predictions, ascending."""
     order = np.argsort(p, kind="stable")
-    parts = [part for part in np.array_split(order, n_bins) if len(part)]
-    gap = [len(part) * abs(p[part].mean() - label[part].mean()) for part in parts]
-    return float(sum(gap) / max(len(p), 1))
+    return [[float(p[part].mean()), float(label[part].mean()), len(part)]
+            for part in np.array_split(order, n_bins) if len(part)]
+
+
+def expected_error(p, label, n_bins=N_BINS):
+    """ECE: mean |predicted - observed| over those bins."""
+    gaps = [n * abs(predicted - observed)
+            for predicted, observed, n in reliability(p, label, n_bins)]
+    return float(sum(gaps) / max(len(p), 1))
 
 
 @torch.no_grad()

@@ -81,10 +81,13 @@ KEYS = {
     "fit.warmup_steps": (0, (0, 10**6), "constant: steps that the rate takes to rise"),
     "fit.item_decay": (0.0, (0.0, 10.0), "weight decay of the vectors of items and their groups"),
     "fit.decay": (0.0, (0.0, 10.0), "weight decay of everything else"),
+    "fit.average": (0.0, (0.0, 0.99999), "weights are a running mean with this decay per step"),
     "fit.clip_norm": (0.0, (0.0, 1e6), "gradients' norm is clipped to it; 0: not"),
     "fit.dropout": (0.0, (0.0, 0.99), "inside the encoders"),
     "fit.item_dropout": (0.0, (0.0, 0.99), "of event vectors' columns"),
     "fit.start": ({}, dict, "modality: g of the fusion starts as this times the identity"),
+    "fit.weights": ("F32", ("F32", "F16"), "type of the written weights; the heads are learnt and "
+                    "everything is measured after rounding to it"),
     "fit.head_epochs": (0, (0, 1000), "epochs of the heads alone, on frozen x_u and z_i"),
     "fit.head_rate": (3e-3, (1e-9, 10.0), "their learning rate"),
     "fit.metric": ("ndcg", ("ndcg", "hr"), "what validation compares, at fit.at"),
@@ -199,6 +202,12 @@ def resolve(c, base):
         if c[key]:
             c[key] = str((Path(base) / c[key]).resolve())
     return c
+
+
+def days(c):
+    """Every snapshot that a part of the training reads, ascending."""
+    return sorted({d for part in ("train", "heads", "validate", "calibrate", "test")
+                   for d in c[f"data.{part}"]})
 
 
 def table():

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 import bundle_writer
+from training.config import days
 from training.model import is_survival
 
 TRAINER_KEYS = {"item": ("groups", "values", "constant", "id_prior", "start"),
@@ -31,9 +32,7 @@ def input_files(config):
     files = [config["data.catalogue"]]
     if config["data.customers"]:
         files.append(config["data.customers"])
-    days = {d for part in ("train", "heads", "validate", "calibrate", "test")
-            for d in config[f"data.{part}"]}
-    return files + [str(Path(config["data.snapshots"]) / d / f) for d in days
+    return files + [str(Path(config["data.snapshots"]) / d / f) for d in days(config)
                     for f in ("customers.h5", "labels.h5")]
 
 
@@ -62,8 +61,8 @@ def describe(assembly, calibration, training):
 def training_notes(assembly, trainer, metrics, command):
     """What model.json says of how it came about."""
     c, spec = assembly.config, assembly.spec
-    days = sorted(c["data.train"])
-    window = [days[0], days[-1]] if days else ["the first event", "the last but one"]
+    learnt = sorted(c["data.train"])
+    window = [learnt[0], learnt[-1]] if learnt else ["the first event", "the last but one"]
     features = ([f"timeline {m['name']}" for m in spec["modalities"]]
                 + [f"static {s['name']}" for s in spec["static"]]
                 + [f"aggregate {a['name']}" for a in spec["aggregate"]]
@@ -89,7 +88,8 @@ def write(folder, assembly, trainer, description, customers=None):
     for name, value in tensors.items():
         if not np.isfinite(value).all():
             raise ValueError(f"tensor {name} is not finite: training diverged")
-    bundle_writer.write_bundle(folder, description, tensors, assembly.vocabularies.for_bundle())
+    bundle_writer.write_bundle(folder, description, tensors, assembly.vocabularies.for_bundle(),
+                               assembly.config["fit.weights"])
     if customers is not None:
         bundle_writer.write_safetensors(folder / "golden.safetensors",
                                         golden(trainer, customers))

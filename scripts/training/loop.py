@@ -3,13 +3,12 @@
 
 Same seed, configuration, machine and number of threads: the same bits, resumed or not."""
 import os
-import sys
-import time
 
 import numpy as np
 import torch
 
 from training import objectives, ranks, regularisers
+from training.progress import Progress
 
 DAY_S = 86400
 CHUNK = 512  # customers encoded at a time where nothing is learnt
@@ -33,7 +32,8 @@ class Trainer:
         self.share_V /= self.share_V.sum()
         self.optimiser = torch.optim.AdamW(self.groups(), lr=c["fit.rate"], betas=(0.9, 0.98))
         self.epoch, self.best, self.best_epoch, self.history = 0, -1.0, 0, []
-        self.best_state = None
+        self.best_state, self.n_steps = None, 0
+        self.mean = [p.detach().clone() for p in self.model.parameters()]
         total = c["fit.epochs"] * len(self.batches(shuffle=False))
         self.schedule = self.make_schedule(total)
 
@@ -211,7 +211,26 @@ class Trainer:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config["fit.clip_norm"])
         self.optimiser.step()
         self.schedule.step()
+        if self.config["fit.average"]:
+            self.add_to_mean()
         return {name: float(loss.detach()) for name, loss in losses.items()}
+
+    @torch.no_grad()
+    def add_to_mean(self):
+        """Running mean of the weights; early steps count less, as there are few of them."""
+        self.n_steps += 1
+        keep = min(self.config["fit.average"], self.n_steps / (self.n_steps + 10))
+        for mean, p in zip(self.mean, self.model.parameters()):
+            mean.mul_(keep).add_(p, alpha=1 - keep)
+
+    @torch.no_grad()
+    def swap_mean(self):
+        """The model takes the mean weights, and back."""
+        if self.config["fit.average"]:
+            for mean, p in zip(self.mean, self.model.parameters()):
+                held = p.detach().clone()
+                p.copy_(mean)
+                mean.copy_(held)
 
     # ---- epochs
 
@@ -226,11 +245,13 @@ class Trainer:
                     sums[name] = sums.get(name, 0.0) + loss
                 progress.show(i + 1, len(batches), {n: s / (i + 1) for n, s in sums.items()})
             self.epoch += 1
+            self.swap_mean()
             measured = self.validate()
             better = measured[c["fit.metric"]] > self.best
             if better:
                 self.best, self.best_epoch = measured[c["fit.metric"]], self.epoch
                 self.best_state = {k: v.clone() for k, v in self.model.state_dict().items()}
+            self.swap_mean()
             self.history.append({"epoch": self.epoch, **{f"loss_{n}": s / len(batches)
                                                          for n, s in sums.items()}, **measured})
             progress.end({n: s / len(batches) for n, s in sums.items()}, measured, better)
@@ -283,6 +304,8 @@ class Trainer:
     def fit_heads(self):
         """The heads alone, on frozen x_u and z_i, over the whole catalogue."""
         c = self.config
+        if c["fit.weights"] == "F16":
+            self.model.round_to(torch.float16)
         if not c["fit.head_epochs"] or not self.spec["heads"]:
             return
         encoded = [(s, rows, self.encode(s.customers, rows)) for s, rows in
@@ -306,6 +329,8 @@ class Trainer:
                 optimiser.step()
                 progress.show(n + 1, len(parts), {k: s / (n + 1) for k, s in sums.items()})
             progress.end({k: s / len(parts) for k, s in sums.items()})
+        if c["fit.weights"] == "F16":
+            self.model.round_to(torch.float16)
 
     # ---- checkpoints
 
@@ -315,6 +340,7 @@ class Trainer:
                  "optimiser": self.optimiser.state_dict(), "schedule": self.schedule.state_dict(),
                  "random": (self.rng.bit_generator.state, self.generator.get_state(),
                             torch.get_rng_state()),
+                 "mean": (self.mean, self.n_steps),
                  "progress": (self.epoch, self.best, self.best_epoch, self.history,
                               self.best_state)}
         torch.save(state, f"{path}.tmp")
@@ -335,36 +361,10 @@ class Trainer:
         self.tasks.first = state["tasks"][1]
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
+        self.mean, self.n_steps = state["mean"]
         numpy_state, own, torch_state = state["random"]
         self.rng.bit_generator.state = numpy_state
         self.generator.set_state(own)
         torch.set_rng_state(torch_state)
         (self.epoch, self.best, self.best_epoch, self.history, self.best_state) = state["progress"]
         return True
-
-
-class Progress:
-    """A line that is rewritten on a terminal; a line per epoch elsewhere."""
-
-    def __init__(self, what):
-        self.what, self.started, self.shown = what, time.monotonic(), 0.0
-
-    def show(self, done, n, losses):
-        now = time.monotonic()
-        if not sys.stderr.isatty() or now - self.shown < 0.2:
-            return
-        self.shown = now
-        bar = "#" * (20 * done // n)
-        left = (now - self.started) / done * (n - done)
-        print(f"\r{self.what} [{bar:<20}] {done}/{n}  {self.text(losses)}  {left:.0f} s left ",
-              end="", file=sys.stderr, flush=True)
-
-    def end(self, losses, measured=None, better=False):
-        text = "  ".join(f"{k} {v:.5f}" for k, v in (measured or {}).items())
-        clear = "\r\033[K" if sys.stderr.isatty() else ""
-        print(f"{clear}{self.what}  {self.text(losses)}  {text}{' *' if better else ''}  "
-              f"{time.monotonic() - self.started:.1f} s", file=sys.stderr, flush=True)
-
-    @staticmethod
-    def text(losses):
-        return "  ".join(f"{name} {loss:.4f}" for name, loss in losses.items())

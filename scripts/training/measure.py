@@ -5,6 +5,7 @@ import numpy as np
 import torch
 
 from training import calibrate, ranks
+from training.model import is_survival
 
 
 def auc(score, label):
@@ -18,15 +19,31 @@ def auc(score, label):
     return float((rank[place][label > 0].sum() - n_on * (n_on + 1) / 2) / (n_on * n_off))
 
 
-def head_metrics(logit, label, table):
-    p = calibrate.apply(table, logit)
-    raw = calibrate.sigmoid(logit)
-    return {"pairs": len(label), "responses": int(label.sum()), "auc": auc(logit, label),
+def probability_metrics(raw, p, label):
+    """Of predictions before and after calibration."""
+    log_p = np.where(label > 0, np.log(np.maximum(p, 1e-12)), np.log(np.maximum(1 - p, 1e-12)))
+    return {"cases": len(label), "responses": int(label.sum()), "auc": auc(p, label),
             "mean_predicted": float(p.mean()), "observed": float(label.mean()),
             "ece_before": calibrate.expected_error(raw, label),
-            "ece_after": calibrate.expected_error(p, label),
-            "log_loss": float(-np.mean(np.where(label > 0, np.log(np.maximum(p, 1e-12)),
-                                                np.log(np.maximum(1 - p, 1e-12)))))}
+            "ece_after": calibrate.expected_error(p, label), "log_loss": float(-log_p.mean()),
+            "reliability_before": calibrate.reliability(raw, label),
+            "reliability_after": calibrate.reliability(p, label)}
+
+
+@torch.no_grad()
+def survival_metrics(trainer, snapshots, head, table):
+    """Of S(P), the probability that nothing happens until the last period's end, by customer."""
+    raw, calibrated, label = [], [], []
+    name = trainer.config["tasks.labels"].get(head["name"], head["name"])
+    for snapshot in snapshots:
+        rows = snapshot.customers.known()
+        x_RD, _ = trainer.encode(snapshot.customers, rows)
+        logit = trainer.model.hazard_logits(head["name"], x_RD).double().numpy()
+        period = snapshot.labels.first_period(name, rows, head["periods"], head["period_s"])
+        raw.append((1 - calibrate.sigmoid(logit)).prod(1))
+        calibrated.append((1 - calibrate.apply(table, logit)).prod(1))
+        label.append((period == head["periods"]).double().numpy())
+    return probability_metrics(*(np.concatenate(part) for part in (raw, calibrated, label)))
 
 
 @torch.no_grad()
@@ -49,5 +66,10 @@ def all_metrics(trainer, tables):
         out["test"][snapshot.name] = ranking_metrics(trainer, snapshot)
     if days:
         found = calibrate.responses(trainer, days, trainer.config["calibration.items"])
-        out["heads"] = {name: head_metrics(*pair, tables[name]) for name, pair in found.items()}
+        for head in trainer.spec["heads"]:
+            logit, label = found[head["name"]]
+            table = tables[head["name"]]
+            out["heads"][head["name"]] = survival_metrics(trainer, days, head, table) \
+                if is_survival(head) else probability_metrics(
+                    calibrate.sigmoid(logit), calibrate.apply(table, logit), label)
     return out

@@ -63,6 +63,7 @@ class Items(nn.Module):
         for table in self.groups.values():
             nn.init.normal_(table.weight, std=0.03)
             table.weight.data[0] = 0
+        self.fixed_VD = None
         self.dense = None
         if features["dense"].shape[1]:
             self.register_buffer("dense_VF", features["dense"])
@@ -75,6 +76,8 @@ class Items(nn.Module):
 
     def table(self):
         """z, [V, D]; with `constant` the last column is 1."""
+        if self.fixed_VD is not None:
+            return self.fixed_VD
         z_VD = self.own.weight * self.known_V1
         for name, table in self.groups.items():
             z_VD = z_VD + table(self.group_row[name])
@@ -93,16 +96,21 @@ class Fusion(nn.Module):
         dim, gates = spec["dim"], {}
         total = sum(widths.values()) + len(widths)
         self.eps = spec["fusion"].get("eps", 1e-5)
-        self.kind = spec["fusion"].get("train_as", "gated")
+        is_even = spec["fusion"].get("train_as", "gated") == "concatenation"
         for name, width in widths.items():
             gate = nn.ModuleDict({"g": nn.Linear(width, dim), "z": nn.Linear(total, dim)})
             # Start as "a customer is what they did": gates open, g near the identity.
             nn.init.constant_(gate["z"].bias, 2.0)
             if width == dim and name in start:
                 gate["g"].weight.data = torch.eye(dim) * start[name]
+            if is_even:  # gates open and attention even: the modalities' maps added up
+                gate["z"].weight.data.zero_()
+                nn.init.constant_(gate["z"].bias, 20.0)
+                gate["z"].requires_grad_(False)
             gates[name] = gate
         self.gates = Named(gates)
-        self.attention = nn.Parameter(torch.randn(dim) * 0.1)
+        self.attention = nn.Parameter(torch.randn(dim) * 0.1 * (not is_even),
+                                      requires_grad=not is_even)
         self.default = nn.Parameter(torch.zeros(dim))
         n_static = sum(c["dim"] for c in spec["static"])
         if n_static:
@@ -200,6 +208,13 @@ class Model(nn.Module):
         self.heads = Named({
             head["name"]: (SurvivalHead if is_survival(head) else ItemHead)(
                 head, dim, len(features["count"])) for head in spec["heads"]})
+
+    @torch.no_grad()
+    def round_to(self, dtype):
+        """All weights become what dtype can hold; z_i is fixed from here on."""
+        self.items.fixed_VD = self.items.table().to(dtype).float()
+        for p in self.parameters():
+            p.data = p.data.to(dtype).float()
 
     def reads_items(self, modality):
         return modality.get("item_table") == self.spec["item"]["table"]
