@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads the raw tables of The Complete Journey (configs/demo/raw) into NumPy arrays.
 
-Imported by prepare_completejourney.py and train_demo.py, once per run. Every table is checked
+Imported by prepare_completejourney.py, once per run. Every table is checked
 (raw_tables.py); a breach is a RawError.
 
 Times are UTC seconds. The receipts carry local time of America/New_York. A
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+import completejourney_promotions as promotions
 import raw_tables
 from raw_tables import DAY_S, RawError, numbers, read_sums, read_table
 
@@ -43,7 +44,8 @@ def day_start(text):
 
 
 def read_all(folder):
-    """The seven tables, numbers and times converted: {table: {column: array or list}}."""
+    """The eight tables, numbers and times converted: {table: {column: array or list}}; of
+    `promotions` the prominent ones."""
     folder = Path(folder)
     sums = read_sums(folder)
     raw = {name.split(".")[0]: read_table(folder, name, columns, sums)
@@ -51,6 +53,7 @@ def read_all(folder):
     files = {name.split(".")[0]: folder / name for name in COLUMNS}
     for table, column, dtype in (
             ("transactions", "household_id", np.int64), ("transactions", "product_id", np.int64),
+            ("transactions", "store_id", np.int64), ("transactions", "week", np.int64),
             ("transactions", "quantity", np.int64), ("transactions", "sales_value", np.float64),
             ("transactions", "basket_id", np.int64), ("products", "product_id", np.int64),
             ("campaigns", "household_id", np.int64), ("campaigns", "campaign_id", np.int64),
@@ -66,6 +69,7 @@ def read_all(folder):
                           ("coupon_redemptions", "redemption_date")):
         raw[table][column] = utc_seconds(files[table], column, raw[table][column])
     raw["coupon_redemptions"]["redemption_date"] += DAY_S - 1
+    raw["promotions"] = promotions.read_prominent(folder, sums)
     unknown = np.setdiff1d(raw["campaigns"]["campaign_id"],
                            raw["campaign_descriptions"]["campaign_id"])
     if unknown.size:

@@ -4,7 +4,7 @@
 # and test.sh, by hand before a first build. Does nothing, and needs no network, when all are there.
 #   scripts/install_deps.sh            what the build, the demo and the tests need
 #   scripts/install_deps.sh --build    without the tests and benchmarks
-#   scripts/install_deps.sh --train    PyTorch too (scripts/train_demo.py; about 1 GB)
+#   scripts/install_deps.sh --train    PyTorch and matplotlib too (scripts/train.py; about 1 GB)
 set -euo pipefail
 
 packages=(gcc libc6-dev cmake ninja-build pkg-config libhdf5-dev libcjson-dev
@@ -13,7 +13,7 @@ tests=(g++ libcmocka-dev libopenblas-dev python3-pytest git clang-format)
 case "${1:-}" in
     "")      packages+=("${tests[@]}") ;;
     --build) ;;
-    --train) packages+=("${tests[@]}" python3-torch) ;;
+    --train) packages+=("${tests[@]}" python3-torch python3-matplotlib) ;;
     *)       echo "install_deps.sh: unknown argument '$1'; expected --build, --train" >&2; exit 2 ;;
 esac
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+import completejourney_promotions as promotions
 import completejourney_raw as cj
 from customer_files import (check_day, check_window, codes, distinct, first_from, fixed, medians,
                             open_output, publish, rows_of, select, sort_events, window,
@@ -27,7 +28,7 @@ WINDOW_DAYS = 28       # of truth and labels
 # Departments that are on receipts but are nothing a list could offer.
 NOT_MERCHANDISE = ("FUEL", "COUPON", "MISCELLANEOUS", "TRAVEL & LEISURE", "CNTRL/STORE SUP",
                    "POSTAL CENTER")
-CATALOGUE_EVENTS = ("purchase", "habit")  # the other modalities carry campaigns
+CATALOGUE_EVENTS = ("purchase", "habit", "promotion")  # the other modalities carry campaigns
 AGGREGATES = ("baskets_30d", "baskets_90d", "spend_90d", "departments_90d", "private_share_90d",
               "days_since_last", "mailings_90d", "redemptions_180d")
 
@@ -80,6 +81,7 @@ def build_dataset(raw):
         "redemption": sort_events(households, redeemed["household_id"],
                                   redeemed["redemption_date"],
                                   rows_of(campaigns, redeemed["campaign_id"])),
+        "promotion": promotions.seen(households, items["id"], sold, raw["promotions"]),
     }
     return {"household": households, "items": items, "campaign": campaigns,
             "timelines": timelines, "raw": raw}

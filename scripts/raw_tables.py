@@ -50,8 +50,8 @@ def read_sums(folder):
     return {line.split()[1]: line.split()[0] for line in path.read_text().splitlines() if line}
 
 
-def read_table(folder, name, columns, sums):
-    """One table as {column: list of str}."""
+def table_rows(folder, name, columns, sums):
+    """The rows of one table, a list of str each, its hash and header checked first."""
     path = folder / name
     if not path.is_file():
         raise RawError(f"{path}: not found")
@@ -66,11 +66,16 @@ def read_table(folder, name, columns, sums):
     header = tuple(next(reader, ()))
     if header != tuple(columns):
         raise RawError(f"{path}: columns are {','.join(header)}, expected {','.join(columns)}")
-    rows = list(reader)
-    for i, row in enumerate(rows):
+    for i, row in enumerate(reader):
         if len(row) != len(header):
             raise RawError(f"{path}: row {i + 2} has {len(row)} fields, expected {len(header)}")
-    return {column: [row[c] for row in rows] for c, column in enumerate(header)}
+        yield row
+
+
+def read_table(folder, name, columns, sums):
+    """One table as {column: list of str}."""
+    rows = list(table_rows(folder, name, columns, sums))
+    return {column: [row[c] for row in rows] for c, column in enumerate(columns)}
 
 
 def numbers(path, column, texts, dtype):

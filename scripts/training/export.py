@@ -76,10 +76,10 @@ def training_notes(assembly, trainer, metrics, command):
 
 
 def golden(trainer, customers):
-    """x_u of up to N_GOLDEN customers, spread over the file: {"row", "vector"}."""
+    """x_u of up to N_GOLDEN customers, spread over the file: {"row", "x"}."""
     rows = np.unique(np.linspace(0, len(customers.key) - 1, N_GOLDEN).astype(np.int64))
     x_RD, _ = trainer.encode(customers, rows)
-    return {"row": rows.astype(np.float32), "vector": x_RD.numpy()}
+    return {"row": rows.astype(np.float32), "x": x_RD.numpy()}
 
 
 def write(folder, assembly, trainer, description, customers=None):

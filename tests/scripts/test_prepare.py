@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts/prepare_completejourney.py"
 RAW = ROOT / "configs/demo/raw"
 sys.path.insert(0, str(ROOT / "scripts"))
+import completejourney_promotions as promotions  # noqa: E402
 import completejourney_raw as cj  # noqa: E402
 import prepare_completejourney as prepare  # noqa: E402
 import raw_tables  # noqa: E402
@@ -280,14 +281,16 @@ SMALL = {
     "coupons.csv.zst": "500,100,1\n",
     "coupon_redemptions.csv.zst": "1,500,1,2017-03-05\n",
     "demographics.csv.zst": "1,65+,35-49K,Homeowner,Married,2,2 Adults No Kids,0\n",
+    "promotions.csv.zst": "100,1,1,D,1\n101,1,1,0,1\n100,2,1,D,1\n101,1,3,H,1\n",
 }
+COLUMNS = {**cj.COLUMNS, promotions.NAME: promotions.COLUMNS}
 
 
 def small_raw(folder, table=None, text=None, header=None):
     """A raw folder of two receipt lines, one of its tables replaced."""
     sums = []
     for name, body in SMALL.items():
-        first = header if name == table and header else ",".join(cj.COLUMNS[name])
+        first = header if name == table and header else ",".join(COLUMNS[name])
         content = (first + "\n" + (text if name == table and text is not None else body)).encode()
         if name.endswith(".zst"):
             content = subprocess.run(["zstd", "-qc"], input=content, capture_output=True,
@@ -302,6 +305,10 @@ def test_small_folder_is_accepted(tmp_path):
     done = run("--raw", small_raw(tmp_path), "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "1 households, 2 products" in done.stdout
+    # Both products were prominent in store 1 in week 1; the first receipt there is in February.
+    with h5py.File(tmp_path / "out/data/customers.h5") as file:
+        offset, item, time = timeline(file, "promotion")
+    assert item.tolist() == [0, 1] and len(set(time)) == 1
 
 
 SALE = "1,1,9,100,1,2.5,0,0,0,1,2017-02-01 10:00:00\n"
@@ -318,6 +325,8 @@ BROKEN = [
     ("transactions.csv.zst", SALE[:-1] + ",7\n", "row 2 has 12 fields, expected 11"),
     ("campaign_descriptions.csv", "2,Type A,2017-03-01,2017-04-01\n", "campaign 1 is not in"),
     ("campaign_descriptions.csv", "1,Type A,soon,2017-04-01\n", "column start_date: found 'soon'"),
+    ("promotions.csv.zst", "100,1,1,D,1\n100,one,1,D,1\n", "row 3, column store_id: found 'one'"),
+    ("promotions.csv.zst", "100,1,1,D\n", "row 2 has 4 fields, expected 5"),
     ("demographics.csv.zst", "x,65+,35-49K,Homeowner,Married,2,A,0\n", "column household_id"),
 ]
 
