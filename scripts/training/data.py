@@ -85,17 +85,28 @@ def standardised(column):
     return (column - column.mean()) / max(column.std(), 1e-12)
 
 
+def padding_key(keys):
+    """A key for row 0 that no token has: the empty one, or a number that is not among `keys`."""
+    key = np.zeros(1, keys.dtype)
+    if keys.dtype.kind in "iu":
+        key[0] = np.iinfo(keys.dtype).max
+        while (keys == key).any():
+            key -= 1
+    return key
+
+
 class Vocabularies:
-    """Keys of every vocabulary and static in row order, row 0 the empty key."""
+    """Keys of every vocabulary and static in row order, row 0 the padding."""
 
     def __init__(self, catalogue_key):
         self.key = {"catalogue": catalogue_key}
 
     def rows(self, name, keys):
-        """Rows of the model's table; keys not seen before are added while `name` is open."""
+        """Rows of the model's table, 0 for an empty key; keys not seen before are added."""
         known = self.key.setdefault(name, keys[:0])
         if name != "catalogue":
-            new = keys[~np.isin(keys, known)]
+            is_empty = keys == b"" if keys.dtype.kind == "S" else np.zeros(len(keys), bool)
+            new = keys[~np.isin(keys, known) & ~is_empty]
             self.key[name] = known = np.concatenate([known, np.sort(new)]) if len(new) else known
         return rows_of(known, keys) + 1
 
@@ -103,7 +114,7 @@ class Vocabularies:
         return len(self.key[name]) + 1
 
     def for_bundle(self):
-        return {name: np.concatenate([np.zeros(1, keys.dtype), keys])
+        return {name: np.concatenate([padding_key(keys), keys])
                 for name, keys in self.key.items()}
 
 

@@ -6,6 +6,7 @@ probabilities and survival within 2e-5. CASES has every option that changes what
 computes."""
 import train_case as case
 
+import h5py
 import numpy as np
 import pytest
 
@@ -90,6 +91,54 @@ def test_engine(folder, tmp_path, name):
     made = case.assembly(folder, model, seed=len(name), **keys)
     trainer = engine_case.Untrained(made, np.random.default_rng(len(name)))
     engine_case.check(tmp_path, trainer, made.snapshots[case.FIRST].customers, calibration)
+
+
+def with_keys(source, path, keys):
+    """A copy of an HDF5 file with other keys of items and categories."""
+    with h5py.File(source) as old, h5py.File(path, "w") as new:
+        for name in old:
+            old.copy(name, new)
+        for name, value in old.attrs.items():
+            new.attrs[name] = value
+        for name in [n for n in keys if n in new]:
+            del new[name]
+            new[name] = keys[name]
+
+
+def numbered(source, folder):
+    """The data set with numbers as keys, one of which is 0."""
+    keys = {"/item/key": np.arange(case.N_ITEMS, dtype=np.uint64) * 7,
+            "/vocabulary/campaign/key": np.arange(case.N_CAMPAIGNS, dtype=np.uint64),
+            "/static_key/age": np.arange(3, dtype=np.uint64)}
+    with_keys(source / "catalogue.h5", folder / "catalogue.h5", keys)
+    for day in case.DAYS:
+        (folder / "snapshots" / day).mkdir(parents=True)
+        for name in ("customers.h5", "labels.h5"):
+            with_keys(source / "snapshots" / day / name, folder / "snapshots" / day / name, keys)
+    return folder
+
+
+def test_keys_that_are_numbers(folder, tmp_path):
+    """0 is a number like any other; the padding row has one that no item has."""
+    model = fused(case.decay(), None, case.gru(), static=STATICS[:1])
+    made = case.assembly(numbered(folder, tmp_path), model)
+    trainer = engine_case.Untrained(made, np.random.default_rng(5))
+    engine_case.check(tmp_path, trainer, made.snapshots[case.FIRST].customers, {})
+
+
+def test_empty_keys_match_nothing(folder, tmp_path):
+    """A token or category whose key is empty is unknown, as the engine has it."""
+    source, day = folder, "snapshots/" + case.FIRST
+    (tmp_path / day).mkdir(parents=True)
+    (tmp_path / "catalogue.h5").write_bytes((source / "catalogue.h5").read_bytes())
+    (tmp_path / day / "labels.h5").write_bytes((source / day / "labels.h5").read_bytes())
+    with_keys(source / day / "customers.h5", tmp_path / day / "customers.h5", {
+        "/vocabulary/campaign/key": np.array([b"a", b"b", b"", b"c", b"d", b"e"]),
+        "/static_key/age": np.array([b"young", b"", b"old"])})
+    model = fused(case.decay(), None, case.gru(), static=STATICS[:1])
+    made = case.assembly(tmp_path, model, data__validate=[])
+    trainer = engine_case.Untrained(made, np.random.default_rng(6))
+    engine_case.check(tmp_path, trainer, made.snapshots[case.FIRST].customers, {})
 
 
 def test_what_next_event_writes(folder, tmp_path):
