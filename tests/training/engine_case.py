@@ -63,10 +63,12 @@ def check(folder, trainer, customers, calibration):
 
 def check_lists(trainer, lists, x_BD, z_VD):
     """Each listed item's score, and the scores that a list should hold."""
-    score_BN = trainer.model.scores(x_BD, z_VD)[:, 1:]
     item_BK = torch.from_numpy(lists["list/item"].astype(np.int64))
-    case.close(lists["list/score"], score_BN.gather(1, item_BK))
-    case.close(lists["list/score"], torch.topk(score_BN, item_BK.shape[1], dim=1).values)
+    for x, item, found in zip(x_BD.split(256), item_BK.split(256),
+                              torch.from_numpy(lists["list/score"]).split(256)):
+        score_BN = trainer.model.scores(x, z_VD)[:, 1:]
+        case.close(found, score_BN.gather(1, item))
+        case.close(found, torch.topk(score_BN, item.shape[1], dim=1).values)
 
 
 def check_head(trainer, head, table, lists, x_BD, z_VD):
@@ -76,8 +78,9 @@ def check_head(trainer, head, table, lists, x_BD, z_VD):
         wanted = np.cumprod(1 - calibrate.apply(table, logit), axis=1)
         found = lists["survival/" + head["name"]]
     else:
-        item_BK = torch.from_numpy(lists["list/item"].astype(np.int64))
-        logit = trainer.model.head_logits(head["name"], x_BD, z_VD).gather(1, item_BK + 1)
+        item_BK = torch.from_numpy(lists["list/item"].astype(np.int64)) + 1
+        logit = torch.cat([trainer.model.head_logits(head["name"], x, z_VD).gather(1, item)
+                           for x, item in zip(x_BD.split(256), item_BK.split(256))])
         wanted = calibrate.apply(table, logit.double().numpy())
         found = lists["probability/" + head["name"]]
     assert np.ptp(wanted) > 0.01, f"head {head['name']} says the same of everything"

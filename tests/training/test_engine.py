@@ -15,7 +15,8 @@ import job_files
 
 SURVIVAL = {"name": "lapse", "type": "survival", "periods": 4, "period_s": case.PERIOD_S}
 CHURN = {"name": "churn", "type": "survival", "periods": 9, "period_s": 3600, "link": "logistic"}
-HEADS = [{"name": "click"}, {"name": "open", "item_bias": True, "link": "logistic"}, SURVIVAL, CHURN]
+HEADS = [{"name": "click"}, {"name": "open", "item_bias": True, "link": "logistic"}, SURVIVAL,
+         CHURN]
 PLATT = {"type": "platt", "a": 1.3, "b": -0.6}
 ISOTONIC = {"type": "isotonic", "points": [[0.2, 0.01], [0.5, 0.3], [0.55, 0.3], [0.9, 0.8]]}
 STATICS = [{"name": "age", "dim": 3}, {"name": "region", "dim": 2}]
