@@ -196,5 +196,16 @@ def test_best_and_places():
     assert figures["ndcg"] == pytest.approx((1 + 1 / 2 + 1 / math.log2(3)) / 4)
 
 
+def test_lists_longer_than_the_catalogue():
+    """A cut-off beyond the items: every item is in the list, none that is not."""
+    model = scored(torch.tensor([9.0, 1, 3, 2, 0]))
+    top = ranks.best(model, torch.zeros(2, 1), torch.zeros(5, 1), 10)
+    place = ranks.places(top, torch.tensor([0, 1]), torch.tensor([4, 2]))
+    assert place.tolist() == [3, 0] and ranks.measures(place, 10)["hr"] == 1
+    seen = ranks.best(model, torch.zeros(1, 1), torch.zeros(5, 1), 10, [np.array([4])])
+    missed = ranks.places(seen, torch.tensor([0]), torch.tensor([4]))
+    assert ranks.measures(missed, 10) == {"hr": 0, "ndcg": 0}
+
+
 if __name__ == "__main__":
     case.main(__file__)
