@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from training import config, data
-from training.config import ConfigError
 from training.model import Model
+from training.spec import check_full, check_model, check_references
 
 MODALITY_DEFAULTS = {"attention": {"activation": "gelu"}, "gru": {"bias": True, "dense": False},
                      "decay": {}}
@@ -75,12 +75,7 @@ class Assembly:
 def begin_spec(c):
     """model.json from the configuration, defaults filled in."""
     given = c["model"]
-    unknown = set(given) - {"dim", "item", "modalities", "static", "aggregate", "fusion", "heads"}
-    if unknown:
-        raise ConfigError(f"model: unknown key {sorted(unknown)[0]}")
-    for key in ("dim", "modalities"):
-        if not given.get(key):
-            raise ConfigError(f"model.{key} is missing")
+    check_model(given)
     spec = {"dim": given["dim"],
             "item": {"vocabulary": "catalogue", "table": "item_embedding.weight",
                      **given.get("item", {})},
@@ -89,13 +84,11 @@ def begin_spec(c):
                           for name in given.get("aggregate", [])],
             "fusion": dict(given.get("fusion", {"type": "none"})),
             "heads": [dict(h) for h in given.get("heads", [])]}
-    if spec["item"].get("bias") is True:
-        spec["item"]["bias"] = "item_bias"
+    bias = spec["item"].pop("bias", False)
+    if bias:
+        spec["item"]["bias"] = "item_bias" if bias is True else bias
     for m in given["modalities"]:
-        encoder = {**MODALITY_DEFAULTS.get(m["encoder"].get("type"), {}), **m["encoder"]}
-        if encoder.get("type") not in MODALITY_DEFAULTS:
-            raise ConfigError(f"model.modalities: {m['name']}: encoder.type is "
-                              f"{encoder.get('type')}, expected attention, gru or decay")
+        encoder = {**MODALITY_DEFAULTS[m["encoder"]["type"]], **m["encoder"]}
         if encoder.get("variant", "recbole") != "recbole":
             encoder.setdefault("inner", encoder["dim"])
             encoder["activation"] = "relu"
@@ -103,6 +96,6 @@ def begin_spec(c):
         if m["vocabulary"] == "catalogue" and encoder["dim"] == spec["dim"]:
             full.setdefault("item_table", spec["item"]["table"])
         spec["modalities"].append(full)
-    if spec["fusion"]["type"] == "none" and len(spec["modalities"]) != 1:
-        raise ConfigError("model.fusion: none takes one modality")
+    check_full(spec)
+    check_references(c, spec)
     return spec

@@ -59,7 +59,7 @@ def base():
 @pytest.mark.parametrize("model", [shipped, others])
 def test_real_histories(folder, tmp_path, model):
     made = case.assembly(folder, model(), data__catalogue="data/catalogue.h5", data__train=[DAY],
-                         data__validate=[], data__groups=["category", "brand"],
+                         data__validate=[DAY], data__groups=["category", "brand"],
                          data__values=["price"])
     trainer = engine_case.Untrained(made, np.random.default_rng(8))
     lists = engine_case.check(tmp_path, trainer, made.snapshots[DAY].customers, CALIBRATION)

@@ -49,7 +49,7 @@ CASES = {
     "pmixer C pre": (one(case.attention("pmixer_c_pre", layers=3, heads=3, **TABLES)), {}, {}),
     "gru": (one(case.gru(dim=12, hidden=12)), {}, {}),
     "gru, dense": (one(case.gru(dim=12, layers=2, bias=False, dense=True, **TABLES)), {}, {}),
-    "decay": (one(case.decay(86400 * 30)), {}, {}),
+    "decay": (one(case.decay(86400 * 30)) | {"item": {"bias": False}}, {}, {}),
     "fused": (fused(case.decay(3600, 2.6e6, dim=5), case.gru(**TABLES),
                     case.attention("recbole", activation="relu", layers=1, heads=1, dim=6)),
               {"click": PLATT, "open": PLATT, "lapse": PLATT, "churn": PLATT}, {}),
@@ -137,7 +137,7 @@ def test_empty_keys_match_nothing(folder, tmp_path):
         "/vocabulary/campaign/key": np.array([b"a", b"b", b"", b"c", b"d", b"e"]),
         "/static_key/age": np.array([b"young", b"", b"old"])})
     model = fused(case.decay(), None, case.gru(), static=STATICS[:1])
-    made = case.assembly(tmp_path, model, data__validate=[])
+    made = case.assembly(tmp_path, model, data__validate=[case.FIRST])
     trainer = engine_case.Untrained(made, np.random.default_rng(6))
     engine_case.check(tmp_path, trainer, made.snapshots[case.FIRST].customers, {})
 
@@ -145,7 +145,8 @@ def test_empty_keys_match_nothing(folder, tmp_path):
 def test_what_next_event_writes(folder, tmp_path):
     """A model of the next event reads one customers.h5."""
     customers = folder / "snapshots" / case.FIRST / "customers.h5"
-    made = case.assembly(folder, one(case.attention("pmixer_b", layers=1, heads=1)),
+    model = one(case.attention("pmixer_b", layers=1, heads=1)) | {"heads": []}
+    made = case.assembly(folder, model,
                          objective__type="next_event", data__customers=str(customers))
     trainer = engine_case.Untrained(made, np.random.default_rng(4))
     engine_case.check(tmp_path, trainer, made.customers, {})
