@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Calibration and figures of the trainer: Platt's fit where the answer is known, isotonic regression
-by hand and against a brute search, expected calibration error, the choice between them, AUC against
-all pairs, places in lists, HR and NDCG."""
+"""Calibration and figures of the trainer: Platt's fit where the answer is known, isotonic
+regression by hand and against its formula, expected calibration error, the choice between them, AUC
+against all pairs, places in lists, HR and NDCG."""
 import math
 from types import SimpleNamespace
 

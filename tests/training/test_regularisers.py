@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Regularisers of the trainer: 0 where there is nothing to punish, a value known by hand, a step down
-the gradient punishes less; training with the weight on ends with less of the quantity. And what
-augmentation does to histories."""
+"""Regularisers of the trainer: 0 where there is nothing to punish, a value known by hand, a step
+down the gradient punishes less; training with the weight on ends with less of the quantity. And
+what augmentation does to histories."""
 import train_case as case
 
 import numpy as np
