@@ -159,8 +159,11 @@ def test_calibration_helps():
     fitted_on, measured_on = (sample(rng, 5000, lambda x: calibrate.sigmoid(x / 2 - 1))
                               for _ in range(2))
     for kind in ("platt", "isotonic", "best"):
-        figures = measure.head_metrics(*measured_on, calibrate.fit(kind, *fitted_on))
-        raw = measure.head_metrics(*measured_on, {"type": "none"})
+        logit, label = measured_on
+        before = calibrate.sigmoid(logit)
+        after = calibrate.apply(calibrate.fit(kind, *fitted_on), logit)
+        figures = measure.probability_metrics(before, after, label)
+        raw = measure.probability_metrics(before, before, label)
         assert figures["ece_before"] == raw["ece_after"] > 0.1 and figures["ece_after"] < 0.03
         assert figures["log_loss"] < raw["log_loss"]
         assert figures["mean_predicted"] == pytest.approx(figures["observed"], abs=0.02)

@@ -30,6 +30,8 @@ def without(key, value):
 
 
 GATED = {"type": "gated"}
+NEXT = {"objective.type": "next_event", "data.customers": "x", "data.train": [],
+        "data.validate": []}
 # name: (keys to change ("": to take away), pieces of the message)
 BAD = {
     "unknown key": ({"fit.epoch": 3}, ["unknown key fit.epoch", "did you mean fit.epochs?"]),
@@ -51,7 +53,7 @@ BAD = {
     "a text for a list": ({"data.train": "2020-01-06"}, ["data.train", "expected a list"]),
     "a number for a switch": ({"tasks.joint": 1}, ["tasks.joint: found 1, expected a bool"]),
     "no snapshots": ({"data.snapshots": None}, ["objective.type window needs data.snapshots"]),
-    "no customers": ({"objective.type": "next_event"}, ["next_event needs data.customers"]),
+    "no customers": ({**NEXT, "data.customers": ""}, ["next_event needs data.customers"]),
     "no day": ({"data.train": []}, ["data.train is empty"]),
     "no validation": ({"data.validate": []}, ["data.validate is empty"]),
     "exposure of no group": ({"regularisers.exposure": 1.0}, ["regularisers.exposure_group"]),
@@ -120,14 +122,11 @@ BAD = {
     "a head called ranking": ({"model": model(heads=[{"name": "ranking"}])}, ["ranking"]),
     "item: unknown key": ({"model": model(item={"biased": True})},
                           ["model.item", "unknown key biased", "bias"]),
-    "next event of two": ({"objective.type": "next_event", "data.customers": "x",
-                           "model": model(fusion=GATED, heads=[])},
+    "next event of two": ({**NEXT, "model": model(fusion=GATED, heads=[])},
                           ["next_event", "model.fusion"]),
-    "next event by decay": ({"objective.type": "next_event", "data.customers": "x",
-                             "model": model(heads=[])},
-                            ["next_event", "decay"]),
-    "next event with heads": ({"objective.type": "next_event", "data.customers": "x",
-                               "model": encoder(case.attention(dim=8))}, ["next_event", "heads"]),
+    "next event by decay": ({**NEXT, "model": model(heads=[])}, ["next_event", "decay"]),
+    "next event with heads": ({**NEXT, "model": encoder(case.attention(dim=8))},
+                              ["next_event", "heads"]),
     "a test day that is learnt from": ({"data.test": [case.THIRD, case.FIRST]},
                                        ["data.test", case.FIRST, "data.train"]),
     "items' table of another width": ({"model": model(item={"table": "z"}, modalities=[

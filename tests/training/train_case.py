@@ -138,13 +138,19 @@ def modality(name, encoder, **more):
     return {"name": name, "vocabulary": vocabulary, "encoder": encoder, **more}
 
 
+NO_DAYS = ("data.train", "data.validate", "data.calibrate", "data.test")
+
+
 def raw_config(folder, model, **keys):
     """A training configuration; keys: "a__b" stands for "a.b"."""
     flat = {"name": "case", "model_version": "1", "model": model,
             "data.catalogue": str(folder / "catalogue.h5"),
             "data.snapshots": str(folder / "snapshots"), "data.train": [FIRST],
             "data.validate": [SECOND]}
-    return flat | {key.replace("__", "."): value for key, value in keys.items()}
+    flat |= {key.replace("__", "."): value for key, value in keys.items()}
+    if flat.get("objective.type") == "next_event":
+        flat = {k: v for k, v in flat.items() if k not in NO_DAYS}
+    return flat
 
 
 def assembly(folder, model, **keys):
