@@ -69,7 +69,7 @@ class Assembly:
         torch.manual_seed(c["seed"])
         n_rows = {name: self.vocabularies.n_rows(name) for name in self.vocabularies.key}
         return Model(self.spec, n_rows, self.catalogue.features(self.count_N), c["fit.dropout"],
-                     c["fit.start"])
+                     c["fit.start"], c["fit.item_dropout"])
 
 
 def begin_spec(c):

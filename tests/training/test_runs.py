@@ -238,7 +238,7 @@ def test_training_learns(folder):
 
 
 @pytest.mark.parametrize("key, value", [
-    ("fit.dropout", 0.5), ("fit.item_decay", 0.5), ("fit.decay", 0.5),
+    ("fit.item_dropout", 0.5), ("fit.dropout", 0.5), ("fit.item_decay", 0.5), ("fit.decay", 0.5),
     ("fit.clip_norm", 0.01), ("fit.schedule", "one_cycle"), ("fit.warmup_steps", 50),
     ("fit.average", 0.99), ("fit.start", {"buy": 3.0}), ("objective.popularity_power", 0.0),
     ("objective.negatives", 3), ("objective.loss", "binary"), ("tasks.weights", {"click": 0.0}),
