@@ -166,6 +166,16 @@ def test_resume_of_another_configuration(trained, tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
+def test_resume_of_a_damaged_checkpoint(trained, tmp_path, monkeypatch):
+    config, _ = trained
+    stopped(config, tmp_path, monkeypatch)
+    whole = (tmp_path / "checkpoint.pt").read_bytes()
+    for raw in (whole[:len(whole) // 2], b"", b"not a checkpoint"):
+        (tmp_path / "checkpoint.pt").write_bytes(raw)
+        code, _, log = case.call_train(config, "-o", tmp_path, "--resume")
+        assert code == 4 and "checkpoint.pt" in log and log.count("\n") == 1, log
+
+
 def test_resume_without_a_checkpoint(trained, tmp_path):
     config, out = trained
     assert "going on" not in train(config, tmp_path / "out", "--resume")
@@ -328,6 +338,13 @@ def test_diverged(folder, tmp_path, monkeypatch):
     code, _, log = case.call_train(config, "-o", tmp_path / "out")
     assert code == 4 and "fusion.default" in log and "diverged" in log, log
     assert not (tmp_path / "out" / WEIGHTS).exists()
+
+
+def test_no_number_is_no_best_epoch(folder, monkeypatch):
+    trainer = trainer_of(folder)
+    monkeypatch.setattr(loop.Trainer, "validate", lambda self: {"hr": np.nan, "ndcg": np.nan})
+    with pytest.raises(ValueError, match="validation"):
+        trainer.fit()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
