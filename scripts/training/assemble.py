@@ -34,9 +34,9 @@ class Assembly:
         else:
             self.read_snapshots()
             last = self.snapshots[c["data.train"][-1]]
-            m = next(m for m in self.spec["modalities"] if m["vocabulary"] == "catalogue")
-            seen = np.concatenate([last.customers.timeline[m["name"]].item,
-                                   last.labels.events(c["data.label"]).item])
+            items = [last.customers.timeline[m["name"]].item for m in self.spec["modalities"]
+                     if m["vocabulary"] == "catalogue"]
+            seen = np.concatenate([*items[:1], last.labels.events(c["data.label"]).item])
             known = np.concatenate([self.snapshots[d].customers.aggregate
                                     for d in c["data.train"]])
         self.count_N = np.bincount(seen, minlength=len(self.catalogue.key) + 1)[1:]
@@ -47,6 +47,11 @@ class Assembly:
         for day in config.days(c):
             self.snapshots[day] = data.Snapshot(Path(c["data.snapshots"]) / day, self.spec,
                                                 self.vocabularies)
+        for part in ("validate", "test") + (("train",) if c["objective.type"] == "window" else ()):
+            for snapshot in self.days(part):
+                if len(snapshot.labels.events(c["data.label"]).item) == 0:
+                    raise data.DataError(f"{snapshot.labels.path}: /timeline/{c['data.label']} has "
+                                         f"no events of the catalogue; data.{part} needs some")
 
     def days(self, part):
         names = self.config[f"data.{part}"]

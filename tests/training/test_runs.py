@@ -325,6 +325,14 @@ def test_next_event(folder, tmp_path):
     assert f"{case.FIRST}/customers.h5" in notes["data_sha256"]
 
 
+def test_a_model_of_other_tokens_alone(folder, tmp_path):
+    """No modality has items of the catalogue: popularity comes from the labels."""
+    model = {"dim": 8, "modalities": [case.modality("mail", case.gru(dim=4, hidden=8))]}
+    config = configure(folder, tmp_path / "c.json", model)
+    train(config, tmp_path / "out")
+    check_by_engine(folder, tmp_path / "out", case.THIRD, tmp_path)
+
+
 def test_diverged(folder, tmp_path, monkeypatch):
     """Weights that are no numbers are not written; exit code 4."""
     fit = loop.Trainer.fit
