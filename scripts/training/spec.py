@@ -173,7 +173,7 @@ def check_references(c, spec):
         raise ConfigError("regularisers.smoothness: no modality has items of the catalogue")
     check_denied(c, spec)
     if c["objective.type"] == "next_event":
-        check_next_event(spec)
+        check_next_event(c, spec)
         return
     if not c["data.validate"]:
         raise ConfigError("data.validate is empty: no day chooses the epoch")
@@ -196,7 +196,11 @@ def check_denied(c, spec):
                 raise ConfigError(f"{kind} '{name}' is in `denied`: take it out of one")
 
 
-def check_next_event(spec):
+def check_next_event(c, spec):
+    for part in ("train", "heads", "validate", "calibrate", "test"):
+        if c[f"data.{part}"]:
+            raise ConfigError(f"objective.type next_event reads no snapshots; expected data.{part} "
+                              "empty")
     if spec["fusion"]["type"] != "none":
         raise ConfigError("objective.type next_event needs model.fusion none")
     if spec["modalities"][0]["encoder"]["type"] == "decay":

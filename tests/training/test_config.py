@@ -127,6 +127,7 @@ BAD = {
     "next event by decay": ({**NEXT, "model": model(heads=[])}, ["next_event", "decay"]),
     "next event with heads": ({**NEXT, "model": encoder(case.attention(dim=8))},
                               ["next_event", "heads"]),
+    "next event and days": ({**NEXT, "data.test": [case.FIRST]}, ["next_event", "data.test"]),
     "a test day that is learnt from": ({"data.test": [case.THIRD, case.FIRST]},
                                        ["data.test", case.FIRST, "data.train"]),
     "items' table of another width": ({"model": model(item={"table": "z"}, modalities=[
