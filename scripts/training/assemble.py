@@ -47,6 +47,9 @@ class Assembly:
         for day in config.days(c):
             self.snapshots[day] = data.Snapshot(Path(c["data.snapshots"]) / day, self.spec,
                                                 self.vocabularies)
+        if c["objective.type"] == "logged":
+            for snapshot in self.days("train"):
+                snapshot.labels.logged(np.zeros(0, np.int64))
         for part in ("validate", "test") + (("train",) if c["objective.type"] == "window" else ()):
             for snapshot in self.days(part):
                 if len(snapshot.labels.events(c["data.label"]).item) == 0:

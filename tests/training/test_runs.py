@@ -29,7 +29,8 @@ MODEL = {"dim": 8, "item": {"bias": True, "groups": ["department"]}, "fusion": {
          "heads": [{"name": "click", "item_bias": True},
                    {"name": "lapse", "type": "survival", "periods": 4, "period_s": case.PERIOD_S}]}
 ALL = {"data__calibrate": [case.SECOND], "data__test": [case.THIRD], "data__groups": ["department"],
-       "fit__epochs": 4, "fit__batch": 20, "fit__dropout": 0.1, "fit__head_epochs": 2, "fit__rate": 0.01,
+       "fit__epochs": 4, "fit__batch": 20, "fit__dropout": 0.1, "fit__head_epochs": 2,
+       "fit__rate": 0.01,
        "augment__event_dropout": 0.2, "augment__delay_days": 10.0, "objective__negatives": 30,
        "tasks__negatives": 20, "regularisers__density": 0.1, "calibration__type": "best",
        "calibration__items": 10, "denied": ["region", "points"], "lineage": "made up"}
