@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from training import config, data
-from training.config import ConfigError
 from training.model import Model
+from training.spec import check_full, check_model, check_references
 
 MODALITY_DEFAULTS = {"attention": {"activation": "gelu"}, "gru": {"bias": True, "dense": False},
                      "decay": {}}
@@ -34,9 +34,9 @@ class Assembly:
         else:
             self.read_snapshots()
             last = self.snapshots[c["data.train"][-1]]
-            m = next(m for m in self.spec["modalities"] if m["vocabulary"] == "catalogue")
-            seen = np.concatenate([last.customers.timeline[m["name"]].item,
-                                   last.labels.events(c["data.label"]).item])
+            items = [last.customers.timeline[m["name"]].item for m in self.spec["modalities"]
+                     if m["vocabulary"] == "catalogue"]
+            seen = np.concatenate([*items[:1], last.labels.events(c["data.label"]).item])
             known = np.concatenate([self.snapshots[d].customers.aggregate
                                     for d in c["data.train"]])
         self.count_N = np.bincount(seen, minlength=len(self.catalogue.key) + 1)[1:]
@@ -47,6 +47,14 @@ class Assembly:
         for day in config.days(c):
             self.snapshots[day] = data.Snapshot(Path(c["data.snapshots"]) / day, self.spec,
                                                 self.vocabularies)
+        if c["objective.type"] == "logged":
+            for snapshot in self.days("train"):
+                snapshot.labels.logged(np.zeros(0, np.int64))
+        for part in ("validate", "test") + (("train",) if c["objective.type"] == "window" else ()):
+            for snapshot in self.days(part):
+                if len(snapshot.labels.events(c["data.label"]).item) == 0:
+                    raise data.DataError(f"{snapshot.labels.path}: /timeline/{c['data.label']} has "
+                                         f"no events of the catalogue; data.{part} needs some")
 
     def days(self, part):
         names = self.config[f"data.{part}"]
@@ -69,18 +77,13 @@ class Assembly:
         torch.manual_seed(c["seed"])
         n_rows = {name: self.vocabularies.n_rows(name) for name in self.vocabularies.key}
         return Model(self.spec, n_rows, self.catalogue.features(self.count_N), c["fit.dropout"],
-                     c["fit.start"])
+                     c["fit.start"], c["fit.item_dropout"])
 
 
 def begin_spec(c):
     """model.json from the configuration, defaults filled in."""
     given = c["model"]
-    unknown = set(given) - {"dim", "item", "modalities", "static", "aggregate", "fusion", "heads"}
-    if unknown:
-        raise ConfigError(f"model: unknown key {sorted(unknown)[0]}")
-    for key in ("dim", "modalities"):
-        if not given.get(key):
-            raise ConfigError(f"model.{key} is missing")
+    check_model(given)
     spec = {"dim": given["dim"],
             "item": {"vocabulary": "catalogue", "table": "item_embedding.weight",
                      **given.get("item", {})},
@@ -89,13 +92,11 @@ def begin_spec(c):
                           for name in given.get("aggregate", [])],
             "fusion": dict(given.get("fusion", {"type": "none"})),
             "heads": [dict(h) for h in given.get("heads", [])]}
-    if spec["item"].get("bias") is True:
-        spec["item"]["bias"] = "item_bias"
+    bias = spec["item"].pop("bias", False)
+    if bias:
+        spec["item"]["bias"] = "item_bias" if bias is True else bias
     for m in given["modalities"]:
-        encoder = {**MODALITY_DEFAULTS.get(m["encoder"].get("type"), {}), **m["encoder"]}
-        if encoder.get("type") not in MODALITY_DEFAULTS:
-            raise ConfigError(f"model.modalities: {m['name']}: encoder.type is "
-                              f"{encoder.get('type')}, expected attention, gru or decay")
+        encoder = {**MODALITY_DEFAULTS[m["encoder"]["type"]], **m["encoder"]}
         if encoder.get("variant", "recbole") != "recbole":
             encoder.setdefault("inner", encoder["dim"])
             encoder["activation"] = "relu"
@@ -103,6 +104,6 @@ def begin_spec(c):
         if m["vocabulary"] == "catalogue" and encoder["dim"] == spec["dim"]:
             full.setdefault("item_table", spec["item"]["table"])
         spec["modalities"].append(full)
-    if spec["fusion"]["type"] == "none" and len(spec["modalities"]) != 1:
-        raise ConfigError("model.fusion: none takes one modality")
+    check_full(spec)
+    check_references(c, spec)
     return spec

@@ -183,17 +183,8 @@ def check_together(c, path):
                           f"'{c['regularisers.exposure_group']}', expected one of data.groups")
     if c["regularisers.margin"] and not c["regularisers.margin_value"]:
         raise ConfigError(f"{path}: regularisers.margin needs regularisers.margin_value")
-    model = c["model"]
     if c["objective.recall"] and not c["objective.recall_modality"]:
         raise ConfigError(f"{path}: objective.recall needs objective.recall_modality")
-    used = {"modality": [m["name"] for m in model.get("modalities", [])],
-            "static": [s["name"] for s in model.get("static", [])],
-            "aggregate": model.get("aggregate", []), "group": c["data.groups"],
-            "value": c["data.values"]}
-    for kind, names in used.items():
-        for name in names:
-            if name in c["denied"]:
-                raise ConfigError(f"{path}: {kind} '{name}' is in `denied`: take it out of one")
 
 
 def resolve(c, base):

@@ -28,6 +28,34 @@ def open_file(path, kind):
     return file
 
 
+def read(file, path, name):
+    if name not in file:
+        raise DataError(f"{path}: {name} is not there")
+    return file[name][:]
+
+
+def check_rows(path, name, column, is_good, expected):
+    """Every row of a column; the message names the first that is not good."""
+    bad = np.flatnonzero(~is_good)
+    if bad.size:
+        raise DataError(f"{path}: {name}, row {bad[0]}: found {column[bad[0]]}, expected "
+                        f"{expected}")
+
+
+def check_length(path, name, column, n_rows):
+    if len(column) != n_rows:
+        raise DataError(f"{path}: {name}: found {len(column)} rows, expected {n_rows}")
+
+
+def check_offset(path, name, offset, n_rows, n_events):
+    check_length(path, name, offset, n_rows + 1)
+    rises = np.diff(offset, prepend=0) >= 0
+    check_rows(path, name, offset, rises, "never less than the row before")
+    if offset[0] != 0 or offset[-1] != n_events:
+        raise DataError(f"{path}: {name}: found {offset[0]} to {offset[-1]}, expected 0 to "
+                        f"{n_events}")
+
+
 def rows_of(keys, wanted):
     """Row in `keys` of each wanted key, -1 where it is not there."""
     if len(keys) == 0 or len(wanted) == 0:
@@ -45,7 +73,7 @@ class Catalogue:
     def __init__(self, path, groups=(), values=(), features=""):
         self.path = path
         with open_file(path, "batchrank-catalogue") as file:
-            self.key = file["/item/key"][:]
+            self.key = read(file, path, "/item/key")
             self.group = {name: self.column(file, path, f"/item/group/{name}").astype(np.int64) + 1
                           for name in groups}
             dense = [standardised(np.log1p(np.maximum(
@@ -55,20 +83,24 @@ class Catalogue:
             self.value_N = {name: file[f"/item/value/{name}"][:] for name in
                             file.get("/item/value", {})}
         self.dense = np.column_stack(dense) if dense else np.zeros((len(self.key), 0))
-        if not np.isfinite(self.dense).all():
-            row = int(np.argwhere(~np.isfinite(self.dense))[0][0])
-            raise DataError(f"{path}: row {row}: an item value or vector is not finite")
 
     def column(self, file, path, name):
         if name not in file:
             raise DataError(f"{path}: {name} is not there; the training configuration asks for it")
-        return file[name][:]
+        column = file[name][:]
+        check_length(path, name, column, len(self.key))
+        is_good = np.isfinite(column) if column.dtype.kind == "f" else column >= -1
+        is_good = is_good.reshape(len(column), -1).all(1)
+        check_rows(path, name, column, is_good, "finite numbers, or a group from -1 on")
+        return column
 
     def value(self, name):
         if name not in self.value_N:
             raise DataError(f"{self.path}: /item/value/{name} is not there; the training "
                             "configuration asks for it")
-        return torch.from_numpy(self.value_N[name].astype(np.float32))
+        value_N = self.value_N[name].astype(np.float32)
+        check_rows(self.path, f"/item/value/{name}", value_N, np.isfinite(value_N), "a number")
+        return torch.from_numpy(value_N)
 
     def features(self, count_N):
         """As training.model.Items takes them; count_N: events per item."""
@@ -85,17 +117,28 @@ def standardised(column):
     return (column - column.mean()) / max(column.std(), 1e-12)
 
 
+def padding_key(keys):
+    """A key for row 0 that no token has: the empty one, or a number that is not among `keys`."""
+    key = np.zeros(1, keys.dtype)
+    if keys.dtype.kind in "iu":
+        key[0] = np.iinfo(keys.dtype).max
+        while (keys == key).any():
+            key -= 1
+    return key
+
+
 class Vocabularies:
-    """Keys of every vocabulary and static in row order, row 0 the empty key."""
+    """Keys of every vocabulary and static in row order, row 0 the padding."""
 
     def __init__(self, catalogue_key):
         self.key = {"catalogue": catalogue_key}
 
     def rows(self, name, keys):
-        """Rows of the model's table; keys not seen before are added while `name` is open."""
+        """Rows of the model's table, 0 for an empty key; keys not seen before are added."""
         known = self.key.setdefault(name, keys[:0])
         if name != "catalogue":
-            new = keys[~np.isin(keys, known)]
+            is_empty = keys == b"" if keys.dtype.kind == "S" else np.zeros(len(keys), bool)
+            new = keys[~np.isin(keys, known) & ~is_empty]
             self.key[name] = known = np.concatenate([known, np.sort(new)]) if len(new) else known
         return rows_of(known, keys) + 1
 
@@ -103,7 +146,7 @@ class Vocabularies:
         return len(self.key[name]) + 1
 
     def for_bundle(self):
-        return {name: np.concatenate([np.zeros(1, keys.dtype), keys])
+        return {name: np.concatenate([padding_key(keys), keys])
                 for name, keys in self.key.items()}
 
 
@@ -119,24 +162,26 @@ class Timeline:
                 raise DataError(f"{path}: {group.name}/{name} is not there")
             return np.full(len(item), default, dtype)
 
-        offset = group["offset"][:].astype(np.int64)
-        item = column("item", np.int64)
-        vocabulary = group.attrs["vocabulary"]
+        offset, item = column("offset", np.int64), column("item", np.int64)
+        vocabulary = group.attrs.get("vocabulary")
         vocabulary = vocabulary.decode() if isinstance(vocabulary, bytes) else vocabulary
-        n_tokens = len(file["/customer/key"])
-        if vocabulary == "catalogue":
-            item = item + 1
-            n_tokens = vocabularies.n_rows("catalogue") - 1
-        else:
-            keys = file[f"/vocabulary/{vocabulary}/key"][:]
-            n_tokens = len(keys)
-            self.check(path, group.name, item, n_tokens)
-            item = vocabularies.rows(vocabulary, keys)[item]
-        if vocabulary == "catalogue":
-            self.check(path, group.name, item - 1, n_tokens)
+        if vocabulary is None:
+            raise DataError(f"{path}: {group.name} has no attribute vocabulary")
+        row = np.arange(1, vocabularies.n_rows("catalogue")) if vocabulary == "catalogue" else \
+            vocabularies.rows(vocabulary, read(file, path, f"/vocabulary/{vocabulary}/key"))
+        check_rows(path, f"{group.name}/item", item, (item >= 0) & (item < len(row)),
+                   f"0 to {len(row) - 1}")
+        item = row[item]
         self.vocabulary = vocabulary
         time = column("time", np.int64)
         kind, weight = column("type", np.int64, 0), column("weight", np.float32, 1)
+        check_offset(path, f"{group.name}/offset", offset, len(file["/customer/key"]), len(item))
+        for name, value in (("time", time), ("type", kind), ("weight", weight)):
+            check_length(path, f"{group.name}/{name}", value, len(item))
+        check_rows(path, f"{group.name}/weight", weight, (weight >= 0) & (weight <= 1), "0 to 1")
+        in_order = np.diff(time, prepend=time[:1]) >= 0
+        in_order[offset[:-1][offset[:-1] < len(time)]] = True
+        check_rows(path, f"{group.name}/time", time, in_order, "no less than the event before")
         keep = (item > 0) & (weight > 0)
         if as_of is not None:
             keep &= time <= as_of
@@ -144,11 +189,12 @@ class Timeline:
         self.offset = count[offset]
         self.item, self.time, self.type, self.weight = (c[keep] for c in (item, time, kind, weight))
 
-    def check(self, path, name, item, n_tokens):
-        bad = np.flatnonzero((item < 0) | (item >= n_tokens))
+    def check_types(self, path, name, n_types):
+        bad = np.flatnonzero(self.type >= n_types)
         if bad.size:
-            raise DataError(f"{path}: {name}/item, row {bad[0]}: found {item[bad[0]]}, expected "
-                            f"0 to {n_tokens - 1}")
+            customer = np.searchsorted(self.offset, bad[0], side="right") - 1
+            raise DataError(f"{path}: /timeline/{name}/type, customer in row {customer}: found "
+                            f"{self.type[bad[0]]}, expected 0 to {n_types - 1}")
 
     def batch(self, customers, max_length, before=None, n_held=0):
         """Events of these customers padded on the right: see training.encoders. before [B]: events
@@ -194,13 +240,19 @@ class Customers:
         """spec: model.json so far (modalities, static names, aggregate names)."""
         self.path = Path(path)
         with open_file(path, "batchrank-customers") as file:
-            self.key = file["/customer/key"][:]
+            self.key = read(file, path, "/customer/key")
             self.timeline = {}
             for m in spec["modalities"]:
                 name = f"/timeline/{m['name']}"
                 if name not in file:
                     raise DataError(f"{path}: {name} is not there; the model reads it")
-                self.timeline[m["name"]] = Timeline(file[name], path, vocabularies, file, as_of)
+                timeline = Timeline(file[name], path, vocabularies, file, as_of)
+                if timeline.vocabulary != m["vocabulary"]:
+                    raise DataError(f"{path}: {name} is of the vocabulary '{timeline.vocabulary}', "
+                                    f"the model's is '{m['vocabulary']}'")
+                if m["encoder"].get("types"):
+                    timeline.check_types(path, m["name"], m["encoder"]["types"])
+                self.timeline[m["name"]] = timeline
             self.static = np.column_stack(
                 [self.static_rows(file, c["name"], vocabularies) for c in spec["static"]]
                 or [np.zeros((len(self.key), 0), np.int64)])
@@ -210,7 +262,10 @@ class Customers:
         if f"/static/{name}" not in file:
             raise DataError(f"{self.path}: /static/{name} is not there; the model reads it")
         number = file[f"/static/{name}"][:].astype(np.int64)
-        row = vocabularies.rows(f"static.{name}", file[f"/static_key/{name}"][:])
+        row = vocabularies.rows(f"static.{name}", read(file, self.path, f"/static_key/{name}"))
+        check_length(self.path, f"/static/{name}", number, len(self.key))
+        check_rows(self.path, f"/static/{name}", number, (number >= -1) & (number < len(row)),
+                   f"-1 to {len(row) - 1}")
         return np.where(number >= 0, row[np.maximum(number, 0)], 0)
 
     def aggregates(self, file, names):
@@ -222,7 +277,11 @@ class Customers:
         if missing:
             raise DataError(f"{self.path}: /aggregate has no column '{missing[0]}'; found "
                             f"{', '.join(found) or 'none'}")
-        return file["/aggregate"][:][:, [found.index(n) for n in names]].astype(np.float32)
+        value = file["/aggregate"][:]
+        check_length(self.path, "/aggregate", value, len(self.key))
+        value = value[:, [found.index(n) for n in names]].astype(np.float32)
+        check_rows(self.path, "/aggregate", value, ~np.isinf(value).any(1), "numbers, or NaN")
+        return value
 
     def known(self):
         """Customers with any event, ascending."""
@@ -243,14 +302,27 @@ class Labels:
     def __init__(self, path, customers, vocabularies):
         self.path = Path(path)
         with open_file(path, "batchrank-customers") as file:
-            if not np.array_equal(file["/customer/key"][:], customers.key):
+            if not np.array_equal(read(file, path, "/customer/key"), customers.key):
                 raise DataError(f"{path}: /customer/key differs from that of {customers.path}")
             self.timeline = {name: Timeline(group, path, vocabularies, file)
                              for name, group in file.get("/timeline", {}).items()}
             self.as_of = int(file["/extra/as_of"][()]) if "/extra/as_of" in file else None
-            self.log = {n: file[f"/extra/log/{n}"][:] for n in
-                        ("offset", "item", "reward", "log_propensity")} \
-                if "/extra/log" in file else None
+            self.log = self.read_log(file, vocabularies) if "/extra/log" in file else None
+
+    def read_log(self, file, vocabularies):
+        log = {n: read(file, self.path, f"/extra/log/{n}")
+               for n in ("offset", "item", "reward", "log_propensity")}
+        n_rows, n_items = len(log["item"]), vocabularies.n_rows("catalogue") - 1
+        check_offset(self.path, "/extra/log/offset", log["offset"].astype(np.int64),
+                     len(file["/customer/key"]), n_rows)
+        for name, is_good, expected in (
+                ("item", (log["item"] >= 0) & (log["item"] < n_items), f"0 to {n_items - 1}"),
+                ("reward", np.isfinite(log["reward"]), "a number"),
+                ("log_propensity", (log["log_propensity"] <= 0)
+                 & np.isfinite(log["log_propensity"]), "a number of at most 0")):
+            check_length(self.path, f"/extra/log/{name}", log[name], n_rows)
+            check_rows(self.path, f"/extra/log/{name}", log[name], is_good, expected)
+        return log
 
     def events(self, label):
         if label not in self.timeline:

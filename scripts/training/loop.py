@@ -257,6 +257,8 @@ class Trainer:
             progress.end({n: s / len(batches) for n, s in sums.items()}, measured, better)
             if checkpoint:
                 self.save(checkpoint)
+        if self.best_state is None:
+            raise ValueError("validation gave no number in any epoch: training diverged")
         self.model.load_state_dict(self.best_state)
 
     @torch.no_grad()
@@ -350,7 +352,10 @@ class Trainer:
         """Goes on where save() left off; False when there is nothing to go on from."""
         if not os.path.exists(path):
             return False
-        state = torch.load(path)
+        try:
+            state = torch.load(path)
+        except Exception as error:  # whatever a damaged file makes of unpickling
+            raise ValueError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
         differs = [k for k, v in self.config.items() if state["config"].get(k) != v
                    and k not in ("fit.epochs", "fit.patience")]
         if differs:

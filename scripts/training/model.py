@@ -177,12 +177,13 @@ def is_survival(head):
 
 
 class Model(nn.Module):
-    def __init__(self, spec, n_rows, features, dropout=0.0, start=None):
+    def __init__(self, spec, n_rows, features, dropout=0.0, start=None, item_dropout=0.0):
         """n_rows: {vocabulary: rows of its tables, row 0 the padding}; features: see Items; start:
-        {modality: what its g begins with, times the identity}."""
+        {modality: what its g begins with, times the identity}; item_dropout: of event vectors."""
         super().__init__()
         self.spec, dim = spec, spec["dim"]
         self.items = Items(spec["item"], dim, features)
+        self.item_drop = nn.Dropout(item_dropout)
         self.encoders = Named({m["name"]: encoders.build(m["encoder"], dropout)
                                for m in spec["modalities"]})
         self.tables = Named({
@@ -222,7 +223,7 @@ class Model(nn.Module):
     def vectors(self, modality, events, z_VD):
         """The events' rows of the embedding table, [B, T, D], and the table's row 0."""
         table = z_VD if self.reads_items(modality) else self.tables[modality["name"]].weight
-        return nn.functional.embedding(events["item"], table), table[0]
+        return self.item_drop(nn.functional.embedding(events["item"], table)), table[0]
 
     def state(self, modality, events, z_VD):
         """s_u, [B, S]."""

@@ -5,14 +5,17 @@ import torch
 
 
 def best(model, x_RD, z_VD, k, seen=None):
-    """The k best table rows of each query, [R, k]; seen: rows that are left out, per query."""
+    """The k best table rows of each query, [R, k], 0 where there are no more; seen: rows that are
+    left out, per query."""
     out = []
     for i in range(0, len(x_RD), 512):
         score = model.scores(x_RD[i:i + 512], z_VD)
         score[:, 0] = -torch.inf
         for j in range(len(score) if seen is not None else 0):
             score[j, torch.as_tensor(seen[i + j])] = -torch.inf
-        out.append(torch.topk(score, k, dim=1).indices)
+        top = torch.topk(score, min(k, score.shape[1]), dim=1)
+        row = top.indices.masked_fill(top.values == -torch.inf, 0)
+        out.append(torch.nn.functional.pad(row, (0, k - row.shape[1])))
     return torch.cat(out)
 
 
