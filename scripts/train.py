@@ -51,7 +51,7 @@ def load_torch(n_threads):
 
 
 def train(args):
-    from training import assemble, calibrate, config, export, loop, measure
+    from training import assemble, calibrate, config, export, heads, loop, measure
 
     c = config.resolve(config.load(args.config, args.set), args.config.resolve().parent)
     data = assemble.Assembly(c)
@@ -61,7 +61,7 @@ def train(args):
     if args.resume and trainer.resume(checkpoint):
         print(f"train: going on after epoch {trainer.epoch}", file=sys.stderr)
     trainer.fit(checkpoint)
-    trainer.fit_heads()
+    heads.fit(trainer)
     table, fitted = calibrate.fit_all(trainer)
     metrics = measure.all_metrics(trainer, table)
     metrics["calibration_fit"] = fitted

@@ -62,6 +62,10 @@ class Assembly:
             names = self.config["data.train"]
         return [self.snapshots[d] for d in names]
 
+    def label_of(self, head):
+        """The timeline of labels.h5 that a head predicts."""
+        return self.config["tasks.labels"].get(head["name"], head["name"])
+
     def finish_spec(self, aggregate_RA):
         for column in self.spec["static"]:
             column["rows"] = self.vocabularies.n_rows(f"static.{column['name']}")

@@ -95,7 +95,7 @@ def responses(trainer, snapshots, n_items):
         x_RD, z_VD = trainer.encode(snapshot.customers, rows)
         top_RK = ranks.best(model, x_RD, z_VD, min(n_items, len(z_VD) - 1))
         for head in spec["heads"]:
-            label = config["tasks.labels"].get(head["name"], head["name"])
+            label = trainer.data.label_of(head)
             if is_survival(head):
                 period = snapshot.labels.first_period(label, rows, head["periods"],
                                                       head["period_s"])[:, None]

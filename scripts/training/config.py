@@ -34,7 +34,8 @@ KEYS = {
     "objective.type": ("window", ("window", "next_event", "logged"),
                        "window: what a snapshot's labels hold; next_event: the event after each "
                        "event; logged: rewards and propensities of /extra/log"),
-    "objective.loss": ("sampled_softmax", ("full_softmax", "sampled_softmax", "binary"),
+    "objective.loss": ("sampled_softmax", ("full_softmax", "sampled_softmax",
+                                           "contrast", "binary"),
                        "ranking loss"),
     "objective.negatives": (2000, (0, 10**6), "drawn rows; per positive with binary"),
     "objective.popularity_power": (0.75, (0.0, 1.0), "negatives are drawn by popularity^power"),

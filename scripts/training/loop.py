@@ -7,7 +7,7 @@ import os
 import numpy as np
 import torch
 
-from training import objectives, ranks, regularisers
+from training import heads, objectives, ranks, regularisers
 from training.progress import Progress
 
 DAY_S = 86400
@@ -19,6 +19,7 @@ class Trainer:
         self.data, self.config, self.spec = assembly, assembly.config, assembly.spec
         c = self.config
         self.model = assembly.model()
+        heads.start(self.model, assembly)
         self.rng = np.random.default_rng(c["seed"])
         self.generator = torch.Generator().manual_seed(c["seed"])
         names = [h["name"] for h in self.spec["heads"]]
@@ -40,9 +41,9 @@ class Trainer:
     def groups(self):
         c, items = self.config, self.model.items
         own = [items.own.weight, *(t.weight for t in items.groups.values())]
-        heads = {id(p) for p in self.model.heads.parameters()}
+        of_heads = {id(p) for p in self.model.heads.parameters()}
         joint = c["tasks.joint"]
-        taken = {id(p) for p in own} | (set() if joint else heads)
+        taken = {id(p) for p in own} | (set() if joint else of_heads)
         rest = [p for p in self.model.parameters() if id(p) not in taken]
         return [{"params": own, "weight_decay": c["fit.item_decay"]},
                 {"params": rest + list(self.tasks.parameters()), "weight_decay": c["fit.decay"]}]
@@ -160,7 +161,7 @@ class Trainer:
 
     def head_loss(self, head, snapshot, customers, x_BD, z_VD, n_negatives=None):
         c, name = self.config, head["name"]
-        label = c["tasks.labels"].get(name, name)
+        label = self.data.label_of(head)
         if head.get("type", "item") == "survival":
             period = snapshot.labels.first_period(label, customers, head["periods"],
                                                   head["period_s"])
@@ -302,37 +303,6 @@ class Trainer:
             top = ranks.best(self.model, x_BD, z_VD, c["fit.at"], seen)
             places.append(ranks.places(top, torch.arange(len(part)), target))
         return ranks.measures(torch.cat(places), c["fit.at"])
-
-    def fit_heads(self):
-        """The heads alone, on frozen x_u and z_i, over the whole catalogue."""
-        c = self.config
-        if c["fit.weights"] == "F16":
-            self.model.round_to(torch.float16)
-        if not c["fit.head_epochs"] or not self.spec["heads"]:
-            return
-        encoded = [(s, rows, self.encode(s.customers, rows)) for s, rows in
-                   ((s, s.customers.known()) for s in self.data.days("heads"))]
-        optimiser = torch.optim.Adam(self.model.heads.parameters(), lr=c["fit.head_rate"])
-        for epoch in range(c["fit.head_epochs"]):
-            parts = [(i, part) for i, (_, rows, _) in enumerate(encoded) for part in
-                     np.array_split(self.rng.permutation(len(rows)),
-                                    max(1, len(rows) // c["fit.batch"]))]
-            sums, progress = {}, Progress(f"heads, epoch {epoch + 1}/{c['fit.head_epochs']}")
-            for n, at in enumerate(self.rng.permutation(len(parts))):
-                i, part = parts[at]
-                snapshot, rows, (x_RD, z_VD) = encoded[i]
-                total = 0.0
-                for head in self.spec["heads"]:
-                    loss = self.head_loss(head, snapshot, rows[part], x_RD[part], z_VD, 0)
-                    total = total + loss
-                    sums[head["name"]] = sums.get(head["name"], 0.0) + float(loss.detach())
-                optimiser.zero_grad(set_to_none=True)
-                total.backward()
-                optimiser.step()
-                progress.show(n + 1, len(parts), {k: s / (n + 1) for k, s in sums.items()})
-            progress.end({k: s / len(parts) for k, s in sums.items()})
-        if c["fit.weights"] == "F16":
-            self.model.round_to(torch.float16)
 
     # ---- checkpoints
 

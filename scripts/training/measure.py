@@ -34,7 +34,7 @@ def probability_metrics(raw, p, label):
 def survival_metrics(trainer, snapshots, head, table):
     """Of S(P), the probability that nothing happens until the last period's end, by customer."""
     raw, calibrated, label = [], [], []
-    name = trainer.config["tasks.labels"].get(head["name"], head["name"])
+    name = trainer.data.label_of(head)
     for snapshot in snapshots:
         rows = snapshot.customers.known()
         x_RD, _ = trainer.encode(snapshot.customers, rows)

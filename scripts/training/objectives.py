@@ -75,23 +75,37 @@ def sampled_softmax(model, x_RD, z_VD, row, item, weight, share_V, n_negatives, 
     return weighted_mean(loss, weight)
 
 
+def contrast(model, x_RD, z_VD, row, item, weight, share_V, n_negatives, generator):
+    """Softmax of each positive against n_negatives drawn rows, the same for the whole batch and
+    not corrected for: what ranking among drawn negatives asks for."""
+    drawn = draw(share_V, n_negatives, generator)
+    negative = torch.logsumexp(model.scores(x_RD, z_VD[drawn], drawn), dim=1)[row]
+    return weighted_mean(F.softplus(negative - positives(model, x_RD, z_VD, row, item)), weight)
+
+
+def positives(model, x_RD, z_VD, row, item):
+    score = (x_RD[row] * z_VD[item]).sum(1)
+    return score if model.items.bias is None else score + model.items.bias[item]
+
+
 def binary(model, x_RD, z_VD, row, item, weight, share_V, n_negatives, generator):
     """Logistic loss of each positive and of n_negatives drawn rows beside it (SASRec's own)."""
     drawn = draw(share_V, len(item) * n_negatives, generator).view(len(item), n_negatives)
-    bias = 0.0 if model.items.bias is None else model.items.bias
-    positive = (x_RD[row] * z_VD[item]).sum(1)
     negative = (x_RD[row][:, None] * z_VD[drawn]).sum(2)
     if model.items.bias is not None:
-        positive, negative = positive + bias[item], negative + bias[drawn]
-    return weighted_mean(F.softplus(-positive) + F.softplus(negative).sum(1), weight)
+        negative = negative + model.items.bias[drawn]
+    loss = F.softplus(-positives(model, x_RD, z_VD, row, item)) + F.softplus(negative).sum(1)
+    return weighted_mean(loss, weight)
 
 
-def ranking(kind, model, x_RD, z_VD, positives, share_V, n_negatives, generator):
-    """positives: (row, item, weight)."""
+SAMPLED = {"sampled_softmax": sampled_softmax, "contrast": contrast, "binary": binary}
+
+
+def ranking(kind, model, x_RD, z_VD, events, share_V, n_negatives, generator):
+    """events: the positives' (row, item, weight)."""
     if kind == "full_softmax":
-        return full_softmax(model, x_RD, z_VD, *positives)
-    loss = sampled_softmax if kind == "sampled_softmax" else binary
-    return loss(model, x_RD, z_VD, *positives, share_V, n_negatives, generator)
+        return full_softmax(model, x_RD, z_VD, *events)
+    return SAMPLED[kind](model, x_RD, z_VD, *events, share_V, n_negatives, generator)
 
 
 def item_head(model, name, x_BD, z_VD, row, item, share_V, n_negatives, generator):
