@@ -183,6 +183,15 @@ def test_keys(tmp_path):
     assert re.search(r"data\.catalogue +required ", out)
 
 
+def test_days(tmp_path):
+    """Each snapshot that any part reads, once, in order."""
+    (tmp_path / "c.json").write_text(json.dumps(raw({"data.test": [case.THIRD],
+                                                     "data.heads": [case.FIRST]})))
+    code, out, _ = case.call_train(tmp_path / "c.json", "--days")
+    assert code == 0 and out == ",".join(case.DAYS) + "\n"
+    assert case.call_train(tmp_path / "none.json", "--days")[0] == 2
+
+
 def test_sections_overrides_and_defaults(tmp_path):
     """{"fit": {"epochs": 3}} and "fit.epochs": 3 are the same; --set takes JSON or plain text."""
     nested = {"name": "n", "model_version": "1", "model": MODEL, "fit": {"epochs": 3},

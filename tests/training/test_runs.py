@@ -300,7 +300,7 @@ def check_by_engine(folder, bundle, day, out):
     job_files.run("run", out / "job.json", "--threads", 1)
     golden = bundle_writer.read_safetensors(bundle / "golden.safetensors")
     lists = job_files.read_parts(out / "run")
-    case.close(lists["vector"][golden["row"].astype(int).ravel()], golden["vector"])
+    case.close(lists["vector"][golden["row"].astype(int).ravel()], golden["x"])
     return told
 
 
