@@ -44,7 +44,9 @@ class Assembly:
 
     def read_snapshots(self):
         c = self.config
-        for day in config.days(c):
+        learnt = [*c["data.train"], *c["data.heads"]]
+        for day in sorted(config.days(c), key=lambda d: (d not in learnt, d)):
+            self.vocabularies.is_open = day in learnt
             self.snapshots[day] = data.Snapshot(Path(c["data.snapshots"]) / day, self.spec,
                                                 self.vocabularies)
         if c["objective.type"] == "logged":

@@ -132,11 +132,13 @@ class Vocabularies:
 
     def __init__(self, catalogue_key):
         self.key = {"catalogue": catalogue_key}
+        self.is_open = True
 
     def rows(self, name, keys):
-        """Rows of the model's table, 0 for an empty key; keys not seen before are added."""
+        """Rows of the model's table, 0 for an empty key. Keys not seen before are added while it is
+        open; later they are unknown, 0, as they are to the engine: nothing was learnt of them."""
         known = self.key.setdefault(name, keys[:0])
-        if name != "catalogue":
+        if name != "catalogue" and self.is_open:
             is_empty = keys == b"" if keys.dtype.kind == "S" else np.zeros(len(keys), bool)
             new = keys[~np.isin(keys, known) & ~is_empty]
             self.key[name] = known = np.concatenate([known, np.sort(new)]) if len(new) else known

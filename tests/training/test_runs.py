@@ -19,7 +19,7 @@ import torch
 
 import bundle_writer
 import job_files
-from training import loop
+from training import heads, loop
 
 WEIGHTS = "weights.safetensors"
 MODEL = {"dim": 8, "item": {"bias": True, "groups": ["department"]}, "fusion": {"type": "gated"},
@@ -151,10 +151,10 @@ def test_stopped_and_resumed(folder, tmp_path, monkeypatch, keys):
 
 
 def stopped(config, out, monkeypatch):
-    def stop(self, customers=None):
+    def stop(*_):
         raise Stop
     with monkeypatch.context() as m, pytest.raises(Stop):
-        m.setattr(loop.Trainer, "fit_heads", stop)
+        m.setattr(heads, "fit", stop)
         case.call_train(config, "-o", out)
 
 
@@ -226,12 +226,11 @@ def test_heads_learn_on_frozen_vectors(folder):
         return [float(trainer.head_loss(h, snapshot, rows, x_RD, z_VD, 0))
                 for h in trainer.spec["heads"]]
 
-    heads = trainer.model.heads.state_dict()
-    begun = {k: v.clone() for k, v in heads.items()}
+    begun = {k: v.clone() for k, v in trainer.model.heads.state_dict().items()}
     trainer.fit()
     assert all(torch.equal(v, begun[k]) for k, v in trainer.model.heads.state_dict().items())
     before, state = losses(), {k: v.clone() for k, v in trainer.model.state_dict().items()}
-    trainer.fit_heads()
+    heads.fit(trainer)
     for name, value in trainer.model.state_dict().items():
         assert torch.equal(value, state[name]) != name.startswith("heads."), name
     assert all(after < 0.98 * b for after, b in zip(losses(), before)), (before, losses())
