@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the preparation scripts share: events as sorted columns, and how they become HDF5 files that
-the engine reads (docs/FORMATS.md). Imported by prepare_completejourney.py and
-prepare_online_retail.py.
+the engine reads (docs/FORMATS.md). Imported by the prepare_*.py of each data set.
 
 Events of one modality are {"customer", "item", "time"}, sorted by (customer, time, file order);
 customer is a row of the ascending array of customer ids.
@@ -112,6 +111,14 @@ def write_timeline(file, name, events, n_customers, vocabulary):
     group["offset"] = offset.astype(np.uint64)
     group["item"] = events["item"]
     group["time"] = events["time"]
+
+
+def write_log(file, offset, item, reward, propensity):
+    """/extra/log: what was shown, what came of it, and how probable it was to be shown."""
+    file["/extra/log/offset"] = offset.astype(np.uint64)
+    file["/extra/log/item"] = item.astype(np.int32)
+    file["/extra/log/reward"] = reward.astype(np.float32)
+    file["/extra/log/log_propensity"] = np.log(propensity).astype(np.float32)
 
 
 def write_after(path, keys, timelines, as_of=None):
