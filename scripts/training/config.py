@@ -70,6 +70,9 @@ KEYS = {
     "regularisers.margin_floor": (0.0, (-1e9, 1e9), "margin: floor of its expectation"),
 
     "augment.event_dropout": (0.0, (0.0, 0.99), "events of a history left out at random"),
+    "augment.shift": (0.0, (0.0, 1.0),
+                      "next_event: share of the histories longer than max_length that are read at "
+                      "a random place, so that their older events teach too"),
     "augment.delay_days": (0.0, (0.0, 365.0),
                            "staleness: the last events, up to this many days, are unseen"),
     "augment.delay_share": (0.5, (0.0, 1.0), "staleness: share of customers that are late"),
@@ -86,7 +89,8 @@ KEYS = {
     "fit.clip_norm": (0.0, (0.0, 1e6), "gradients' norm is clipped to it; 0: not"),
     "fit.dropout": (0.0, (0.0, 0.99), "inside the encoders"),
     "fit.item_dropout": (0.0, (0.0, 0.99), "of event vectors' columns"),
-    "fit.start": ({}, dict, "modality: g of the fusion starts as this times the identity"),
+    "fit.start": ({}, dict, "modality: g of the fusion starts as this times the "
+                  "identity, 0: says nothing at first"),
     "fit.weights": ("F32", ("F32", "F16"), "type of the written weights; the heads are learnt and "
                     "everything is measured after rounding to it"),
     "fit.head_epochs": (0, (0, 1000), "epochs of the heads alone, on frozen x_u and z_i"),

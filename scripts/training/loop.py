@@ -147,7 +147,8 @@ class Trainer:
         """Each event predicts the one after it; the last event of all validates."""
         c, m = self.config, self.spec["modalities"][0]
         length = m["encoder"]["max_length"] + 1
-        events = self.data.customers.timeline[m["name"]].batch(customers, length, n_held=1)
+        timeline = self.data.customers.timeline[m["name"]]
+        events = timeline.batch(customers, length, n_held=1 + self.shift(timeline, customers, length))
         target = events["item"][:, 1:]
         past = {k: v[:, :-1] for k, v in events.items() if k != "length"}
         past["length"] = (events["length"] - 1).clamp(min=0)
@@ -158,6 +159,16 @@ class Trainer:
         return objectives.ranking(c["objective.loss"], self.model, x_RD, z_VD,
                                   (torch.arange(len(item)), item, torch.ones(len(item))),
                                   self.share_V, c["objective.negatives"], self.generator)
+
+    def shift(self, timeline, customers, length):
+        """How many of the last events each customer's window leaves out: for augment.shift of the
+        histories that are longer than it, a window anywhere instead of the last one."""
+        share = self.config["augment.shift"]
+        if not share:
+            return 0
+        spare = np.diff(timeline.offset)[customers] - 1 - length
+        drawn = (self.rng.random(len(customers)) * (spare + 1)).astype(np.int64)
+        return np.where((spare > 0) & (self.rng.random(len(customers)) < share), drawn, 0)
 
     def head_loss(self, head, snapshot, customers, x_BD, z_VD, n_negatives=None):
         c, name = self.config, head["name"]

@@ -101,7 +101,10 @@ class Fusion(nn.Module):
             gate = nn.ModuleDict({"g": nn.Linear(width, dim), "z": nn.Linear(total, dim)})
             # Start as "a customer is what they did": gates open, g near the identity.
             nn.init.constant_(gate["z"].bias, 2.0)
-            if width == dim and name in start:
+            if start.get(name) == 0:
+                gate["g"].weight.data.zero_()
+                gate["g"].bias.data.zero_()
+            elif width == dim and name in start:
                 gate["g"].weight.data = torch.eye(dim) * start[name]
             if is_even:  # gates open and attention even: the modalities' maps added up
                 gate["z"].weight.data.zero_()
@@ -179,7 +182,8 @@ def is_survival(head):
 class Model(nn.Module):
     def __init__(self, spec, n_rows, features, dropout=0.0, start=None, item_dropout=0.0):
         """n_rows: {vocabulary: rows of its tables, row 0 the padding}; features: see Items; start:
-        {modality: what its g begins with, times the identity}; item_dropout: of event vectors."""
+        {modality: what its g begins with, times the identity, 0 for a modality that says nothing
+        at first}; item_dropout: of event vectors."""
         super().__init__()
         self.spec, dim = spec, spec["dim"]
         self.items = Items(spec["item"], dim, features)
