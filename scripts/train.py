@@ -65,7 +65,7 @@ def train(args):
     table, fitted = calibrate.fit_all(trainer)
     metrics = measure.all_metrics(trainer, table)
     metrics["calibration_fit"] = fitted
-    notes = export.training_notes(data, trainer, metrics, shlex.join(
+    notes = export.training_notes(data, trainer, brief(metrics), shlex.join(
         ["scripts/train.py", *[str(a) for a in sys.argv[1:]]]))
     test = data.days("test")
     export.write(args.out, data, trainer, export.describe(data, table, notes),
@@ -73,7 +73,14 @@ def train(args):
     (args.out / "metrics.json").write_text(json.dumps(
         {**metrics, "history": trainer.history}, indent=1) + "\n")
     checkpoint.unlink(missing_ok=True)
-    print(json.dumps(metrics, indent=1))
+    print(json.dumps(brief(metrics), indent=1))
+
+
+def brief(metrics):
+    """Without the bins of the reliability plots."""
+    heads = {name: {k: v for k, v in m.items() if not k.startswith("reliability")}
+             for name, m in metrics["heads"].items()}
+    return {**metrics, "heads": heads}
 
 
 def main():

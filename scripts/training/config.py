@@ -81,6 +81,10 @@ KEYS = {
     "fit.patience": (5, (1, 100000), "epochs without a better validation before it ends"),
     "fit.batch": (256, (1, 10**6), "customers per step"),
     "fit.rate": (1e-3, (1e-9, 10.0), "learning rate of Adam"),
+    "fit.side_rate": (1.0, (0.0, 1.0), "factor of the rate for statics, aggregates and modalities "
+                      "that start at 0"),
+    "fit.begin": ("", str, "folder of a bundle of the same model whose weights training begins "
+                  "with"),
     "fit.schedule": ("constant", ("constant", "one_cycle"), "of the learning rate"),
     "fit.warmup_steps": (0, (0, 10**6), "constant: steps that the rate takes to rise"),
     "fit.item_decay": (0.0, (0.0, 10.0), "weight decay of the vectors of items and their groups"),
@@ -95,7 +99,8 @@ KEYS = {
                     "everything is measured after rounding to it"),
     "fit.head_epochs": (0, (0, 1000), "epochs of the heads alone, on frozen x_u and z_i"),
     "fit.head_rate": (3e-3, (1e-9, 10.0), "their learning rate"),
-    "fit.metric": ("ndcg", ("ndcg", "hr"), "what validation compares, at fit.at"),
+    "fit.metric": ("ndcg", ("ndcg", "hr", "drawn_hr"), "what validation compares, at fit.at; "
+                   "drawn_hr (next_event): among 100 drawn rows instead of the catalogue"),
     "fit.at": (10, (1, 1000), "cut-off of validation"),
 
     "calibration.type": ("platt", ("none", "platt", "isotonic", "best"),
@@ -194,7 +199,7 @@ def check_together(c, path):
 
 def resolve(c, base):
     """Paths relative to the folder of the configuration."""
-    for key in ("data.catalogue", "data.customers", "data.snapshots"):
+    for key in ("data.catalogue", "data.customers", "data.snapshots", "fit.begin"):
         if c[key]:
             c[key] = str((Path(base) / c[key]).resolve())
     return c

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The heads (eq. 6 and 17): where they start, and the stage that learns them alone on frozen x_u and
-z_i. Called once per run."""
+"""The heads (eq. 6 and 17): where they start, and the stage that learns them alone on frozen x_u
+and z_i. Called once per run."""
 import numpy as np
 import torch
 

@@ -3,14 +3,17 @@
 
 Same seed, configuration, machine and number of threads: the same bits, resumed or not."""
 import os
+from pathlib import Path
 
 import numpy as np
 import torch
 
+import bundle_writer
 from training import heads, objectives, ranks, regularisers
 from training.progress import Progress
 
 DAY_S = 86400
+N_DRAWN = 100  # rows that drawn_hr ranks a held-out item among
 CHUNK = 512  # customers encoded at a time where nothing is learnt
 
 
@@ -20,6 +23,9 @@ class Trainer:
         c = self.config
         self.model = assembly.model()
         heads.start(self.model, assembly)
+        if c["fit.begin"]:
+            self.model.load(bundle_writer.read_safetensors(
+                Path(c["fit.begin"]) / "weights.safetensors"))
         self.rng = np.random.default_rng(c["seed"])
         self.generator = torch.Generator().manual_seed(c["seed"])
         names = [h["name"] for h in self.spec["heads"]]
@@ -39,20 +45,26 @@ class Trainer:
         self.schedule = self.make_schedule(total)
 
     def groups(self):
+        """Parameters by how they are learnt: item vectors, what reads modalities that start silent
+        and sides (slowly, fit.side_rate), everything else."""
         c, items = self.config, self.model.items
         own = [items.own.weight, *(t.weight for t in items.groups.values())]
-        of_heads = {id(p) for p in self.model.heads.parameters()}
-        joint = c["tasks.joint"]
-        taken = {id(p) for p in own} | (set() if joint else of_heads)
+        side = [p for part in self.model.side_parts(c["fit.start"]) for p in part.parameters()]
+        taken = {id(p) for p in [*own, *side]}
+        if not c["tasks.joint"]:
+            taken |= {id(p) for p in self.model.heads.parameters()}
         rest = [p for p in self.model.parameters() if id(p) not in taken]
         return [{"params": own, "weight_decay": c["fit.item_decay"]},
-                {"params": rest + list(self.tasks.parameters()), "weight_decay": c["fit.decay"]}]
+                {"params": rest + list(self.tasks.parameters()), "weight_decay": c["fit.decay"]},
+                {"params": side, "weight_decay": c["fit.decay"],
+                 "lr": c["fit.rate"] * c["fit.side_rate"]}]
 
     def make_schedule(self, total):
         c = self.config
         if c["fit.schedule"] == "one_cycle":
             return torch.optim.lr_scheduler.OneCycleLR(
-                self.optimiser, c["fit.rate"], pct_start=0.1, total_steps=total + 1)
+                self.optimiser, [g["lr"] for g in self.optimiser.param_groups], pct_start=0.1,
+                total_steps=total + 1)
         warm = c["fit.warmup_steps"]
         return torch.optim.lr_scheduler.LambdaLR(
             self.optimiser, lambda step: min(1.0, (step + 1) / warm) if warm else 1.0)
@@ -148,7 +160,8 @@ class Trainer:
         c, m = self.config, self.spec["modalities"][0]
         length = m["encoder"]["max_length"] + 1
         timeline = self.data.customers.timeline[m["name"]]
-        events = timeline.batch(customers, length, n_held=1 + self.shift(timeline, customers, length))
+        n_held = 1 + self.shift(timeline, customers, length)
+        events = timeline.batch(customers, length, n_held=n_held)
         target = events["item"][:, 1:]
         past = {k: v[:, :-1] for k, v in events.items() if k != "length"}
         past["length"] = (events["length"] - 1).clamp(min=0)
@@ -304,7 +317,7 @@ class Trainer:
         timeline = self.data.customers.timeline[m["name"]]
         rows = np.flatnonzero(np.diff(timeline.offset) > 1)
         self.model.eval()
-        z_VD, places = self.model.items.table(), []
+        z_VD, places, drawn = self.model.items.table(), [], []
         for part in np.array_split(rows, -(-len(rows) // CHUNK)):
             batch = self.data.customers.batch(part, self.spec, n_held=1)
             x_BD = self.model(batch, z_VD)
@@ -313,7 +326,15 @@ class Trainer:
                     zip(timeline.offset[part], timeline.offset[part + 1])]
             top = ranks.best(self.model, x_BD, z_VD, c["fit.at"], seen)
             places.append(ranks.places(top, torch.arange(len(part)), target))
-        return ranks.measures(torch.cat(places), c["fit.at"])
+            drawn.append(ranks.place_among(self.model, x_BD, z_VD, target,
+                                           self.drawn_rows(part, len(z_VD))))
+        return {**ranks.measures(torch.cat(places), c["fit.at"]),
+                "drawn_hr": ranks.measures(torch.cat(drawn), c["fit.at"])["hr"]}
+
+    def drawn_rows(self, customers, n_rows):
+        """N_DRAWN table rows per customer, the same in every epoch, [B, N_DRAWN]."""
+        rng = np.random.default_rng([self.config["seed"], int(customers[0])])
+        return torch.from_numpy(rng.integers(1, n_rows, (len(customers), N_DRAWN)))
 
     # ---- checkpoints
 

@@ -5,6 +5,7 @@ z_i, heads. tensors() and describe() give what the engine reads. Built once per 
 `spec` is model.json (docs/FORMATS.md) with every default filled in; customers of a batch are
     events {modality: see encoders.py}, static [B, C] i64 rows of the static tables,
     aggregate [B, A] f32 raw values, NaN missing"""
+import numpy as np
 import torch
 from torch import nn
 
@@ -106,6 +107,8 @@ class Fusion(nn.Module):
                 gate["g"].bias.data.zero_()
             elif width == dim and name in start:
                 gate["g"].weight.data = torch.eye(dim) * start[name]
+                if spec["item"].get("constant"):  # else the 1 would drown the rest in LN
+                    gate["g"].weight.data[-1, -1] = 0
             if is_even:  # gates open and attention even: the modalities' maps added up
                 gate["z"].weight.data.zero_()
                 nn.init.constant_(gate["z"].bias, 20.0)
@@ -304,14 +307,22 @@ class Model(nn.Module):
         head = self.heads[name]
         return x_BD @ head.weight.t() + head.bias
 
-    @torch.no_grad()
-    def tensors(self):
-        """{name: f32 array} as docs/FORMATS.md names them."""
-        spec, out = self.spec, {}
-        out[spec["item"]["table"]] = self.items.table()
-        if self.items.bias is not None:
-            out[spec["item"]["bias"]] = self.items.bias
-        for m in spec["modalities"]:
+    def side_parts(self, start):
+        """What reads statics, aggregates and the modalities that start silent."""
+        silent = [m["name"] for m in self.spec["modalities"] if start.get(m["name"]) == 0]
+        parts = [self.statics]
+        for name in silent:
+            parts += [self.encoders[name]] + ([self.tables[name]] if name in self.tables else [])
+        if self.fusion is not None:
+            parts += [self.fusion.gates[name]["g"] for name in silent]
+            parts += [getattr(self.fusion, side) for side in ("static", "aggregate")
+                      if hasattr(self.fusion, side)]
+        return parts
+
+    def own_tensors(self):
+        """{name: tensor} of everything but the items, as docs/FORMATS.md names them."""
+        out = {}
+        for m in self.spec["modalities"]:
             prefix = m.get("prefix", "")
             out |= {prefix + k: v for k, v in self.encoders[m["name"]].state_dict().items()}
             if m["name"] in self.tables:
@@ -319,8 +330,32 @@ class Model(nn.Module):
         out |= self.statics.tensors("static.") | self.heads.tensors("head.")
         if self.fusion is not None:
             out |= self.fusion.tensors()
-        out |= {"h." + k: v for k, v in self.h.state_dict().items()}
+        return out | {"h." + k: v for k, v in self.h.state_dict().items()}
+
+    @torch.no_grad()
+    def tensors(self):
+        """{name: f32 array} of the bundle."""
+        item, out = self.spec["item"], self.own_tensors()
+        out[item["table"]] = self.items.table()
+        if self.items.bias is not None:
+            out[item["bias"]] = self.items.bias
         return {name: value.detach().numpy() for name, value in out.items()}
+
+    @torch.no_grad()
+    def load(self, tensors):
+        """Takes the weights of a bundle of the same spec, whose items are their own vectors."""
+        item, own = self.spec["item"], self.own_tensors()
+        if len(self.items.groups) or self.items.dense is not None or self.items.is_constant:
+            raise ValueError("fit.begin: only for items without groups, values, features, constant")
+        own[item["table"]] = self.items.own.weight
+        if self.items.bias is not None:
+            own[item["bias"]] = self.items.bias
+        for name, value in own.items():
+            found = np.shape(tensors[name]) if name in tensors else "none"
+            if found != tuple(value.shape):
+                raise ValueError(f"fit.begin: tensor {name} has shape {found}, expected "
+                                 f"{tuple(value.shape)}")
+            value.copy_(torch.from_numpy(tensors[name]))
 
 
 def mean_weight(events):

@@ -25,6 +25,15 @@ def places(top_RK, row, item):
     return torch.where(hit.any(1), hit.long().argmax(1), torch.tensor(top_RK.shape[1]))
 
 
+def place_among(model, x_RD, z_VD, item, drawn_RN):
+    """Place of each item among drawn rows, ties in the item's favour, [R]."""
+    row_RM = torch.cat([item[:, None], drawn_RN], dim=1)
+    score = torch.einsum("rd,rmd->rm", x_RD, z_VD[row_RM])
+    if model.items.bias is not None:
+        score = score + model.items.bias[row_RM]
+    return (score[:, 1:] > score[:, :1]).sum(1)
+
+
 def measures(place, k):
     """HR and NDCG at k, each place one case with one item to be found."""
     is_hit = (place < k).double()
