@@ -19,6 +19,7 @@ import torch
 
 import bundle_writer
 import job_files
+from train import brief
 from training import heads, loop
 
 WEIGHTS = "weights.safetensors"
@@ -233,7 +234,7 @@ def test_heads_learn_on_frozen_vectors(folder):
     heads.fit(trainer)
     for name, value in trainer.model.state_dict().items():
         assert torch.equal(value, state[name]) != name.startswith("heads."), name
-    assert all(after < 0.98 * b for after, b in zip(losses(), before)), (before, losses())
+    assert all(after < b for after, b in zip(losses(), before)), (before, losses())
 
 
 def test_training_learns(folder):
@@ -253,7 +254,8 @@ def test_training_learns(folder):
     ("fit.average", 0.99), ("fit.start", {"buy": 3.0}), ("objective.popularity_power", 0.0),
     ("objective.negatives", 3), ("objective.loss", "binary"), ("tasks.weights", {"click": 0.0}),
     ("tasks.labels", {"click": "purchase"}), ("tasks.weighting", "fixed"), ("tasks.joint", False),
-    ("data.label", "click"), ("fit.batch", 7), ("augment.delay_share", 1.0)])
+    ("data.label", "click"), ("fit.batch", 7), ("augment.delay_share", 1.0),
+    ("objective.loss", "contrast"), ("fit.start", {"buy": 0}), ("fit.side_rate", 0.1)])
 def test_every_option_does_something(folder, key, value):
     """After one epoch the weights are others."""
     def weights(**keys):
@@ -281,7 +283,7 @@ def test_model_json(folder, trained):
     assert re.fullmatch("unknown|[0-9a-f]{7,}.*", notes["commit"]), notes["commit"]
     assert 1 <= notes["best_epoch"] <= notes["epochs"] <= 4
     metrics = json.loads((out / "metrics.json").read_text())
-    assert notes["metrics"] == {k: v for k, v in metrics.items() if k != "history"}
+    assert notes["metrics"] == brief({k: v for k, v in metrics.items() if k != "history"})
     assert len(metrics["history"]) == notes["epochs"]
     assert set(metrics["test"]) == {case.THIRD} and set(metrics["heads"]) == {"click", "lapse"}
     assert metrics["heads"]["click"]["cases"] > 0 and model["static"][0]["rows"] == 4
