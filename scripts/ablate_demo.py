@@ -3,12 +3,13 @@
 """What each part of the demo's model is worth: trains it again without the part, ranks the held-out
 month with the engine, and compares the lists with the whole model's (docs/DEMO.md).
 
-  scripts/prepare_completejourney.py --out demo --snapshots $(cat configs/demo/days)
-  scripts/ablate_demo.py --batchrank build/cpu/batchrank --work demo/ablation \\
-      --json bench/results/ablation_demo.json
-Variants: fusion against concatenation, each modality off, identity weights under simulated identity
-noise, staleness with and without its augmentation, norm band. Every training is seeded; a variant
-whose lists are there is not trained again. Needs PyTorch; about a quarter of an hour per core.
+  scripts/train_demo.sh -o demo/model        # for the data that it prepares
+  scripts/ablate_demo.py --json docs/figures/demo-ablation.json
+Several processes may share the trainings: --part 1/2 and --part 2/2 train every second variant and
+end; the call without --part then finds them. Variants: fusion against concatenation, each modality
+off, identity weights under simulated identity noise, staleness with and without its augmentation,
+norm band. Every training is seeded; a variant whose model is there is not trained again. Needs
+PyTorch; about two minutes a variant.
 Exit code 0, 2 (usage) or 4 (a step failed)."""
 import argparse
 import json
@@ -73,6 +74,7 @@ def train(args, config, name, change):
                     "snapshots": str(args.work / change["data"] if "data" in change
                                      else args.data / "snapshots"), "heads": [], "calibrate": []}
     own["fit"] = {**config["fit"], "head_epochs": 0}
+    own["fit"]["epochs"] = args.epochs or own["fit"]["epochs"]
     own["fit"]["start"] = {k: v for k, v in own["fit"].get("start", {}).items()
                            if k in [m["name"] for m in own["model"]["modalities"]]}
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -126,9 +128,13 @@ def parse_arguments():
     parser.add_argument("--day", default="2017-12-01", help="snapshot that is ranked")
     parser.add_argument("--batchrank", type=Path, default=ROOT / "build/cpu/batchrank")
     parser.add_argument("--work", type=Path, default=ROOT / "demo/ablation")
+    parser.add_argument("--epochs", type=int, help="at most; as configured")
+    parser.add_argument("--part", metavar="I/N", help="train every N-th variant from the I-th")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--json", type=Path)
     args = parser.parse_args()
+    if not args.part and not args.json:
+        parser.error("--json or --part is needed")
     for name in ("data", "work"):
         setattr(args, name, getattr(args, name).resolve())
     return args
@@ -141,6 +147,12 @@ def main():
     ablation_data.write_noisy(args.data / "snapshots", args.work, days)
     lists, models = {}, {}
     every = variants(config["model"])
+    if args.part:
+        first, step = (int(n) for n in args.part.split("/"))
+        own = [(n, c) for n, c in every.items() if "like" not in c][first - 1::step]
+        for name, change in own:
+            train(args, config, name, change)
+        return 0
     for name, change in every.items():
         like = change.get("like")
         models[name] = models[like] if like else train(args, config, name, change)
