@@ -70,6 +70,7 @@ def train(args, config, name, change):
         return folder
     own = {**config, **{k: {**v} for k, v in config.items() if isinstance(v, dict)}}
     own["model"] = {**change.get("model", config["model"]), "heads": []}
+    own.pop("tasks", None)
     own["data"] |= {"catalogue": str(args.data / "data/catalogue.h5"),
                     "snapshots": str(args.work / change["data"] if "data" in change
                                      else args.data / "snapshots"), "heads": [], "calibrate": []}

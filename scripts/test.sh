@@ -36,7 +36,8 @@ check() {
     rm -f "$log"
 }
 
-scripts/install_deps.sh || exit $?
+# With PyTorch for the tests of the trainer; where it cannot be had they skip, and say so.
+scripts/install_deps.sh --train || scripts/install_deps.sh || exit $?
 check cpu -DCMAKE_BUILD_TYPE=Release
 if [ "$fast" = no ]; then
     export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}
