@@ -39,6 +39,8 @@ def variants(model):
     for m in model["modalities"]:
         rest = [other for other in model["modalities"] if other["name"] != m["name"]]
         out[f"without {m['name']}"] = {"model": {**model, "modalities": rest}}
+    # The same receipt lines are recalled whoever reads them.
+    out["without habit"]["set"] = {"objective.recall_modality": "purchase"}
     out["without statics, aggregates"] = {"model": {**model, "static": [], "aggregate": []}}
     out["identity noise, weights on"] = {"data": "noisy"}
     out["identity noise, weights off"] = {"data": "noisy-unweighted"}

@@ -8,3 +8,7 @@ br_script_test(test_demo_model LABELS unit
   COMMAND ${BR_PYTHON} -B -m pytest -q -p no:cacheprovider tests/scripts/test_demo_model.py)
 br_script_test(test_show_lists LABELS unit
   COMMAND ${BR_PYTHON} -B -m pytest -q -p no:cacheprovider tests/scripts/test_show_lists.py)
+br_script_test(test_measure_lists LABELS unit
+  COMMAND ${BR_PYTHON} -B -m pytest -q -p no:cacheprovider tests/scripts/test_measure_lists.py)
+br_script_test(test_ablation LABELS unit
+  COMMAND ${BR_PYTHON} -B -m pytest -q -p no:cacheprovider tests/scripts/test_ablation.py)
