@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The held-out quality of a shipped model: ranks the full catalogue with the engine, by the model
 # and by `implicit` ALS fitted on the same purchases, and compares both with popularity and with
-# what a customer bought itself. Called after training; writes MODEL/lists-*.json.
+# what a customer bought itself. Called after training; writes MODEL/lists-*.json and heads.json.
 #   scripts/measure_model.sh demo|retail [MODEL [PYTHON]]
 # MODEL: configs/SET/model; PYTHON: one that has implicit (scripts/requirements-peers.txt).
 # ALS: the best of factors x settings on the month before the cut, then fitted up to the cut.
@@ -11,8 +11,10 @@ cd "$(dirname "$0")/.."
 
 set=${1:-}
 case "$set" in
-    demo)   prepare=prepare_completejourney.py; before=2017-11-03; as_of=2017-12-01T05:00:00Z ;;
-    retail) prepare=prepare_online_retail.py;   before=2010-10-14; as_of=2010-11-11T00:00:00Z ;;
+    demo)   prepare=prepare_completejourney.py; before=2017-11-03; as_of=2017-12-01T05:00:00Z
+            second=redemption ;;
+    retail) prepare=prepare_online_retail.py; before=2010-10-14; as_of=2010-11-11T00:00:00Z
+            second=return ;;
     *) echo "measure_model.sh: found '$set', expected demo or retail" >&2; exit 2 ;;
 esac
 model=${2:-configs/$set/model}
@@ -35,7 +37,7 @@ als() {
 
 rm -rf "$work"
 mkdir -p "$work"
-"$python" "scripts/$prepare" --out "$set" --snapshots "$before" >&2
+"$python" "scripts/$prepare" --out "$set" --snapshots "$before,${as_of%T*}" >&2
 
 best=""
 for f in $factors; do
@@ -57,7 +59,7 @@ mkdir -p "$work/als"
 als "$work/als" "$set/split/customers.h5" "$f" "${setting%,*}" "${setting#*,}"
 
 "$batchrank" run "configs/$set/run.json" --set "input.customers=$set/split/customers.h5" \
-    --set input.model="$model" --set output.path="$work/run" --set list.k=10 \
+    --set input.model="$model" --set output.path="$work/run" --set list.k=50 \
     --set run.as_of=$as_of 2> "$work/log"
 for label in purchase purchase_window; do
     "$python" scripts/measure_lists.py --truth "$set/split/truth.h5" --label "$label" \
@@ -65,3 +67,6 @@ for label in purchase purchase_window; do
         --lists "model=$work/run/lists.h5" "als=$work/als/run/lists.h5" \
         --json "$model/lists-$label.json"
 done
+"$python" scripts/measure_heads.py --lists "$work/run/lists.h5" --json "$model/heads.json" \
+    --labels "$set/snapshots/${as_of%T*}/labels.h5" \
+    --head purchase --head "$second" --survival lapse=purchase

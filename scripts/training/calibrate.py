@@ -7,9 +7,10 @@ import numpy as np
 import torch
 
 from training import ranks
+from training.figures import expected_error
 from training.model import is_survival
 
-N_BINS, MAX_KNOTS = 10, 256
+MAX_KNOTS = 256
 
 
 def sigmoid(x):
@@ -68,20 +69,6 @@ def apply(table, logit):
         points = np.array(table["points"])
         return np.interp(sigmoid(logit), points[:, 0], points[:, 1])
     return sigmoid(logit)
-
-
-def reliability(p, label, n_bins=N_BINS):
-    """[mean predicted, observed, cases] of bins of equally many predictions, ascending."""
-    order = np.argsort(p, kind="stable")
-    return [[float(p[part].mean()), float(label[part].mean()), len(part)]
-            for part in np.array_split(order, n_bins) if len(part)]
-
-
-def expected_error(p, label, n_bins=N_BINS):
-    """ECE: mean |predicted - observed| over those bins."""
-    gaps = [n * abs(predicted - observed)
-            for predicted, observed, n in reliability(p, label, n_bins)]
-    return float(sum(gaps) / max(len(p), 1))
 
 
 @torch.no_grad()

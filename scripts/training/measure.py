@@ -4,30 +4,19 @@ before and after. Called once per run. The engine measures ranking again (docs/D
 import numpy as np
 import torch
 
-from training import calibrate, ranks
+from training import calibrate, figures, ranks
 from training.model import is_survival
-
-
-def auc(score, label):
-    """Area under the ROC curve, ties counted half (Mann-Whitney)."""
-    values, place, count = np.unique(score, return_inverse=True, return_counts=True)
-    rank = np.cumsum(count) - (count - 1) / 2
-    n_on = label.sum()
-    n_off = len(label) - n_on
-    if n_on == 0 or n_off == 0:
-        return None
-    return float((rank[place][label > 0].sum() - n_on * (n_on + 1) / 2) / (n_on * n_off))
 
 
 def probability_metrics(raw, p, label):
     """Of predictions before and after calibration."""
     log_p = np.where(label > 0, np.log(np.maximum(p, 1e-12)), np.log(np.maximum(1 - p, 1e-12)))
-    return {"cases": len(label), "responses": int(label.sum()), "auc": auc(p, label),
+    return {"cases": len(label), "responses": int(label.sum()), "auc": figures.auc(p, label),
             "mean_predicted": float(p.mean()), "observed": float(label.mean()),
-            "ece_before": calibrate.expected_error(raw, label),
-            "ece_after": calibrate.expected_error(p, label), "log_loss": float(-log_p.mean()),
-            "reliability_before": calibrate.reliability(raw, label),
-            "reliability_after": calibrate.reliability(p, label)}
+            "ece_before": figures.expected_error(raw, label),
+            "ece_after": figures.expected_error(p, label), "log_loss": float(-log_p.mean()),
+            "reliability_before": figures.reliability(raw, label),
+            "reliability_after": figures.reliability(p, label)}
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ import torch
 
 import reference
 from training import calibrate, measure, ranks
+from training.figures import auc
 
 
 def sample(rng, n, truth):
@@ -176,8 +177,8 @@ def test_auc_against_all_pairs(seed):
     rng = np.random.default_rng(seed)
     score, label = rng.integers(0, 6, 40).astype(float), rng.integers(0, 2, 40).astype(float)
     on, off = score[label > 0][:, None], score[label == 0][None]
-    assert measure.auc(score, label) == pytest.approx(((on > off) + 0.5 * (on == off)).mean())
-    assert measure.auc(score, np.ones(40)) is None and measure.auc(score, np.zeros(40)) is None
+    assert auc(score, label) == pytest.approx(((on > off) + 0.5 * (on == off)).mean())
+    assert auc(score, np.ones(40)) is None and auc(score, np.zeros(40)) is None
 
 
 def scored(bias_V):
