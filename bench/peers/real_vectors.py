@@ -26,6 +26,9 @@ from pathlib import Path
 
 import fair
 
+sys.path.insert(0, str(fair.ROOT / "scripts"))
+import bundle_writer  # noqa: E402
+
 SETS = ["movielens-1m", "completejourney", "online-retail-ii", "lastfm", "synthetic"]
 RAW = {"movielens-1m": "ml-1m.txt.zst", "completejourney": "transactions.csv.zst",
        "online-retail-ii": "online_retail_2009_2010.csv.zst", "lastfm": "LastFM.txt.zst"}
@@ -107,16 +110,6 @@ def als(a, name):
     print(f"als-{name}: {len(x)} customers, {matrix.nnz} pairs; {vectors.describe(x, z)}")
 
 
-def tensors(path, *names):
-    """float32 tensors of a safetensors file."""
-    raw = path.read_bytes()
-    start = 8 + int.from_bytes(raw[:8], "little")
-    heads = json.loads(raw[8:start])
-    return [np.frombuffer(raw[start + heads[n]["data_offsets"][0]:
-                              start + heads[n]["data_offsets"][1]], "<f4").reshape(
-                                  heads[n]["shape"]) for n in names]
-
-
 def demo(a):
     import h5py
     bundle = fair.ROOT / "configs" / "demo"
@@ -127,7 +120,8 @@ def demo(a):
     with h5py.File(out) as f:
         x = f["vector"][:]
     named = json.loads((bundle / "model" / "model.json").read_text())["item"]
-    z, bias = tensors(bundle / "model" / "weights.safetensors", named["table"], named["bias"])
+    weights = bundle_writer.read_safetensors(bundle / "model" / "weights.safetensors")
+    z, bias = (weights[named[k]][1:].astype(np.float32) for k in ("table", "bias"))  # 0: padding
     save(a, "demo", x=x, z=z, bias=bias)
     print(f"demo: {len(x)} customers; {vectors.describe(x, z)}")
 
