@@ -96,6 +96,7 @@ def rank(args, name, change, model):
     folder = args.work / slug(name) / "run"
     snapshots = args.work / change["data"] if "data" in change else args.data / "snapshots"
     as_of = str(np.datetime64(AS_OF[:-1]) - np.timedelta64(change.get("late", 0), "D")) + "Z"
+    folder.parent.mkdir(parents=True, exist_ok=True)
     if not (folder / "manifest.json").exists():
         run([args.batchrank, "run", ROOT / "configs/demo/run.json",
              "--set", f"input.customers={snapshots / args.day / 'customers.h5'}",

@@ -214,7 +214,8 @@ step skippable "demo x_u on both" 60 "$with_h5py" scripts/compare_runs.py "$work
     "$work/$device" --vectors 2e-5 && show
 step check "topk the demo's x_u" 60 "$batchrank" encode configs/demo/run.json \
     --set run.backend=cpu -o "$work/x.h5"
-step check "topk customers to be items" 60 "$batchrank" generate -o "$work/made" --dim 48 \
+dim=$(sed -n 's/^ "dim": \([0-9]*\),$/\1/p' configs/demo/model/model.json)
+step check "topk customers to be items" 60 "$batchrank" generate -o "$work/made" --dim "$dim" \
     --customers 20000 --items 2000
 cat >"$work/made/job.json" <<'JSON'
 {"input": {"customers": "customers.h5", "catalogue": "catalogue.h5", "model": "model"},

@@ -22,7 +22,8 @@ CALIBRATION = {"purchase": {"type": "platt", "a": 0.7, "b": -1.0},
 OTHERS = {"purchase": case.attention("pmixer_b", max_length=30, gaps=20),
           "habit": case.gru(max_length=40, dim=8, hidden=8, gaps=25),
           "mailing": case.attention(max_length=20, dim=8, gaps=10, modality_embedding=True),
-          "redemption": case.decay(7 * 86400, 90 * 86400, dim=4)}
+          "redemption": case.decay(7 * 86400, 90 * 86400, dim=4),
+          "promotion": case.gru(dim=5, hidden=6)}
 
 
 @pytest.fixture(scope="module")
