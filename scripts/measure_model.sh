@@ -22,17 +22,38 @@ peers=${3:-python3}
 python=/usr/bin/python3
 batchrank=build/cpu/batchrank
 work=$set/measure
+if [ ! -x "$batchrank" ]; then
+    echo "measure_model.sh: $batchrank is not there; scripts/quickstart.sh builds it" >&2
+    exit 2
+fi
+if ! "$peers" -c 'import implicit, scipy, h5py' 2> /dev/null; then
+    echo "measure_model.sh: $peers has no implicit, SciPy or h5py; in a virtual environment:" >&2
+    echo "  pip install -r scripts/requirements-peers.txt, and its python as the third word" >&2
+    exit 2
+fi
 factors="64 128 256"
 settings="5,2 10,10 10,40" # regularization,alpha
 
-# Lists of an ALS fitted on the receipts of a customers.h5: als FOLDER CUSTOMERS FACTORS REG ALPHA
+# One job of the engine; its log is shown only when it fails: rank LOG ARGUMENTS...
+rank() {
+    local log=$1 code=0
+    shift
+    "$batchrank" run "$@" 2> "$log" || code=$?
+    if [ "$code" -ne 0 ]; then
+        cat "$log" >&2
+        echo "measure_model.sh: $batchrank run $*: exit $code, log above ($log)" >&2
+        exit "$code"
+    fi
+}
+
+# Lists of an ALS fitted on the purchases of a customers.h5: als FOLDER CUSTOMERS FACTORS REG ALPHA
 als() {
     "$peers" scripts/fit_als.py --customers "$2" --catalogue "$set/data/catalogue.h5" \
         --factors "$3" --regularization "$4" --alpha "$5" -o "$1/bundle" >&2
     printf '{"input": {"customers": "bundle/customers.h5", "catalogue": "bundle/catalogue.h5",
              "model": "bundle"}, "output": {"path": "run"}, "list": {"k": 10,
              "fallback": "none"}}' > "$1/job.json"
-    "$batchrank" run "$1/job.json" 2> "$1/log"
+    rank "$1/log" "$1/job.json"
 }
 
 rm -rf "$work"
@@ -58,9 +79,9 @@ echo "als: $f factors, regularization and alpha $setting: NDCG@10 $ndcg after $b
 mkdir -p "$work/als"
 als "$work/als" "$set/split/customers.h5" "$f" "${setting%,*}" "${setting#*,}"
 
-"$batchrank" run "configs/$set/run.json" --set "input.customers=$set/split/customers.h5" \
+rank "$work/log" "configs/$set/run.json" --set "input.customers=$set/split/customers.h5" \
     --set input.model="$model" --set output.path="$work/run" --set list.k=50 \
-    --set run.as_of=$as_of 2> "$work/log"
+    --set "run.as_of=$as_of"
 for label in purchase purchase_window; do
     "$python" scripts/measure_lists.py --truth "$set/split/truth.h5" --label "$label" \
         --catalogue "$set/data/catalogue.h5" --popularity "$set/split/customers.h5" \

@@ -16,13 +16,9 @@ import numpy as np
 
 import customer_files as files
 import raw_tables
-
+from raw_tables import RawError
 
 N_NEGATIVES = 100
-
-
-class RawError(Exception):
-    pass
 
 
 def text_of(folder, name):
@@ -109,7 +105,7 @@ def main():
                                f"{len(users)} x {N_NEGATIVES}")
             np.save(args.out / "negatives.npy",
                     raw.reshape(len(users), N_NEGATIVES).astype(np.float32) - 1)
-    except (RawError, raw_tables.RawError, OSError) as error:
+    except (RawError, OSError) as error:
         print(f"prepare_movielens: {error}", file=sys.stderr)
         return 3
     print(f"{len(users)} users, {n_items} items, {len(pairs)} events in {args.out}")
