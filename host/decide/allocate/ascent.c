@@ -13,24 +13,60 @@
 #define SAMPLE_ROWS       8192 /* of the coarsest sample, at least */
 #define SAMPLE_STRIDE     16   /* at most */
 #define SAMPLE_PASSES     6.0  /* of one sample, at most */
-#define WINDOW            12   /* steps without progress that end an ascent */
+#define PACE              0.7  /* of full diagonal Newton steps */
+#define MIN_PACE          0.02
+#define WINDOW            25   /* steps without progress that end an ascent */
+
+/* What a scan found at a point: enough to step from it again. */
+typedef struct point {
+    double  *dual_C;
+    double  *room_C;  /* bound - left-hand side; inf: no constraint */
+    double  *slope_C; /* of the left-hand side, by the constraint's own dual */
+    double   value;
+} point;
 
 typedef struct climb {
     br_problem *p;
     br_scan    *scan;
     int32_t     n_duals;
-    double     *dual_C; /* the last point that a step reached */
-    double     *look_C; /* where the gradient is taken: ahead of it */
-    double     *best_C;
-    double      best;
-    double      value;    /* at look_C */
+    double     *dual_C;   /* the last point that a step reached */
+    point       at, best; /* where the gradient is taken: ahead of it; the best such point */
     double      unit;     /* worth of a slot: the scale of prices */
     double      share;    /* of all slots that the scan covers */
     double      momentum; /* Nesterov's t */
+    double      pace;     /* of a step by the slopes */
     double      tolerance;
-    double      miss; /* relative, at look_C: what the prices fail to account for */
+    double      miss; /* relative, at the point: what the prices fail to account for */
     int32_t     n_steps;
 } climb;
+
+static br_status point_open(int32_t n_duals, point *x)
+{
+    br_status st = BR_OK;
+
+    BR_ALLOC(st, x->dual_C, n_duals, "duals");
+    BR_ALLOC(st, x->room_C, n_duals, "room");
+    BR_ALLOC(st, x->slope_C, n_duals, "slopes");
+done:
+    return st;
+}
+
+static void point_close(point *x)
+{
+    br_free(&x->dual_C);
+    br_free(&x->room_C);
+    br_free(&x->slope_C);
+}
+
+static void point_copy(const climb *c, const point *from, point *to)
+{
+    size_t bytes = (size_t)c->n_duals * sizeof *to->dual_C;
+
+    memcpy(to->dual_C, from->dual_C, bytes);
+    memcpy(to->room_C, from->room_C, bytes);
+    memcpy(to->slope_C, from->slope_C, bytes);
+    to->value = from->value;
+}
 
 static double most_of(const climb *c, int32_t at)
 {
@@ -38,105 +74,125 @@ static double most_of(const climb *c, int32_t at)
     return l >= 0 && c->p->side_L[l].is_soft ? c->p->short_price : INFINITY;
 }
 
-/* A constraint's bound within the sample, what the lists use of it, and the slope of that. */
-static void constraint_at(const climb *c, const int64_t *activity_L, int32_t at, double *room,
-                          double *slope)
+/* How far one step may move a dual: slopes are measured within the band. */
+static double reach_of(const climb *c, int32_t at)
 {
-    int32_t n = c->p->args->n_items;
-
-    if (at < n) {
-        int64_t capacity = br_problem_capacity(c->p, at);
-
-        *room  = capacity == INT64_MAX ? INFINITY
-                                       : c->share * (double)capacity -
-                                            (double)c->scan->demand_N[at];
-        *slope = ((double)c->scan->near_N[at] + 0.5) / c->scan->band;
-        return;
-    }
-    *room  = (c->share * (double)c->p->side_L[at - n].bound - (double)activity_L[at - n]) /
-             c->p->side_L[at - n].scale;
-    *slope = (c->scan->curve_L[at - n] +
-              0.5 * c->p->side_L[at - n].largest * c->p->side_L[at - n].largest) /
-             c->scan->band;
+    int32_t l = at - c->p->args->n_items;
+    return 2.0 * (double)c->scan->band / (l >= 0 ? c->p->side_L[l].largest : 1.0);
 }
 
-/* One projected step from look_C, kept within the band where the slope was measured. */
-static double step(climb *c, const int64_t *activity_L)
+static void measure_point(climb *c, const int64_t *activity_L)
 {
-    double t      = (1.0 + sqrt(1.0 + 4.0 * c->momentum * c->momentum)) / 2.0;
-    double ahead  = (c->momentum - 1.0) / t;
-    double square = 0.0, weight = 0.0, miss = 0.0;
+    int32_t n    = c->p->args->n_items;
+    double  band = c->scan->band, miss = 0.0;
 
-    for (int32_t at = 0; at < c->n_duals; at++) {
-        double room, slope, reach = 2.0 * c->scan->band, move, before = c->dual_C[at];
+    for (int32_t i = 0; i < n; i++) {
+        int64_t capacity = br_problem_capacity(c->p, i);
 
-        constraint_at(c, activity_L, at, &room, &slope);
-        if (room == INFINITY)
-            continue;
-        if (at >= c->p->args->n_items)
-            reach /= c->p->side_L[at - c->p->args->n_items].largest;
-        move = fmin(fmax(-0.7 * room / slope, -reach), reach);
-        miss += c->look_C[at] > 0.0 ? fabs(room) * fmin(c->look_C[at], c->unit)
-                                    : fmax(-room, 0.0) * c->unit;
-        c->dual_C[at] = fmin(fmax(c->look_C[at] + move, 0.0), most_of(c, at));
-        move          = c->dual_C[at] - c->look_C[at];
-        if (c->dual_C[at] > 0.0 || c->look_C[at] > 0.0) {
-            square += move * move;
-            weight += 1.0;
-        }
-        c->look_C[at] = c->dual_C[at] + ahead * (c->dual_C[at] - before);
-        c->look_C[at] = fmin(fmax(c->look_C[at], 0.0), most_of(c, at));
+        c->at.room_C[i]  = capacity == INT64_MAX ? INFINITY
+                                                 : c->share * (double)capacity -
+                                                      (double)c->scan->demand_N[i];
+        c->at.slope_C[i] = ((double)c->scan->near_N[i] + 0.5) / band;
     }
-    c->momentum = t;
-    c->miss     = miss / fmax(fabs(c->value), 1e-300);
-    return weight > 0.0 ? sqrt(square / weight) : 0.0;
+    for (int32_t l = 0; l < c->p->args->n_limits; l++) {
+        const br_side *side = &c->p->side_L[l];
+
+        c->at.room_C[n + l] =
+            (c->share * (double)side->bound - (double)activity_L[l]) / side->scale;
+        c->at.slope_C[n + l] =
+            (c->scan->curve_L[l] + 0.5 * side->largest * side->largest) / band;
+    }
+    for (int32_t i = 0; i < c->n_duals; i++)
+        if (c->at.room_C[i] < INFINITY)
+            miss += c->at.dual_C[i] > 0.0
+                        ? fabs(c->at.room_C[i]) * fmin(c->at.dual_C[i], c->unit)
+                        : fmax(-c->at.room_C[i], 0.0) * c->unit;
+    c->miss = miss / fmax(fabs(c->at.value), 1e-300);
 }
 
+/* Takes the gradient, the slopes and the value at c->at.dual_C. */
 static br_status look(climb *c, int64_t *activity_L)
 {
     br_status st = BR_OK;
 
-    BR_TRY(st, br_scan_run(c->scan, c->look_C));
+    BR_TRY(st, br_scan_run(c->scan, c->at.dual_C));
     br_problem_activity(c->p, c->scan->demand_N, activity_L);
-    c->value = c->share * br_problem_bound_value(c->p, c->look_C) + c->scan->worth;
+    c->at.value = c->share * br_problem_bound_value(c->p, c->at.dual_C) + c->scan->worth;
+    measure_point(c, activity_L);
     c->n_steps++;
 done:
     return st;
+}
+
+/* One projected step from c->at; returns its root mean square over priced constraints. */
+static double step(climb *c)
+{
+    double t      = (1.0 + sqrt(1.0 + 4.0 * c->momentum * c->momentum)) / 2.0;
+    double ahead  = (c->momentum - 1.0) / t;
+    double square = 0.0, weight = 0.0;
+
+    for (int32_t i = 0; i < c->n_duals; i++) {
+        double reach = reach_of(c, i), from = c->at.dual_C[i], before = c->dual_C[i], move;
+
+        if (c->at.room_C[i] == INFINITY)
+            continue;
+        move         = fmin(fmax(-c->pace * c->at.room_C[i] / c->at.slope_C[i], -reach), reach);
+        c->dual_C[i] = fmin(fmax(from + move, 0.0), most_of(c, i));
+        move         = c->dual_C[i] - from;
+        if (c->dual_C[i] > 0.0 || from > 0.0) {
+            square += move * move;
+            weight += 1.0;
+        }
+        c->at.dual_C[i] = c->dual_C[i] + ahead * (c->dual_C[i] - before);
+        c->at.dual_C[i] = fmin(fmax(c->at.dual_C[i], 0.0), most_of(c, i));
+    }
+    c->momentum = t;
+    return weight > 0.0 ? sqrt(square / weight) : 0.0;
+}
+
+/* Back to the best point, with smaller steps. */
+static void retreat(climb *c)
+{
+    point_copy(c, &c->best, &c->at);
+    memcpy(c->dual_C, c->best.dual_C, (size_t)c->n_duals * sizeof *c->dual_C);
+    c->momentum   = 1.0;
+    c->pace       = fmax(0.5 * c->pace, MIN_PACE);
+    c->scan->band = (float)fmax(0.7 * (double)c->scan->band, 2.0 * (double)c->scan->jitter);
 }
 
 /* Steps until the value stops falling or `passes` are spent. */
 static br_status climb_level(climb *c, double passes, int64_t *activity_L)
 {
     br_status st       = BR_OK;
-    double    last_min = INFINITY, previous = INFINITY;
+    double    last_min = INFINITY;
     int32_t   last_at  = 0;
     double    end      = c->p->passes + passes;
 
-    c->best     = INFINITY;
-    c->momentum = 1.0;
-    memcpy(c->look_C, c->dual_C, (size_t)c->n_duals * sizeof *c->look_C);
+    c->best.value = INFINITY;
+    c->momentum   = 1.0;
+    c->pace       = PACE;
+    memcpy(c->at.dual_C, c->dual_C, (size_t)c->n_duals * sizeof *c->dual_C);
     for (int32_t i = 0; c->p->passes + 1e-9 < end && i - last_at <= WINDOW; i++) {
         double moved;
 
         BR_TRY(st, look(c, activity_L));
-        if (c->value < c->best) {
-            c->best = c->value;
-            memcpy(c->best_C, c->look_C, (size_t)c->n_duals * sizeof *c->best_C);
+        if (c->miss < 0.5 * c->tolerance || c->at.value <= c->best.value) {
+            point_copy(c, &c->at, &c->best);
+            c->pace = fmin(1.1 * c->pace, PACE);
+        } else {
+            retreat(c);
         }
-        if (c->best < last_min - 0.05 * c->tolerance * fabs(c->best)) {
-            last_min = c->best;
-            last_at  = i;
-        }
-        if (c->value > previous)
-            c->momentum = 1.0;
-        previous = c->value;
-        moved    = step(c, activity_L);
         if (c->miss < 0.5 * c->tolerance)
             break;
+        if (c->best.value < last_min - 0.05 * c->tolerance * fabs(c->best.value)) {
+            last_min = c->best.value;
+            last_at  = i;
+        }
+        moved         = step(c);
         c->scan->band = (float)fmin(fmax(4.0 * moved, 2.0 * (double)c->scan->jitter),
                                     1.2 * (double)c->scan->band);
     }
-    memcpy(c->dual_C, c->best_C, (size_t)c->n_duals * sizeof *c->dual_C);
+    memcpy(c->dual_C, c->best.dual_C, (size_t)c->n_duals * sizeof *c->dual_C);
 done:
     return st;
 }
@@ -166,25 +222,32 @@ done:
     return st;
 }
 
+/* The first climbs take wider draws, which round the corners that equal customers make, and, where
+ * there are many customers, a sample of them. */
 static br_status climb_levels(climb *c, int64_t *activity_L)
 {
-    br_status               st     = BR_OK;
-    const br_allocate_args *a      = c->p->args;
-    double                  small  = SMALL_WORK / ((double)a->n_rows * a->width);
-    double                  passes = a->max_passes > 0.0 ? a->max_passes
-                                                         : fmin(fmax(DEFAULT_PASSES, small),
-                                                                SMALL_PASSES);
-    int64_t                 stride = SAMPLE_STRIDE;
+    static const double     wider[] = {256.0, 32.0, 4.0};
+    br_status               st      = BR_OK;
+    const br_allocate_args *a       = c->p->args;
+    double                  small   = SMALL_WORK / ((double)a->n_rows * a->width);
+    double                  passes  = a->max_passes > 0.0 ? a->max_passes
+                                                          : fmin(fmax(DEFAULT_PASSES, small),
+                                                                 SMALL_PASSES);
+    int64_t                 stride  = SAMPLE_STRIDE;
+    float                   jitter;
 
     while (stride > 1 && a->n_rows / stride < SAMPLE_ROWS)
         stride /= 4;
     set_sample(c, stride);
     BR_TRY(st, measure(c));
-    for (; stride > 1; stride /= 4) {
+    jitter = c->scan->jitter;
+    for (int i = 0; i < 3; i++, stride = stride > 1 ? stride / 4 : 1) {
         set_sample(c, stride);
-        BR_TRY(st, climb_level(c, fmin(SAMPLE_PASSES, passes / 4.0), activity_L));
-        c->scan->band = (float)fmax(c->scan->band, 0.02 * c->unit);
+        c->scan->jitter = (float)wider[i] * jitter;
+        c->scan->band   = (float)fmax(c->scan->band, 2.0 * (double)c->scan->jitter);
+        BR_TRY(st, climb_level(c, passes / 5.0, activity_L));
     }
+    c->scan->jitter = jitter;
     set_sample(c, 1);
     BR_TRY(st, climb_level(c, fmax(passes - c->p->passes, 1.0), activity_L));
 done:
@@ -203,15 +266,15 @@ br_status br_ascent(br_problem *p, br_scan *scan, double *dual_C, int32_t *n_ste
                                                                   : DEFAULT_TOLERANCE};
 
     BR_ALLOC(st, activity_L, p->args->n_limits, "left-hand sides");
-    BR_ALLOC(st, c.look_C, c.n_duals, "duals ahead");
-    BR_ALLOC(st, c.best_C, c.n_duals, "best duals");
+    BR_TRY(st, point_open(c.n_duals, &c.at));
+    BR_TRY(st, point_open(c.n_duals, &c.best));
     for (int32_t at = 0; at < c.n_duals; at++)
         dual_C[at] = fmin(dual_C[at], most_of(&c, at));
     BR_TRY(st, climb_levels(&c, activity_L));
     *n_steps = c.n_steps;
 done:
     br_free(&activity_L);
-    br_free(&c.look_C);
-    br_free(&c.best_C);
+    point_close(&c.at);
+    point_close(&c.best);
     return st;
 }
