@@ -157,7 +157,7 @@ static void retreat(climb *c)
     memcpy(c->dual_C, c->best.dual_C, (size_t)c->n_duals * sizeof *c->dual_C);
     c->momentum   = 1.0;
     c->pace       = fmax(0.5 * c->pace, MIN_PACE);
-    c->scan->band = (float)fmax(0.7 * (double)c->scan->band, 2.0 * (double)c->scan->jitter);
+    c->scan->band = (float)fmax(0.7 * (double)c->scan->band, (double)c->scan->jitter / 16.0);
 }
 
 /* Steps until the value stops falling or `passes` are spent. */
@@ -189,7 +189,7 @@ static br_status climb_level(climb *c, double passes, int64_t *activity_L)
             last_at  = i;
         }
         moved         = step(c);
-        c->scan->band = (float)fmin(fmax(4.0 * moved, 2.0 * (double)c->scan->jitter),
+        c->scan->band = (float)fmin(fmax(4.0 * moved, (double)c->scan->jitter / 16.0),
                                     1.2 * (double)c->scan->band);
     }
     memcpy(c->dual_C, c->best.dual_C, (size_t)c->n_duals * sizeof *c->dual_C);
@@ -244,7 +244,7 @@ static br_status climb_levels(climb *c, int64_t *activity_L)
     for (int i = 0; i < 3; i++, stride = stride > 1 ? stride / 4 : 1) {
         set_sample(c, stride);
         c->scan->jitter = (float)wider[i] * jitter;
-        c->scan->band   = (float)fmax(c->scan->band, 2.0 * (double)c->scan->jitter);
+        c->scan->band   = (float)fmax(c->scan->band, 0.25 * (double)c->scan->jitter);
         BR_TRY(st, climb_level(c, passes / 5.0, activity_L));
     }
     c->scan->jitter = jitter;

@@ -4,21 +4,20 @@ import allocate_case as ac
 import numpy as np
 
 
-def optimum(case):
-    """Fractional lists; missing slots of minimum shares cost case.short_price as in the solver."""
+def optimum(case, whole=False, seconds=30):
+    """The best value of fractional lists, or (value, bound) of whole ones; missing slots of minimum
+    shares cost case.short_price as in the solver."""
     from scipy import sparse
-    from scipy.optimize import linprog
+    from scipy.optimize import Bounds, LinearConstraint, milp
     row, pos = np.nonzero(case.item >= 0)
     item = case.item[row, pos]
     n = len(row)
-    n_rows = len(case.item)
-    blocks = [sparse.csr_matrix((np.ones(n), (row, np.arange(n))), shape=(n_rows, n))]
+    blocks = [sparse.csr_matrix((np.ones(n), (row, np.arange(n))), shape=(len(case.item), n))]
     bound = [case.lengths().astype(float)]
-    by_item = sparse.csr_matrix((np.ones(n), (item, np.arange(n))), shape=(case.n_items, n))
     if case.capacity is not None:
-        has = case.capacity >= 0
-        blocks.append(by_item[has])
-        bound.append(case.capacity[has].astype(float))
+        by_item = sparse.csr_matrix((np.ones(n), (item, np.arange(n))), shape=(case.n_items, n))
+        blocks.append(by_item[case.capacity >= 0])
+        bound.append(case.capacity[case.capacity >= 0].astype(float))
     soft = []
     for limit in case.limits:
         a, b = ac.coefficients(case, limit)
@@ -28,14 +27,17 @@ def optimum(case):
             soft.append(sum(block.shape[0] for block in blocks) - 1)
     matrix = sparse.vstack(blocks).tocsc()
     worth = case.utility[row, pos].astype(np.float64) - case.floor
-    slack = sparse.csc_matrix((-np.ones(len(soft)), (soft, np.arange(len(soft)))),
-                              shape=(matrix.shape[0], len(soft)))
+    missing = sparse.csc_matrix((-np.ones(len(soft)), (soft, np.arange(len(soft)))),
+                                shape=(matrix.shape[0], len(soft)))
     price = case.short_price or 4 * max(worth.max(), 0.0)
-    done = linprog(np.concatenate([-worth, np.full(len(soft), price)]),
-                   A_ub=sparse.hstack([matrix, slack]), b_ub=np.concatenate(bound),
-                   bounds=[(0, 1)] * n + [(0, None)] * len(soft), method="highs")
-    assert done.status == 0, done.message
-    return -done.fun
+    is_pair = np.arange(n + len(soft)) < n
+    done = milp(np.where(is_pair, -np.resize(worth, len(is_pair)), price),
+                constraints=LinearConstraint(sparse.hstack([matrix, missing]),
+                                             ub=np.concatenate(bound)),
+                bounds=Bounds(0, np.where(is_pair, 1, np.inf)),
+                integrality=is_pair * whole, options={"time_limit": seconds})
+    assert done.x is not None, done.message
+    return (-done.fun, -done.mip_dual_bound) if whole else -done.fun
 
 
 def random_score(rng, n_rows, n_items, kind):
