@@ -181,6 +181,12 @@ done:
     return st;
 }
 
+#include <stdio.h>
+static void dbg(solve *s, const char *w){const br_allocate_args *a=s->problem.args; double v=0; int64_t n=0;
+ for(int64_t i=0;i<a->n_rows*a->n_kept;i++) {v+=br_lists_worth(&s->lists,i/a->n_kept,s->lists.pos_BK[i]); n+=s->lists.pos_BK[i]>=0;}
+ fprintf(stderr,"%s value %.3f slots %ld over %ld passes %.1f |",w,v,n,br_lists_n_over(&s->lists),s->problem.passes);
+ for(int l=0;l<a->n_limits;l++) fprintf(stderr," k%d b%.3f dual %.4f over %.2f",a->limit_L[l].kind,a->limit_L[l].bound,a->dual_C[a->n_items+l],(s->lists.activity_L[l]-s->problem.side_L[l].bound)/s->problem.side_L[l].scale);
+ fprintf(stderr,"\n");}
 br_status br_allocate(const br_allocate_args *args)
 {
     br_status           st     = BR_OK;
@@ -190,10 +196,10 @@ br_status br_allocate(const br_allocate_args *args)
     BR_TRY(st, br_allocate_check(args));
     BR_TRY(st, solve_open(args, &s));
     BR_TRY(st, br_ascent(&s.problem, &s.scan, args->dual_C, &report->n_steps));
-    BR_TRY(st, take_lists(&s));
-    BR_TRY(st, br_repair_relieve(&s.lists));
-    BR_TRY(st, br_repair_fill(&s.lists));
-    BR_TRY(st, br_repair_chains(&s.lists));
+    BR_TRY(st, take_lists(&s)); dbg(&s,"lists");
+    BR_TRY(st, br_repair_relieve(&s.lists)); dbg(&s,"relieved");
+    BR_TRY(st, br_repair_fill(&s.lists)); dbg(&s,"filled");
+    BR_TRY(st, br_repair_chains(&s.lists)); dbg(&s,"chained");
     BR_TRY(st, certify(&s));
     for (int64_t b = 0; b < args->n_rows; b++)
         write_row(&s, b);

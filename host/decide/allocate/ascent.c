@@ -23,6 +23,7 @@ typedef struct point {
     double  *room_C;  /* bound - left-hand side; inf: no constraint */
     double  *slope_C; /* of the left-hand side, by the constraint's own dual */
     double   value;
+    double   level; /* the move of all priced capacities together that the number of slots asks for */
 } point;
 
 typedef struct climb {
@@ -35,6 +36,7 @@ typedef struct climb {
     double      share;    /* of all slots that the scan covers */
     double      momentum; /* Nesterov's t */
     double      pace;     /* of a step by the slopes */
+    double      level_pace; /* of the common move, relative to that */
     double      tolerance;
     double      miss; /* relative, at the point: what the prices fail to account for */
     int32_t     n_steps;
@@ -66,6 +68,7 @@ static void point_copy(const climb *c, const point *from, point *to)
     memcpy(to->room_C, from->room_C, bytes);
     memcpy(to->slope_C, from->slope_C, bytes);
     to->value = from->value;
+    to->level = from->level;
 }
 
 static double most_of(const climb *c, int32_t at)
@@ -84,7 +87,7 @@ static double reach_of(const climb *c, int32_t at)
 static void measure_point(climb *c, const int64_t *activity_L)
 {
     int32_t n    = c->p->args->n_items;
-    double  band = c->scan->band, miss = 0.0;
+    double  band = c->scan->band, miss = 0.0, sum = 0.0, size = 0.0;
 
     for (int32_t i = 0; i < n; i++) {
         int64_t capacity = br_problem_capacity(c->p, i);
@@ -93,7 +96,14 @@ static void measure_point(climb *c, const int64_t *activity_L)
                                                  : c->share * (double)capacity -
                                                       (double)c->scan->demand_N[i];
         c->at.slope_C[i] = ((double)c->scan->near_N[i] + 0.5) / band;
+        if (capacity < INT64_MAX && (c->at.dual_C[i] > 0.0 || c->at.room_C[i] < 0.0)) {
+            sum += c->at.room_C[i];
+            size += fabs(c->at.room_C[i]);
+        }
     }
+    c->at.level = fabs(sum) > 0.5 * size
+                      ? (1.0 - 2.0 * fabs(sum) / size) * sum * band / (c->scan->curve + 0.5)
+                      : 0.0;
     for (int32_t l = 0; l < c->p->args->n_limits; l++) {
         const br_side *side = &c->p->side_L[l];
 
@@ -136,7 +146,10 @@ static double step(climb *c)
 
         if (c->at.room_C[i] == INFINITY)
             continue;
-        move         = fmin(fmax(-c->pace * c->at.room_C[i] / c->at.slope_C[i], -reach), reach);
+        move         = -c->at.room_C[i] / c->at.slope_C[i];
+        if (i < c->p->args->n_items && (from > 0.0 || c->at.room_C[i] < 0.0))
+            move += c->level_pace * c->at.level;
+        move         = fmin(fmax(c->pace * move, -reach), reach);
         c->dual_C[i] = fmin(fmax(from + move, 0.0), most_of(c, i));
         move         = c->dual_C[i] - from;
         if (c->dual_C[i] > 0.0 || from > 0.0) {
@@ -156,6 +169,7 @@ static void retreat(climb *c)
     point_copy(c, &c->best, &c->at);
     memcpy(c->dual_C, c->best.dual_C, (size_t)c->n_duals * sizeof *c->dual_C);
     c->momentum   = 1.0;
+    c->level_pace *= 0.5;
     c->pace       = fmax(0.5 * c->pace, MIN_PACE);
     c->scan->band = (float)fmax(0.7 * (double)c->scan->band, (double)c->scan->jitter / 16.0);
 }
@@ -171,6 +185,7 @@ static br_status climb_level(climb *c, double passes, int64_t *activity_L)
     c->best.value = INFINITY;
     c->momentum   = 1.0;
     c->pace       = PACE;
+    c->level_pace = 1.0;
     memcpy(c->at.dual_C, c->dual_C, (size_t)c->n_duals * sizeof *c->dual_C);
     for (int32_t i = 0; c->p->passes + 1e-9 < end && i - last_at <= WINDOW; i++) {
         double moved;

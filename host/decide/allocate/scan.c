@@ -17,7 +17,7 @@ br_status br_scan_open(br_problem *p, br_scan *s)
 
     *s = (br_scan){.problem = p};
     BR_ALLOC(st, s->lane_W2N, (int64_t)p->args->n_lanes * 2 * p->args->n_items, "lane demand");
-    BR_ALLOC(st, s->task_TS, n_tasks * (1 + p->args->n_limits), "sums of blocks");
+    BR_ALLOC(st, s->task_TS, n_tasks * (2 + p->args->n_limits), "sums of blocks");
     BR_ALLOC(st, s->price_N, p->args->n_items, "prices");
     BR_ALLOC(st, s->demand_N, p->args->n_items, "demand");
     BR_ALLOC(st, s->near_N, p->args->n_items, "slopes");
@@ -94,9 +94,11 @@ int32_t br_scan_row(const br_scan *s, int64_t row, int32_t n, int32_t *pos, floa
     return n_positive;
 }
 
-/* How the limits' left-hand sides change when the row's nearest change of list happens. */
-static void add_curve(const br_scan *s, int32_t leaves, int32_t enters, double *curve_L)
+/* How the number of slots and the limits' left-hand sides change when the row's nearest change of
+ * list happens. */
+static void add_curve(const br_scan *s, int32_t leaves, int32_t enters, double *task_S)
 {
+    task_S[1] += leaves < 0 || enters < 0;
     for (int32_t l = 0; l < s->problem->args->n_limits; l++) {
         const br_side *side   = &s->problem->side_L[l];
         double         change = 0.0;
@@ -105,7 +107,7 @@ static void add_curve(const br_scan *s, int32_t leaves, int32_t enters, double *
             change += (double)br_side_coef(side, leaves) / side->scale;
         if (enters >= 0)
             change -= (double)br_side_coef(side, enters) / side->scale;
-        curve_L[l] += change * change;
+        task_S[2 + l] += change * change;
     }
 }
 
@@ -136,12 +138,12 @@ static void add_row(br_scan *s, int64_t row, int64_t *lane_2N, double *task_S)
         return;
     if (n_listed > 0 && worth[n_listed - 1] - bar < s->band)
         add_curve(s, item_M[pos[n_listed - 1]], next > 0.0f ? item_M[pos[n_listed]] : -1,
-                  task_S + 1);
+                  task_S);
     bar = n_listed == n ? worth[n - 1] : 0.0f;
     if (next > -INFINITY && bar - next < s->band) {
         near_N[item_M[pos[n_listed]]]++;
         if (next <= 0.0f)
-            add_curve(s, -1, item_M[pos[n_listed]], task_S + 1);
+            add_curve(s, -1, item_M[pos[n_listed]], task_S);
     }
 }
 
@@ -149,7 +151,7 @@ static br_status scan_task(void *context, int lane, int64_t task)
 {
     br_scan *s       = context;
     int64_t *lane_2N = s->lane_W2N + (int64_t)lane * 2 * s->problem->args->n_items;
-    int64_t  n_sums  = 1 + s->problem->args->n_limits;
+    int64_t  n_sums  = 2 + s->problem->args->n_limits;
     int64_t  last    = (task + 1) * TASK_ROWS < n_sampled(s) ? (task + 1) * TASK_ROWS
                                                              : n_sampled(s);
 
@@ -175,13 +177,14 @@ static void collect(br_scan *s)
             s->near_N[i] += lane_2N[a->n_items + i];
         }
     }
-    s->worth = 0.0;
+    s->worth = s->curve = 0.0;
     for (int64_t t = 0; t < s->n_tasks; t++) {
-        const double *task_S = s->task_TS + t * (1 + a->n_limits);
+        const double *task_S = s->task_TS + t * (2 + a->n_limits);
 
         s->worth += task_S[0];
+        s->curve += task_S[1];
         for (int32_t l = 0; l < a->n_limits; l++)
-            s->curve_L[l] += task_S[1 + l];
+            s->curve_L[l] += task_S[2 + l];
     }
 }
 

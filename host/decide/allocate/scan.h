@@ -11,7 +11,7 @@ typedef struct br_scan {
     int64_t     stride;   /* rows scanned: one of every `stride` */
     int64_t     n_tasks;  /* blocks of rows, the same for any number of lanes */
     int64_t    *lane_W2N; /* per lane: demand, near */
-    double     *task_TS;  /* per task: worth, curve of each limit */
+    double     *task_TS;  /* per task: worth, curve, curve of each limit */
     float      *price_N;  /* what a scan reads */
     float       lowest;   /* price */
     float       jitter;   /* ties are broken by a draw in [0, jitter) per customer and item */
@@ -21,6 +21,7 @@ typedef struct br_scan {
     int64_t *demand_N; /* slots that list the item */
     int64_t *near_N;   /* slots that would leave or enter within the band */
     double  *curve_L;  /* sum of squared changes of the limit's left-hand side within the band */
+    double   curve;    /* the same of the number of slots */
     double   worth;    /* sum of utility - floor - price (+ draw) over chosen slots */
     int64_t  n_slots;  /* sum of lengths of the rows scanned */
 } br_scan;
