@@ -155,7 +155,21 @@ static void solve_close(solve *s)
     br_free(&s->seen_N);
 }
 
-/* The lists at the prices found (ties by the draws) and the exact dual value (without them). */
+/* The exact dual value of the duals, and the item prices. */
+static br_status price(solve *s)
+{
+    br_status               st = BR_OK;
+    const br_allocate_args *a  = s->problem.args;
+
+    s->scan.jitter = 0.0f;
+    BR_TRY(st, br_scan_run(&s->scan, a->dual_C));
+    a->report->dual_value = br_problem_bound_value(&s->problem, a->dual_C) + s->scan.worth;
+    br_problem_prices(&s->problem, a->dual_C, a->price_N, NULL);
+done:
+    return st;
+}
+
+/* The lists at the prices found; ties by the draws. */
 static br_status take_lists(solve *s)
 {
     br_status               st = BR_OK;
@@ -163,30 +177,41 @@ static br_status take_lists(solve *s)
 
     br_scan_sample(&s->scan, 1);
     s->scan.band   = 0.0f;
-    s->scan.pos_BK = s->lists.pos_BK;
+    s->scan.pos_BK = s->first_BK;
     BR_TRY(st, br_scan_run(&s->scan, a->dual_C));
-    memcpy(s->first_BK, s->lists.pos_BK,
-           (size_t)(a->n_rows * a->n_kept) * sizeof *s->first_BK);
-    s->lists.tiny   = 1e-7 * s->problem.max_utility;
-    s->scan.jitter  = 0.0f;
-    s->scan.pos_BK  = NULL;
-    BR_TRY(st, br_scan_run(&s->scan, a->dual_C));
-    a->report->dual_value =
-        br_problem_bound_value(&s->problem, a->dual_C) + s->scan.worth;
-    br_problem_prices(&s->problem, a->dual_C, a->price_N, NULL);
+    s->scan.pos_BK = NULL;
+    memcpy(s->lists.pos_BK, s->first_BK, (size_t)(a->n_rows * a->n_kept) * sizeof *s->first_BK);
+    s->lists.tiny    = 1e-7 * s->problem.max_utility;
     s->lists.price_N = a->price_N;
     s->lists.dual_C  = a->dual_C;
     br_lists_count(&s->lists);
+    BR_TRY(st, price(s));
 done:
     return st;
 }
 
-#include <stdio.h>
-static void dbg(solve *s, const char *w){const br_allocate_args *a=s->problem.args; double v=0; int64_t n=0;
- for(int64_t i=0;i<a->n_rows*a->n_kept;i++) {v+=br_lists_worth(&s->lists,i/a->n_kept,s->lists.pos_BK[i]); n+=s->lists.pos_BK[i]>=0;}
- fprintf(stderr,"%s value %.3f slots %ld over %ld passes %.1f |",w,v,n,br_lists_n_over(&s->lists),s->problem.passes);
- for(int l=0;l<a->n_limits;l++) fprintf(stderr," k%d b%.3f dual %.4f over %.2f",a->limit_L[l].kind,a->limit_L[l].bound,a->dual_C[a->n_items+l],(s->lists.activity_L[l]-s->problem.side_L[l].bound)/s->problem.side_L[l].scale);
- fprintf(stderr,"\n");}
+/* Chains may find better duals; the lists that count as priced are then those at hand. */
+static br_status improve_prices(solve *s)
+{
+    br_status               st     = BR_OK;
+    const br_allocate_args *a      = s->problem.args;
+    double                  before = a->report->dual_value;
+    double                 *dual_C = NULL;
+    size_t                  bytes  = (size_t)(a->n_items + a->n_limits) * sizeof *dual_C;
+
+    BR_ALLOC(st, dual_C, a->n_items + a->n_limits, "duals before");
+    memcpy(dual_C, a->dual_C, bytes);
+    BR_TRY(st, br_repair_priced_chains(&s->lists, a->dual_C));
+    BR_TRY(st, price(s));
+    if (a->report->dual_value > before) {
+        memcpy(a->dual_C, dual_C, bytes);
+        BR_TRY(st, price(s));
+    }
+done:
+    br_free(&dual_C);
+    return st;
+}
+
 br_status br_allocate(const br_allocate_args *args)
 {
     br_status           st     = BR_OK;
@@ -196,10 +221,12 @@ br_status br_allocate(const br_allocate_args *args)
     BR_TRY(st, br_allocate_check(args));
     BR_TRY(st, solve_open(args, &s));
     BR_TRY(st, br_ascent(&s.problem, &s.scan, args->dual_C, &report->n_steps));
-    BR_TRY(st, take_lists(&s)); dbg(&s,"lists");
-    BR_TRY(st, br_repair_relieve(&s.lists)); dbg(&s,"relieved");
-    BR_TRY(st, br_repair_fill(&s.lists)); dbg(&s,"filled");
-    BR_TRY(st, br_repair_chains(&s.lists)); dbg(&s,"chained");
+    BR_TRY(st, take_lists(&s));
+    BR_TRY(st, br_repair_relieve_items(&s.lists));
+    BR_TRY(st, improve_prices(&s));
+    BR_TRY(st, br_repair_relieve(&s.lists));
+    BR_TRY(st, br_repair_fill(&s.lists));
+    BR_TRY(st, br_repair_chains(&s.lists));
     BR_TRY(st, certify(&s));
     for (int64_t b = 0; b < args->n_rows; b++)
         write_row(&s, b);

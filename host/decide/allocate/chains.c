@@ -1,335 +1,184 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Chains of moves that raise the value. Nodes are the items and, last, the free slot; an edge
- * i -> j is the row that loses least by moving a slot from i to j. A path from a to b takes a unit
- * from a and gives one to b, which must have room; a cycle changes no demand at all. Lengths are
- * taken at the prices, so that few edges are negative and labels settle quickly (label-correcting
- * shortest paths). Without limits, what no chain improves is optimal. */
+ * Chains of moves. At the prices of the limits, with capacities alone to hold, what no chain
+ * improves is optimal, and the labels are exact prices of the capacities. Limits are then met by
+ * raising the price of a broken one little by little, each time moving along the chains that this
+ * makes pay, until it holds: each such chain loses next to nothing. Last come chains that gain
+ * utility and keep every limit. */
 #include <string.h>
 
 #include "host/base/memory.h"
+#include "host/decide/allocate/graph.h"
 #include "host/decide/allocate/repair.h"
 
-#define MAX_NODES      1024
-#define MAX_CANDIDATES 2e7 /* of all shortlists */
-#define WORK           3e8 /* edges and candidates looked at */
-#define TRIES          32  /* ends of paths tried per labelling */
+#define MAX_ITEMS      1023
+#define MAX_CANDIDATES 2e7   /* of all shortlists */
+#define WORK           1.5e8 /* per call: edges and candidates looked at */
+#define TRIES          32    /* ends of paths tried per labelling */
+#define ROUNDS         4     /* over all limits */
+#define RAISES         24    /* of one price: doubled from the smallest */
 
-typedef struct chains {
-    br_lists *l;
-    int32_t   n;        /* nodes: N + 1 */
-    float    *loss_nn;  /* utility lost along the edge; inf: no row can */
-    int32_t  *row_nn;   /* by which row */
-    int32_t  *head_n;   /* slots by what they list: doubly linked lists */
-    int32_t  *next_BK;
-    int32_t  *prev_BK;
-    double   *label_n;
-    int32_t  *from_n;   /* the edge that set the label; -1: a start */
-    int32_t  *queue_n;
-    bool     *queued_n;
-    int32_t  *path_n;   /* nodes, in the direction of the moves */
-    int32_t   n_path;
-    double    work;
-} chains;
-
-static int32_t node_of(const chains *c, int64_t row, int32_t pos)
+static bool is_for_chains(const br_allocate_args *a)
 {
-    return pos < 0 ? c->n - 1 : br_lists_item(c->l, row, pos);
+    return a->n_rows > 0 && a->n_items <= MAX_ITEMS &&
+           (double)a->n_rows * a->width <= MAX_CANDIDATES;
 }
 
-static double price_of(const chains *c, int32_t node)
+/* What a path from `start` (-1: any) to `end` must beat for it to pay. */
+static double bar_of(const br_chains *c, int32_t start, int32_t end)
 {
-    return node == c->n - 1 ? 0.0 : (double)c->l->price_N[node];
+    return start < 0 ? c->scarce_n[end] : c->price_n[end];
 }
 
-/* The part of the price that the item's own capacity has. */
-static double scarcity(const chains *c, int32_t node)
+static bool is_open(const br_chains *c, int32_t start, int32_t end)
 {
-    return node == c->n - 1 ? 0.0 : c->l->dual_C[node];
+    return br_lists_fits(c->l, br_chains_item(c, start), br_chains_item(c, end));
 }
 
-static void link_slot(chains *c, int32_t slot, int32_t node)
+/* The end of the path that pays most, -1: none. `start` >= 0: it must keep the limits, too. */
+static int32_t best_end(const br_chains *c, int32_t start)
 {
-    c->next_BK[slot] = c->head_n[node];
-    c->prev_BK[slot] = -1;
-    if (c->head_n[node] >= 0)
-        c->prev_BK[c->head_n[node]] = slot;
-    c->head_n[node] = slot;
-}
+    int32_t best  = -1;
+    double  least = -c->l->tiny;
 
-static void unlink_slot(chains *c, int32_t slot, int32_t node)
-{
-    if (c->prev_BK[slot] >= 0)
-        c->next_BK[c->prev_BK[slot]] = c->next_BK[slot];
-    else
-        c->head_n[node] = c->next_BK[slot];
-    if (c->next_BK[slot] >= 0)
-        c->prev_BK[c->next_BK[slot]] = c->prev_BK[slot];
-}
+    for (int32_t b = 0; b < c->n; b++) {
+        double length = c->label_n[b] - bar_of(c, start, b);
 
-static void offer_edge(chains *c, int64_t edge, double loss, int64_t row)
-{
-    if ((float)loss < c->loss_nn[edge] ||
-        ((float)loss == c->loss_nn[edge] && (int32_t)row < c->row_nn[edge])) {
-        c->loss_nn[edge] = (float)loss;
-        c->row_nn[edge]  = (int32_t)row;
-    }
-}
-
-/* The edges out of a node, from the slots that list it. */
-static void refresh(chains *c, int32_t node)
-{
-    const br_allocate_args *a    = c->l->problem->args;
-    int64_t                 base = (int64_t)node * c->n;
-
-    for (int32_t j = 0; j < c->n; j++)
-        c->loss_nn[base + j] = INFINITY;
-    for (int32_t s = c->head_n[node]; s >= 0; s = c->next_BK[s]) {
-        int64_t row  = s / a->n_kept;
-        double  here = br_lists_worth(c->l, row, c->l->pos_BK[s]);
-
-        c->work += 1.0;
-        if (node < c->n - 1)
-            offer_edge(c, base + c->n - 1, here, row);
-        else if (s % a->n_kept > 0 && c->l->pos_BK[s - 1] < 0)
-            continue; /* another free slot of the same row */
-        c->work += a->width;
-        for (int32_t m = 0; m < a->width && br_lists_item(c->l, row, m) >= 0; m++)
-            if (!br_lists_holds(c->l, row, m))
-                offer_edge(c, base + br_lists_item(c->l, row, m),
-                           here - br_lists_worth(c->l, row, m), row);
-    }
-}
-
-/* Whether `node` stands on the way to `at`. */
-static bool is_behind(const chains *c, int32_t node, int32_t at)
-{
-    for (; at >= 0; at = c->from_n[at])
-        if (at == node)
-            return true;
-    return false;
-}
-
-static void trace(chains *c, int32_t end)
-{
-    c->n_path = 0;
-    for (int32_t at = end; at >= 0; at = c->from_n[at])
-        c->path_n[c->n_path++] = at;
-    for (int32_t i = 0; i < c->n_path / 2; i++) {
-        int32_t swap                 = c->path_n[i];
-        c->path_n[i]                 = c->path_n[c->n_path - 1 - i];
-        c->path_n[c->n_path - 1 - i] = swap;
-    }
-}
-
-/* Settles the labels; true: found a cycle that pays, left in path_n, its first node again last. */
-static bool label(chains *c, int32_t n_queued)
-{
-    int32_t first = 0, count = n_queued;
-
-    while (count > 0) {
-        int32_t i = c->queue_n[first];
-        double  base;
-
-        first          = (first + 1) % c->n;
-        c->queued_n[i] = false;
-        count--;
-        c->work += c->n;
-        base = c->label_n[i] - price_of(c, i);
-        for (int32_t j = 0; j < c->n; j++) {
-            double reach = base + (double)c->loss_nn[(int64_t)i * c->n + j] + price_of(c, j);
-
-            if (!(reach < c->label_n[j] - c->l->tiny) || j == i)
-                continue;
-            if (is_behind(c, j, i)) {
-                c->from_n[j] = -1;
-                trace(c, i);
-                c->path_n[c->n_path++] = j;
-                return true;
-            }
-            c->label_n[j] = reach;
-            c->from_n[j]  = i;
-            if (!c->queued_n[j]) {
-                c->queued_n[j]                       = true;
-                c->queue_n[(first + count++) % c->n] = j;
-            }
+        if (length < least && c->from_n[b] >= 0 &&
+            (start < 0 ? br_lists_has_room(c->l, br_chains_item(c, b)) : is_open(c, start, b))) {
+            least = length;
+            best  = b;
         }
     }
-    return false;
+    return best;
 }
 
-/* Labels from one start, or (start -1) from every node that lists something. */
-static bool label_from(chains *c, int32_t start)
+/* Moves along the chain that pays most at the prices, whatever the limits say. */
+static bool improve_priced(br_chains *c)
 {
-    int32_t n_queued = 0;
+    if (!br_chains_label(c, -1)) {
+        int32_t end = best_end(c, -1);
 
-    for (int32_t i = 0; i < c->n; i++) {
-        bool is_start  = (start < 0 || start == i) && c->head_n[i] >= 0;
-        c->from_n[i]   = -1;
-        c->label_n[i]  = !is_start ? INFINITY : start < 0 ? scarcity(c, i) : price_of(c, i);
-        c->queued_n[i] = is_start;
-        if (is_start)
-            c->queue_n[n_queued++] = i;
-    }
-    return label(c, n_queued);
-}
-
-static double path_gain(const chains *c)
-{
-    double gain = 0.0;
-
-    for (int32_t i = 0; i + 1 < c->n_path; i++)
-        gain -= (double)c->loss_nn[(int64_t)c->path_n[i] * c->n + c->path_n[i + 1]];
-    return gain;
-}
-
-static bool is_open(const chains *c, int32_t start, int32_t end)
-{
-    return br_lists_fits(c->l, start == c->n - 1 ? -1 : start, end == c->n - 1 ? -1 : end);
-}
-
-/* The best path that pays and fits, into path_n. */
-static bool find_path(chains *c, int32_t start)
-{
-    for (int32_t i = 0; i < TRIES; i++) {
-        int32_t best = -1;
-        double  least = -c->l->tiny;
-
-        for (int32_t b = 0; b < c->n; b++) {
-            double length = c->label_n[b] - (start < 0 ? scarcity(c, b) : price_of(c, b));
-
-            if (length < least && c->from_n[b] >= 0 &&
-                (start < 0 ? br_lists_has_room(c->l, b == c->n - 1 ? -1 : b)
-                           : is_open(c, start, b))) {
-                least = length;
-                best  = b;
-            }
-        }
-        if (best < 0)
+        if (end < 0)
             return false;
-        trace(c, best);
-        if (is_open(c, c->path_n[0], best) && path_gain(c) > c->l->tiny)
-            return true;
-        c->label_n[best] = INFINITY;
+        br_chains_trace(c, end);
     }
-    return false;
+    br_chains_apply(c);
+    return true;
 }
 
-static int32_t position(const chains *c, int64_t row, int32_t node)
+/* Moves along a chain from `start` (-1: anywhere) that gains utility and keeps the limits. */
+static bool improve(br_chains *c, int32_t start)
 {
-    int32_t m = 0;
+    bool is_found = false;
 
-    if (node == c->n - 1)
-        return -1;
-    while (br_lists_item(c->l, row, m) != node)
-        m++;
-    return m;
-}
-
-static void move_along(chains *c, int32_t from, int32_t to)
-{
-    int32_t  n_kept = c->l->problem->args->n_kept;
-    int64_t  row    = c->row_nn[(int64_t)from * c->n + to];
-    int32_t *pos_K  = c->l->pos_BK + row * n_kept;
-    int32_t  k      = 0;
-
-    while (node_of(c, row, pos_K[k]) != from)
-        k++;
-    unlink_slot(c, (int32_t)(row * n_kept + k), from);
-    br_lists_move(c->l, row, k, position(c, row, to));
-    link_slot(c, (int32_t)(row * n_kept + k), to);
-}
-
-/* Marks what the rows of the path list, moves along it, and refreshes what was marked. */
-static void apply(chains *c)
-{
-    int32_t n_kept = c->l->problem->args->n_kept;
-
-    memset(c->queued_n, 0, (size_t)c->n * sizeof *c->queued_n);
-    for (int32_t i = 0; i + 1 < c->n_path; i++) {
-        int64_t row = c->row_nn[(int64_t)c->path_n[i] * c->n + c->path_n[i + 1]];
-
-        for (int32_t k = 0; k < br_problem_length(c->l->problem, row); k++)
-            c->queued_n[node_of(c, row, c->l->pos_BK[row * n_kept + k])] = true;
-        c->queued_n[c->path_n[i + 1]] = true;
+    if (br_chains_label(c, start)) {
+        is_found = br_chains_gain(c) > c->l->tiny;
+    } else {
+        for (int32_t i = 0, end; !is_found && i < TRIES && (end = best_end(c, start)) >= 0; i++) {
+            br_chains_trace(c, end);
+            is_found        = is_open(c, c->path_n[0], end) && br_chains_gain(c) > c->l->tiny;
+            c->label_n[end] = INFINITY;
+        }
     }
-    for (int32_t i = 0; i + 1 < c->n_path; i++)
-        move_along(c, c->path_n[i], c->path_n[i + 1]);
-    for (int32_t i = 0; i < c->n; i++)
-        if (c->queued_n[i])
-            refresh(c, i);
+    if (is_found)
+        br_chains_apply(c);
+    return is_found;
 }
 
-static br_status chains_open(br_lists *lists, chains *c)
+static bool is_broken(const br_lists *l, int32_t limit)
 {
-    br_status               st = BR_OK;
-    const br_allocate_args *a  = lists->problem->args;
+    return l->activity_L[limit] > l->problem->side_L[limit].bound;
+}
 
-    *c = (chains){.l = lists, .n = a->n_items + 1};
-    BR_ALLOC(st, c->loss_nn, (int64_t)c->n * c->n, "edges");
-    BR_ALLOC(st, c->row_nn, (int64_t)c->n * c->n, "rows of edges");
-    BR_ALLOC(st, c->head_n, c->n, "first slots");
-    BR_ALLOC(st, c->next_BK, a->n_rows * a->n_kept, "next slots");
-    BR_ALLOC(st, c->prev_BK, a->n_rows * a->n_kept, "slots before");
-    BR_ALLOC(st, c->label_n, c->n, "labels");
-    BR_ALLOC(st, c->from_n, c->n, "ways");
-    BR_ALLOC(st, c->queue_n, c->n, "queue");
-    BR_ALLOC(st, c->queued_n, c->n, "queue marks");
-    BR_ALLOC(st, c->path_n, c->n + 1, "path");
-    for (int32_t i = 0; i < c->n; i++)
-        c->head_n[i] = -1;
-    for (int64_t b = 0; b < a->n_rows; b++)
-        for (int32_t k = 0; k < br_problem_length(lists->problem, b); k++)
-            link_slot(c, (int32_t)(b * a->n_kept + k),
-                      node_of(c, b, lists->pos_BK[b * a->n_kept + k]));
-    for (int32_t i = 0; i < c->n; i++)
-        refresh(c, i);
+/* Raises one limit's price until the limit holds. */
+static void raise(br_chains *c, int32_t limit, double *dual_C)
+{
+    const br_problem *p    = c->l->problem;
+    double           *dual = dual_C + p->args->n_items + limit;
+    double            from = *dual, more = 10.0 * c->l->tiny / p->side_L[limit].largest;
+    double            most = p->side_L[limit].is_soft ? p->short_price : INFINITY;
+
+    for (int32_t i = 0; i < RAISES && is_broken(c->l, limit) && *dual < most; i++) {
+        *dual = fmin(from + more, most);
+        more *= 2.0;
+        br_chains_price(c, dual_C);
+        while (c->work < WORK && is_broken(c->l, limit) && improve_priced(c))
+            continue;
+    }
+}
+
+static void meet_limits(br_chains *c, double *dual_C)
+{
+    int32_t n_limits = c->l->problem->args->n_limits, n_broken = n_limits;
+
+    for (int32_t i = 0; i < ROUNDS && n_broken > 0; i++) {
+        n_broken = 0;
+        for (int32_t l = 0; l < n_limits; l++) {
+            if (is_broken(c->l, l)) {
+                n_broken++;
+                raise(c, l, dual_C);
+            }
+        }
+    }
+}
+
+/* The labels of lists that no chain improves say what a unit of each capacity is worth. */
+static void take_prices(const br_chains *c, double *dual_C)
+{
+    for (int32_t i = 0; i < c->n - 1; i++)
+        dual_C[i] = br_problem_capacity(c->l->problem, i) == INT64_MAX
+                        ? 0.0
+                        : fmax(c->scarce_n[i] - c->label_n[i], 0.0);
+}
+
+static void count_work(const br_chains *c)
+{
+    const br_allocate_args *a = c->l->problem->args;
+    c->l->problem->passes += c->work / ((double)a->n_rows * a->width);
+}
+
+br_status br_repair_priced_chains(br_lists *lists, double *dual_C)
+{
+    br_status               st     = BR_OK;
+    const br_allocate_args *a      = lists->problem->args;
+    br_chains               c      = {0};
+    double                 *side_C = NULL;
+
+    if (!is_for_chains(a))
+        return BR_OK;
+    BR_ALLOC(st, side_C, a->n_items + a->n_limits, "prices raised");
+    BR_TRY(st, br_chains_open(lists, &c));
+    while (c.work < WORK && improve_priced(&c))
+        continue;
+    if (c.work < WORK)
+        take_prices(&c, dual_C);
+    memcpy(side_C, dual_C, (size_t)(a->n_items + a->n_limits) * sizeof *side_C);
+    br_chains_price(&c, side_C);
+    meet_limits(&c, side_C);
+    count_work(&c);
 done:
+    br_chains_close(&c);
+    br_free(&side_C);
     return st;
-}
-
-static void chains_close(chains *c)
-{
-    br_free(&c->loss_nn);
-    br_free(&c->row_nn);
-    br_free(&c->head_n);
-    br_free(&c->next_BK);
-    br_free(&c->prev_BK);
-    br_free(&c->label_n);
-    br_free(&c->from_n);
-    br_free(&c->queue_n);
-    br_free(&c->queued_n);
-    br_free(&c->path_n);
-}
-
-/* Applies one chain from `start` (-1: anywhere) if there is one. */
-static bool improve(chains *c, int32_t start)
-{
-    if (label_from(c, start) ? path_gain(c) > c->l->tiny : find_path(c, start)) {
-        apply(c);
-        return true;
-    }
-    return false;
 }
 
 br_status br_repair_chains(br_lists *lists)
 {
-    br_status               st = BR_OK;
-    const br_allocate_args *a  = lists->problem->args;
-    double                  candidates = (double)a->n_rows * a->width;
-    int32_t                 n_without  = 0; /* starts in a row from which nothing pays */
-    chains                  c          = {0};
+    br_status               st        = BR_OK;
+    const br_allocate_args *a         = lists->problem->args;
+    int32_t                 n_without = 0; /* starts in a row from which nothing pays */
+    br_chains               c         = {0};
 
-    if (a->n_items >= MAX_NODES || candidates > MAX_CANDIDATES)
+    if (!is_for_chains(a))
         return BR_OK;
-    BR_TRY(st, chains_open(lists, &c));
+    BR_TRY(st, br_chains_open(lists, &c));
     while (c.work < WORK && improve(&c, -1))
         continue;
     for (int32_t i = 0; a->n_limits > 0 && c.work < WORK && n_without < c.n; i = (i + 1) % c.n)
         n_without = improve(&c, i) ? 0 : n_without + 1;
-    if (candidates > 0.0)
-        lists->problem->passes += c.work / candidates;
+    count_work(&c);
 done:
-    chains_close(&c);
+    br_chains_close(&c);
     return st;
 }

@@ -123,6 +123,11 @@ done:
     return st;
 }
 
+br_status br_repair_relieve_items(br_lists *lists)
+{
+    return relieve(lists, ITEMS, true);
+}
+
 br_status br_repair_relieve(br_lists *lists)
 {
     br_status         st = BR_OK;

@@ -6,6 +6,14 @@
 
 #include "host/decide/allocate/lists.h"
 
+/* Moves or drops slots until no capacity is broken. */
+br_status br_repair_relieve_items(br_lists *lists);
+
+/* For few items and candidates: optimal lists at the prices of the limits, whose capacities get
+ * exact prices in dual_C [N + L]; then limits met one after the other at little loss. May leave
+ * limits broken. */
+br_status br_repair_priced_chains(br_lists *lists, double *dual_C);
+
 /* Moves or drops slots until no capacity and no hard limit is broken, then tries minimum shares. */
 br_status br_repair_relieve(br_lists *lists);
 
