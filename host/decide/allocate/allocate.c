@@ -179,12 +179,10 @@ static br_status take_lists(solve *s)
     s->scan.band   = 0.0f;
     s->scan.pos_BK = s->first_BK;
     BR_TRY(st, br_scan_run(&s->scan, a->dual_C));
-    s->scan.pos_BK = NULL;
-    memcpy(s->lists.pos_BK, s->first_BK, (size_t)(a->n_rows * a->n_kept) * sizeof *s->first_BK);
+    s->scan.pos_BK   = NULL;
     s->lists.tiny    = 1e-7 * s->problem.max_utility;
     s->lists.price_N = a->price_N;
     s->lists.dual_C  = a->dual_C;
-    br_lists_count(&s->lists);
     BR_TRY(st, price(s));
 done:
     return st;
@@ -212,6 +210,52 @@ done:
     return st;
 }
 
+/* Holds every hard cap, then raises the value. */
+static br_status finish(solve *s)
+{
+    br_status st = BR_OK;
+
+    BR_TRY(st, br_repair_relieve(&s->lists));
+    BR_TRY(st, br_repair_fill(&s->lists));
+    BR_TRY(st, br_repair_chains(&s->lists));
+done:
+    return st;
+}
+
+/* Small problems are repaired from optimal lists at the prices and from the priced lists as they
+ * are: the better one stays. */
+static br_status repair(solve *s)
+{
+    br_status               st      = BR_OK;
+    const br_allocate_args *a       = s->problem.args;
+    int32_t                *kept_BK = NULL;
+    size_t                  bytes   = (size_t)(a->n_rows * a->n_kept) * sizeof *kept_BK;
+    double                  value   = -INFINITY;
+
+    memcpy(s->lists.pos_BK, s->first_BK, bytes);
+    br_lists_count(&s->lists);
+    if (br_repair_is_small(a)) {
+        BR_ALLOC(st, kept_BK, a->n_rows * a->n_kept, "lists kept");
+        BR_TRY(st, br_repair_relieve_items(&s->lists));
+        BR_TRY(st, improve_prices(s));
+        BR_TRY(st, finish(s));
+        value = br_lists_value(&s->lists);
+        memcpy(kept_BK, s->lists.pos_BK, bytes);
+        memcpy(s->lists.pos_BK, s->first_BK, bytes);
+        br_lists_count(&s->lists);
+    }
+    if (kept_BK == NULL || a->n_limits > 0) /* without limits the first way is optimal */
+        BR_TRY(st, finish(s));
+
+    if (kept_BK != NULL && (a->n_limits == 0 || br_lists_value(&s->lists) < value)) {
+        memcpy(s->lists.pos_BK, kept_BK, bytes);
+        br_lists_count(&s->lists);
+    }
+done:
+    br_free(&kept_BK);
+    return st;
+}
+
 br_status br_allocate(const br_allocate_args *args)
 {
     br_status           st     = BR_OK;
@@ -222,11 +266,7 @@ br_status br_allocate(const br_allocate_args *args)
     BR_TRY(st, solve_open(args, &s));
     BR_TRY(st, br_ascent(&s.problem, &s.scan, args->dual_C, &report->n_steps));
     BR_TRY(st, take_lists(&s));
-    BR_TRY(st, br_repair_relieve_items(&s.lists));
-    BR_TRY(st, improve_prices(&s));
-    BR_TRY(st, br_repair_relieve(&s.lists));
-    BR_TRY(st, br_repair_fill(&s.lists));
-    BR_TRY(st, br_repair_chains(&s.lists));
+    BR_TRY(st, repair(&s));
     BR_TRY(st, certify(&s));
     for (int64_t b = 0; b < args->n_rows; b++)
         write_row(&s, b);

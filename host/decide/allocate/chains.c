@@ -12,13 +12,13 @@
 #include "host/decide/allocate/repair.h"
 
 #define MAX_ITEMS      1023
-#define MAX_CANDIDATES 2e7   /* of all shortlists */
+#define MAX_CANDIDATES 1e7   /* of all shortlists */
 #define WORK           1.5e8 /* per call: edges and candidates looked at */
 #define TRIES          32    /* ends of paths tried per labelling */
 #define ROUNDS         4     /* over all limits */
 #define RAISES         24    /* of one price: doubled from the smallest */
 
-static bool is_for_chains(const br_allocate_args *a)
+bool br_repair_is_small(const br_allocate_args *a)
 {
     return a->n_rows > 0 && a->n_items <= MAX_ITEMS &&
            (double)a->n_rows * a->width <= MAX_CANDIDATES;
@@ -145,8 +145,6 @@ br_status br_repair_priced_chains(br_lists *lists, double *dual_C)
     br_chains               c      = {0};
     double                 *side_C = NULL;
 
-    if (!is_for_chains(a))
-        return BR_OK;
     BR_ALLOC(st, side_C, a->n_items + a->n_limits, "prices raised");
     BR_TRY(st, br_chains_open(lists, &c));
     while (c.work < WORK && improve_priced(&c))
@@ -170,7 +168,7 @@ br_status br_repair_chains(br_lists *lists)
     int32_t                 n_without = 0; /* starts in a row from which nothing pays */
     br_chains               c         = {0};
 
-    if (!is_for_chains(a))
+    if (!br_repair_is_small(a))
         return BR_OK;
     BR_TRY(st, br_chains_open(lists, &c));
     while (c.work < WORK && improve(&c, -1))

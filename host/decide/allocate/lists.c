@@ -86,3 +86,20 @@ int64_t br_lists_n_over(const br_lists *l)
         n += !l->problem->side_L[s].is_soft && l->activity_L[s] > l->problem->side_L[s].bound;
     return n;
 }
+
+double br_lists_value(const br_lists *l)
+{
+    const br_allocate_args *a   = l->problem->args;
+    double                  sum = 0.0;
+
+    for (int64_t b = 0; b < a->n_rows; b++)
+        for (int32_t k = 0; k < a->n_kept; k++)
+            sum += br_lists_worth(l, b, l->pos_BK[b * a->n_kept + k]);
+    for (int32_t s = 0; s < a->n_limits; s++) {
+        const br_side *side = &l->problem->side_L[s];
+
+        if (side->is_soft && l->activity_L[s] > side->bound)
+            sum -= (double)(l->activity_L[s] - side->bound) / side->scale * l->problem->short_price;
+    }
+    return sum;
+}

@@ -62,4 +62,7 @@ void br_lists_move(br_lists *l, int64_t row, int32_t slot, int32_t to_pos);
 /* Units over capacities, and hard limits broken. */
 int64_t br_lists_n_over(const br_lists *l);
 
+/* utility - floor over all slots, less short_price for what is missing to minimum shares. */
+double br_lists_value(const br_lists *l);
+
 #endif

@@ -9,7 +9,10 @@
 /* Moves or drops slots until no capacity is broken. */
 br_status br_repair_relieve_items(br_lists *lists);
 
-/* For few items and candidates: optimal lists at the prices of the limits, whose capacities get
+/* Whether chains are for this problem: few items and candidates. */
+bool br_repair_is_small(const br_allocate_args *args);
+
+/* Of small problems: optimal lists at the prices of the limits, whose capacities get
  * exact prices in dual_C [N + L]; then limits met one after the other at little loss. May leave
  * limits broken. */
 br_status br_repair_priced_chains(br_lists *lists, double *dual_C);
@@ -21,7 +24,7 @@ br_status br_repair_relieve(br_lists *lists);
 br_status br_repair_fill(br_lists *lists);
 
 /* Chains: a slot moves to an item that another row gives up for one that ... has room. The best
- * chain first, until none pays or the work is spent. For few items and candidates only. */
+ * chain first, until none pays or the work is spent. Small problems only; others stay as they are. */
 br_status br_repair_chains(br_lists *lists);
 
 #endif
