@@ -22,6 +22,7 @@ typedef struct point {
     double  *dual_C;
     double  *room_C;  /* bound - left-hand side; inf: no constraint */
     double  *slope_C; /* of the left-hand side, by the constraint's own dual */
+    double  *free_L;  /* room of limits that steps are taken by */
     double   value;
     double   level; /* the move of all priced capacities together that the number of slots asks for */
 } point;
@@ -34,21 +35,24 @@ typedef struct climb {
     point       at, best; /* where the gradient is taken: ahead of it; the best such point */
     double      unit;     /* worth of a slot: the scale of prices */
     double      share;    /* of all slots that the scan covers */
+    double     *moved_L;  /* the last move of each limit's price */
     double      momentum; /* Nesterov's t */
     double      pace;     /* of a step by the slopes */
+    double      reach;      /* of the price of a limit */
     double      level_pace; /* of the common move, relative to that */
     double      tolerance;
     double      miss; /* relative, at the point: what the prices fail to account for */
     int32_t     n_steps;
 } climb;
 
-static br_status point_open(int32_t n_duals, point *x)
+static br_status point_open(int32_t n_duals, int32_t n_limits, point *x)
 {
     br_status st = BR_OK;
 
     BR_ALLOC(st, x->dual_C, n_duals, "duals");
     BR_ALLOC(st, x->room_C, n_duals, "room");
     BR_ALLOC(st, x->slope_C, n_duals, "slopes");
+    BR_ALLOC(st, x->free_L, n_limits, "room of limits");
 done:
     return st;
 }
@@ -58,6 +62,7 @@ static void point_close(point *x)
     br_free(&x->dual_C);
     br_free(&x->room_C);
     br_free(&x->slope_C);
+    br_free(&x->free_L);
 }
 
 static void point_copy(const climb *c, const point *from, point *to)
@@ -67,6 +72,8 @@ static void point_copy(const climb *c, const point *from, point *to)
     memcpy(to->dual_C, from->dual_C, bytes);
     memcpy(to->room_C, from->room_C, bytes);
     memcpy(to->slope_C, from->slope_C, bytes);
+    for (int32_t l = 0; l < c->p->args->n_limits; l++)
+        to->free_L[l] = from->free_L[l];
     to->value = from->value;
     to->level = from->level;
 }
@@ -77,11 +84,25 @@ static double most_of(const climb *c, int32_t at)
     return l >= 0 && c->p->side_L[l].is_soft ? c->p->short_price : INFINITY;
 }
 
-/* How far one step may move a dual: slopes are measured within the band. */
+/* How far one step may move a dual: slopes of items are measured within the band. */
 static double reach_of(const climb *c, int32_t at)
 {
     int32_t l = at - c->p->args->n_items;
-    return 2.0 * (double)c->scan->band / (l >= 0 ? c->p->side_L[l].largest : 1.0);
+    return l < 0 ? 2.0 * (double)c->scan->band
+                 : fmax(c->reach, 2.0 * (double)c->scan->band) / c->p->side_L[l].largest;
+}
+
+/* The room of a limit when items whose capacity has a price are listed as often as that allows. */
+static double room_at_capacity(const climb *c, int32_t limit)
+{
+    const br_side *side = &c->p->side_L[limit];
+    double         used = 0.0;
+
+    for (int32_t i = 0; i < c->p->args->n_items; i++)
+        used += (double)br_side_coef(side, i) *
+                (c->scan->bound_N[i] ? c->share * (double)br_problem_capacity(c->p, i)
+                                     : (double)c->scan->demand_N[i]);
+    return (c->share * (double)side->bound - used) / side->scale;
 }
 
 static void measure_point(climb *c, const int64_t *activity_L)
@@ -109,6 +130,7 @@ static void measure_point(climb *c, const int64_t *activity_L)
 
         c->at.room_C[n + l] =
             (c->share * (double)side->bound - (double)activity_L[l]) / side->scale;
+        c->at.free_L[l] = room_at_capacity(c, l);
         c->at.slope_C[n + l] =
             (c->scan->curve_L[l] + 0.5 * side->largest * side->largest) / band;
     }
@@ -134,30 +156,63 @@ done:
     return st;
 }
 
-/* One projected step from c->at; returns its root mean square over priced constraints. */
+static double clip(double x, double reach)
+{
+    return fmin(fmax(x, -reach), reach);
+}
+
+/* Moves one dual to `to` and looks ahead; returns the square of the move, or 0 at 0. */
+static double move_dual(climb *c, int32_t i, double to, double ahead)
+{
+    double before = c->dual_C[i], from = c->at.dual_C[i];
+
+    c->dual_C[i]    = fmin(fmax(to, 0.0), most_of(c, i));
+    c->at.dual_C[i] = c->dual_C[i] + ahead * (c->dual_C[i] - before);
+    c->at.dual_C[i] = fmin(fmax(c->at.dual_C[i], 0.0), most_of(c, i));
+    return (c->dual_C[i] - from) * (c->dual_C[i] - from);
+}
+
+/* What the prices of the limits take from the prices of an item's capacity when they move. */
+static double taken_up(const climb *c, int32_t item, const double *moved_L)
+{
+    double sum = 0.0;
+
+    for (int32_t l = 0; l < c->p->args->n_limits; l++)
+        if (moved_L[l] != 0.0)
+            sum += moved_L[l] * (double)br_side_coef(&c->p->side_L[l], item) /
+                   c->p->side_L[l].scale;
+    return sum;
+}
+
+/* One projected step from c->at; returns its root mean square over priced capacities. The limits
+ * move first; priced capacities give way, so that their items' prices stay; then these move. */
 static double step(climb *c)
 {
-    double t      = (1.0 + sqrt(1.0 + 4.0 * c->momentum * c->momentum)) / 2.0;
-    double ahead  = (c->momentum - 1.0) / t;
-    double square = 0.0, weight = 0.0;
+    int32_t n      = c->p->args->n_items;
+    double  t      = (1.0 + sqrt(1.0 + 4.0 * c->momentum * c->momentum)) / 2.0;
+    double  ahead  = (c->momentum - 1.0) / t;
+    double  square = 0.0, weight = 0.0;
 
-    for (int32_t i = 0; i < c->n_duals; i++) {
-        double reach = reach_of(c, i), from = c->at.dual_C[i], before = c->dual_C[i], move;
+    for (int32_t l = 0; l < c->p->args->n_limits; l++) {
+        double from = c->at.dual_C[n + l];
+        double move = clip(-c->pace * c->at.free_L[l] / c->at.slope_C[n + l], reach_of(c, n + l));
+
+        (void)move_dual(c, n + l, from + move, ahead);
+        c->moved_L[l] = c->dual_C[n + l] - from;
+    }
+    for (int32_t i = 0; i < n; i++) {
+        double from = c->at.dual_C[i];
+        double move = -c->at.room_C[i] / c->at.slope_C[i];
 
         if (c->at.room_C[i] == INFINITY)
             continue;
-        move         = -c->at.room_C[i] / c->at.slope_C[i];
-        if (i < c->p->args->n_items && (from > 0.0 || c->at.room_C[i] < 0.0))
+        if (from > 0.0 || c->at.room_C[i] < 0.0)
             move += c->level_pace * c->at.level;
-        move         = fmin(fmax(c->pace * move, -reach), reach);
-        c->dual_C[i] = fmin(fmax(from + move, 0.0), most_of(c, i));
-        move         = c->dual_C[i] - from;
-        if (c->dual_C[i] > 0.0 || from > 0.0) {
-            square += move * move;
-            weight += 1.0;
-        }
-        c->at.dual_C[i] = c->dual_C[i] + ahead * (c->dual_C[i] - before);
-        c->at.dual_C[i] = fmin(fmax(c->at.dual_C[i], 0.0), most_of(c, i));
+        move = clip(c->pace * move, reach_of(c, i));
+        if (from > 0.0)
+            from -= taken_up(c, i, c->moved_L);
+        square += move_dual(c, i, from + move, ahead);
+        weight += c->dual_C[i] > 0.0;
     }
     c->momentum = t;
     return weight > 0.0 ? sqrt(square / weight) : 0.0;
@@ -170,6 +225,7 @@ static void retreat(climb *c)
     memcpy(c->dual_C, c->best.dual_C, (size_t)c->n_duals * sizeof *c->dual_C);
     c->momentum   = 1.0;
     c->level_pace *= 0.5;
+    c->reach *= 0.5;
     c->pace       = fmax(0.5 * c->pace, MIN_PACE);
     c->scan->band = (float)fmax(0.7 * (double)c->scan->band, (double)c->scan->jitter / 16.0);
 }
@@ -186,6 +242,7 @@ static br_status climb_level(climb *c, double passes, int64_t *activity_L)
     c->momentum   = 1.0;
     c->pace       = PACE;
     c->level_pace = 1.0;
+    c->reach      = 0.1 * c->unit;
     memcpy(c->at.dual_C, c->dual_C, (size_t)c->n_duals * sizeof *c->dual_C);
     for (int32_t i = 0; c->p->passes + 1e-9 < end && i - last_at <= WINDOW; i++) {
         double moved;
@@ -193,7 +250,8 @@ static br_status climb_level(climb *c, double passes, int64_t *activity_L)
         BR_TRY(st, look(c, activity_L));
         if (c->miss < 0.5 * c->tolerance || c->at.value <= c->best.value) {
             point_copy(c, &c->at, &c->best);
-            c->pace = fmin(1.1 * c->pace, PACE);
+            c->pace  = fmin(1.1 * c->pace, PACE);
+            c->reach = fmin(1.2 * c->reach, 0.5 * c->unit);
         } else {
             retreat(c);
         }
@@ -281,14 +339,16 @@ br_status br_ascent(br_problem *p, br_scan *scan, double *dual_C, int32_t *n_ste
                                                                   : DEFAULT_TOLERANCE};
 
     BR_ALLOC(st, activity_L, p->args->n_limits, "left-hand sides");
-    BR_TRY(st, point_open(c.n_duals, &c.at));
-    BR_TRY(st, point_open(c.n_duals, &c.best));
+    BR_ALLOC(st, c.moved_L, p->args->n_limits, "moves of limits");
+    BR_TRY(st, point_open(c.n_duals, p->args->n_limits, &c.at));
+    BR_TRY(st, point_open(c.n_duals, p->args->n_limits, &c.best));
     for (int32_t at = 0; at < c.n_duals; at++)
         dual_C[at] = fmin(dual_C[at], most_of(&c, at));
     BR_TRY(st, climb_levels(&c, activity_L));
     *n_steps = c.n_steps;
 done:
     br_free(&activity_L);
+    br_free(&c.moved_L);
     point_close(&c.at);
     point_close(&c.best);
     return st;

@@ -19,6 +19,7 @@ br_status br_scan_open(br_problem *p, br_scan *s)
     BR_ALLOC(st, s->lane_W2N, (int64_t)p->args->n_lanes * 2 * p->args->n_items, "lane demand");
     BR_ALLOC(st, s->task_TS, n_tasks * (2 + p->args->n_limits), "sums of blocks");
     BR_ALLOC(st, s->price_N, p->args->n_items, "prices");
+    BR_ALLOC(st, s->bound_N, p->args->n_items, "items at their capacity");
     BR_ALLOC(st, s->demand_N, p->args->n_items, "demand");
     BR_ALLOC(st, s->near_N, p->args->n_items, "slopes");
     BR_ALLOC(st, s->curve_L, p->args->n_limits, "slopes of limits");
@@ -32,6 +33,7 @@ void br_scan_close(br_scan *s)
     br_free(&s->lane_W2N);
     br_free(&s->task_TS);
     br_free(&s->price_N);
+    br_free(&s->bound_N);
     br_free(&s->demand_N);
     br_free(&s->near_N);
     br_free(&s->curve_L);
@@ -95,7 +97,8 @@ int32_t br_scan_row(const br_scan *s, int64_t row, int32_t n, int32_t *pos, floa
 }
 
 /* How the number of slots and the limits' left-hand sides change when the row's nearest change of
- * list happens. */
+ * list happens; items whose capacity has a price do not count, since that price takes up the
+ * change of a limit's. */
 static void add_curve(const br_scan *s, int32_t leaves, int32_t enters, double *task_S)
 {
     task_S[1] += leaves < 0 || enters < 0;
@@ -103,9 +106,9 @@ static void add_curve(const br_scan *s, int32_t leaves, int32_t enters, double *
         const br_side *side   = &s->problem->side_L[l];
         double         change = 0.0;
 
-        if (leaves >= 0)
+        if (leaves >= 0 && !s->bound_N[leaves])
             change += (double)br_side_coef(side, leaves) / side->scale;
-        if (enters >= 0)
+        if (enters >= 0 && !s->bound_N[enters])
             change -= (double)br_side_coef(side, enters) / side->scale;
         task_S[2 + l] += change * change;
     }
@@ -195,9 +198,11 @@ br_status br_scan_run(br_scan *s, const double *dual_C)
 
     br_problem_prices(s->problem, dual_C, s->price_N, NULL);
     s->lowest = INFINITY;
-    for (int32_t i = 0; i < a->n_items; i++)
+    for (int32_t i = 0; i < a->n_items; i++) {
+        s->bound_N[i] = dual_C[i] > 0.0;
         if (s->price_N[i] < s->lowest)
             s->lowest = s->price_N[i];
+    }
     memset(s->lane_W2N, 0, (size_t)a->n_lanes * 2 * (size_t)a->n_items * sizeof *s->lane_W2N);
     BR_TRY(st, br_parallel_for(a->n_lanes, s->n_tasks, scan_task, s, NULL));
     collect(s);

@@ -14,6 +14,7 @@ typedef struct br_scan {
     double     *task_TS;  /* per task: worth, curve, curve of each limit */
     float      *price_N;  /* what a scan reads */
     float       lowest;   /* price */
+    bool       *bound_N;  /* the item's capacity has a price */
     float       jitter;   /* ties are broken by a draw in [0, jitter) per customer and item */
     float       band;     /* prices this near count as a slope */
     int32_t    *pos_BK;   /* NULL, or gets the candidates chosen, -1 behind the last */
