@@ -210,6 +210,12 @@ done:
     return st;
 }
 
+static void copy_lists(const br_allocate_args *a, const int32_t *from_BK, int32_t *to_BK)
+{
+    if (a->n_rows > 0)
+        memcpy(to_BK, from_BK, (size_t)(a->n_rows * a->n_kept) * sizeof *to_BK);
+}
+
 /* Holds every hard cap, then raises the value. */
 static br_status finish(solve *s)
 {
@@ -229,10 +235,9 @@ static br_status repair(solve *s)
     br_status               st      = BR_OK;
     const br_allocate_args *a       = s->problem.args;
     int32_t                *kept_BK = NULL;
-    size_t                  bytes   = (size_t)(a->n_rows * a->n_kept) * sizeof *kept_BK;
     double                  value   = -INFINITY;
 
-    memcpy(s->lists.pos_BK, s->first_BK, bytes);
+    copy_lists(a, s->first_BK, s->lists.pos_BK);
     br_lists_count(&s->lists);
     if (br_repair_is_small(a)) {
         BR_ALLOC(st, kept_BK, a->n_rows * a->n_kept, "lists kept");
@@ -240,15 +245,15 @@ static br_status repair(solve *s)
         BR_TRY(st, improve_prices(s));
         BR_TRY(st, finish(s));
         value = br_lists_value(&s->lists);
-        memcpy(kept_BK, s->lists.pos_BK, bytes);
-        memcpy(s->lists.pos_BK, s->first_BK, bytes);
+        copy_lists(a, s->lists.pos_BK, kept_BK);
+        copy_lists(a, s->first_BK, s->lists.pos_BK);
         br_lists_count(&s->lists);
     }
     if (kept_BK == NULL || a->n_limits > 0) /* without limits the first way is optimal */
         BR_TRY(st, finish(s));
 
     if (kept_BK != NULL && (a->n_limits == 0 || br_lists_value(&s->lists) < value)) {
-        memcpy(s->lists.pos_BK, kept_BK, bytes);
+        copy_lists(a, kept_BK, s->lists.pos_BK);
         br_lists_count(&s->lists);
     }
 done:

@@ -336,17 +336,18 @@ br_status br_ascent(br_problem *p, br_scan *scan, double *dual_C, int32_t *n_ste
 {
     br_status st         = BR_OK;
     int64_t  *activity_L = NULL;
-    climb     c          = {.p         = p,
-                            .scan      = scan,
-                            .dual_C    = dual_C,
-                            .n_duals   = p->args->n_items + p->args->n_limits,
-                            .tolerance = p->args->tolerance > 0.0 ? p->args->tolerance : DEFAULT_TOLERANCE};
+    int32_t   n          = p->args->n_items;
+    climb     c = {.p = p, .scan = scan, .dual_C = dual_C, .n_duals = n + p->args->n_limits};
 
+    c.tolerance = p->args->tolerance > 0.0 ? p->args->tolerance : DEFAULT_TOLERANCE;
     BR_ALLOC(st, activity_L, p->args->n_limits, "left-hand sides");
     BR_ALLOC(st, c.moved_L, p->args->n_limits, "moves of limits");
     BR_TRY(st, point_open(c.n_duals, p->args->n_limits, &c.at));
     BR_TRY(st, point_open(c.n_duals, p->args->n_limits, &c.best));
-    for (int32_t at = 0; at < c.n_duals; at++)
+    for (int32_t i = 0; i < n; i++)
+        if (br_problem_capacity(p, i) == INT64_MAX)
+            dual_C[i] = 0.0; /* a start may come from other capacities */
+    for (int32_t at = n; at < c.n_duals; at++)
         dual_C[at] = fmin(dual_C[at], most_of(&c, at));
     BR_TRY(st, climb_levels(&c, activity_L));
     *n_steps = c.n_steps;

@@ -169,7 +169,8 @@ static void collect(br_scan *s)
 
     memset(s->demand_N, 0, (size_t)a->n_items * sizeof *s->demand_N);
     memset(s->near_N, 0, (size_t)a->n_items * sizeof *s->near_N);
-    memset(s->curve_L, 0, (size_t)a->n_limits * sizeof *s->curve_L);
+    for (int32_t l = 0; l < a->n_limits; l++)
+        s->curve_L[l] = 0.0;
     for (int w = 0; w < a->n_lanes; w++) {
         const int64_t *lane_2N = s->lane_W2N + (int64_t)w * 2 * a->n_items;
 
