@@ -6,17 +6,14 @@
 
 #include "host/config/table.h"
 
-/* The shortest digits that are read as the same number. */
-static void print_number(br_strbuf *text, double value)
+const char *br_number_text(double value, char out[32])
 {
-    char digits[32];
-
     for (int n = 15; n <= 17; n++) {
-        (void)snprintf(digits, sizeof digits, "%.*g", n, value);
-        if (strtod(digits, NULL) == value)
+        (void)snprintf(out, 32, "%.*g", n, value);
+        if (strtod(out, NULL) == value)
             break;
     }
-    br_strbuf_add(text, "%s", digits);
+    return out;
 }
 
 static void print_object(const br_record *record, const void *base, br_strbuf *text)
@@ -33,6 +30,7 @@ static void print_list(const br_key *key, const void *field, br_strbuf *text)
 {
     int32_t     n;
     const char *item = NULL;
+    char        digits[32];
 
     if (key->kind == BR_KIND_OBJECTS)
         item = br_key_objects(field, &n);
@@ -44,7 +42,8 @@ static void print_list(const br_key *key, const void *field, br_strbuf *text)
         if (key->kind == BR_KIND_NAMES)
             br_strbuf_add_string(text, ((const br_config_list *)field)->item[i]);
         else if (key->kind == BR_KIND_NUMBERS)
-            print_number(text, ((const br_config_numbers *)field)->item[i]);
+            br_strbuf_add(text, "%s",
+                          br_number_text(((const br_config_numbers *)field)->item[i], digits));
         else
             print_object(key->record, item + (size_t)i * key->record->bytes, text);
     }
@@ -62,7 +61,7 @@ void br_key_print(const br_key *key, const void *field, br_strbuf *text)
     } else if (key->kind == BR_KIND_BOOL) {
         br_strbuf_add(text, *(const bool *)field ? "true" : "false");
     } else if (key->kind == BR_KIND_NUMBER) {
-        print_number(text, *(const double *)field);
+        br_strbuf_add(text, "%s", br_number_text(*(const double *)field, word));
     } else if (key->kind == BR_KIND_CHOICE) {
         (void)br_choice_at(key->choices, *(const int32_t *)field, word);
         br_strbuf_add(text, "\"%s\"", word);

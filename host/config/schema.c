@@ -14,13 +14,15 @@ static void kind_text(const br_key *key, char out[96])
         [BR_KIND_INT] = "int",         [BR_KIND_NUMBER] = "number",
         [BR_KIND_NUMBERS] = "numbers", [BR_KIND_SIZE] = "bytes or \"4GiB\"",
         [BR_KIND_TIME] = "time",       [BR_KIND_OBJECTS] = "objects"};
+    char lo[32], hi[32];
 
     if (key->kind == BR_KIND_CHOICE)
         (void)snprintf(out, 96, "%s", key->choices);
     else if (key->kind == BR_KIND_OBJECTS)
         (void)snprintf(out, 96, "at most %.0f objects", key->hi);
     else if (key->lo < key->hi)
-        (void)snprintf(out, 96, "%s %.15g..%.15g", text[key->kind], key->lo, key->hi);
+        (void)snprintf(out, 96, "%s %s..%s", text[key->kind], br_number_text(key->lo, lo),
+                       br_number_text(key->hi, hi));
     else
         (void)snprintf(out, 96, "%s", text[key->kind]);
 }
@@ -52,7 +54,10 @@ static void add_object(br_strbuf *t, const br_key *keys, int32_t n_keys, int ind
 
 static void add_bounds(br_strbuf *t, const br_key *key)
 {
-    br_strbuf_add(t, ", \"minimum\": %.15g, \"maximum\": %.15g", key->lo, key->hi);
+    char lo[32], hi[32];
+
+    br_strbuf_add(t, ", \"minimum\": %s, \"maximum\": %s", br_number_text(key->lo, lo),
+                  br_number_text(key->hi, hi));
 }
 
 static void add_type(br_strbuf *t, const br_key *key, int indent)

@@ -123,7 +123,9 @@ void      br_key_clear(const br_key *key, void *field);
 /* The place of an OBJECTS field's records, whatever their type. */
 void *br_key_objects(const void *field, int32_t *n);
 
+/* The shortest digits that are read as the same number; returns `out`. */
+const char *br_number_text(double value, char out[32]);
 /* The field's value as JSON, appended to `text`. */
-void br_key_print(const br_key *key, const void *field, br_strbuf *text);
+void        br_key_print(const br_key *key, const void *field, br_strbuf *text);
 
 #endif

@@ -150,9 +150,11 @@ static br_status set_string(const br_target *target, const char *value)
 
 static void refuse_number(const br_target *target, const char *found)
 {
-    br_config_problem(target->config, target->path, "found %s, expected a %s in [%.15g, %.15g]",
-                      found, target->key->kind == BR_KIND_INT ? "whole number" : "number",
-                      target->key->lo, target->key->hi);
+    char lo[32], hi[32];
+
+    br_config_problem(target->config, target->path, "found %s, expected a %s in [%s, %s]", found,
+                      target->key->kind == BR_KIND_INT ? "whole number" : "number",
+                      br_number_text(target->key->lo, lo), br_number_text(target->key->hi, hi));
 }
 
 static void set_number(const br_target *target, const br_json_node *node)
@@ -160,17 +162,16 @@ static void set_number(const br_target *target, const br_json_node *node)
     double  value    = br_json_number(node); /* NaN unless a number: in no bounds */
     int64_t whole    = 0;
     bool    is_whole = br_json_integer(node, &whole);
-    char    found[32];
+    char    digits[32];
 
     if (!(value >= target->key->lo && value <= target->key->hi) ||
-        (target->key->kind == BR_KIND_INT && !is_whole)) {
-        (void)snprintf(found, sizeof found, "%.9g", value);
-        refuse_number(target, isnan(value) ? br_json_type_name(node) : found);
-    } else if (target->key->kind == BR_KIND_INT) {
+        (target->key->kind == BR_KIND_INT && !is_whole))
+        refuse_number(target,
+                      isnan(value) ? br_json_type_name(node) : br_number_text(value, digits));
+    else if (target->key->kind == BR_KIND_INT)
         *(int64_t *)target->field = whole;
-    } else {
+    else
         *(double *)target->field = value;
-    }
 }
 
 br_status br_key_set(const br_target *target, const br_json_node *node)
