@@ -139,62 +139,60 @@ static void test_every_kind(void **state)
 
 #define SAMPLE "\"name\": \"a\", \"weight\": 1"
 
+static const struct {
+    const char *text;
+    const char *problems; /* all of them */
+} bad[] = {
+    {"3", "test.samples: found a number, expected an array of objects"},
+    {"{}", "test.samples: found an object, expected an array of objects"},
+    {"[{\"name\": ]", "test.samples: found \"[{\"name\": ]\", expected objects: "
+                      "[{\"key\": \"value\"}]"},
+    {"[{\"name\": \"a\", \"weight\": NaN}]",
+     "test.samples: found \"[{\"name\": \"a\", \"weight\": NaN}]\", expected objects: "
+     "[{\"key\": \"value\"}]"},
+    {"[3, null]", "test.samples[0]: found a number, expected an object\n  "
+                  "test.samples[1]: found null, expected an object"},
+    {"[{}]", "test.samples[0].name: is missing\n  test.samples[0].weight: is missing"},
+    {"[{\"name\": \"\", \"weight\": 0}]", "test.samples[0].name: is missing"},
+    {"[{\"name\": 3, \"weight\": 0}]", "test.samples[0].name: found a number, expected a string"},
+    {"[{" SAMPLE ", \"wieght\": 3}]", "test.samples[0].wieght: unknown key, did you mean weight"},
+    {"[{" SAMPLE ", \"qqqqqqqqqqqqqq\": 3}]", "test.samples[0].qqqqqqqqqqqqqq: unknown key"},
+    {"[{" SAMPLE ", \"name.x\": 3}]", "test.samples[0].name.x: unknown key, did you mean name"},
+    {"[{\"name\": \"a\", \"weight\": -2.6}]",
+     "test.samples[0].weight: found -2.6, expected a number in [-2.5, 1e+300]"},
+    {"[{\"name\": \"a\", \"weight\": 1e301}]",
+     "test.samples[0].weight: found 1e+301, expected a number in [-2.5, 1e+300]"},
+    {"[{\"name\": \"a\", \"weight\": \"1\"}]",
+     "test.samples[0].weight: found a string, expected a number in [-2.5, 1e+300]"},
+    {"[{\"name\": \"a\", \"weight\": null}]",
+     "test.samples[0].weight: found null, expected a number in [-2.5, 1e+300]"},
+    {"[{" SAMPLE ", \"count\": 1.5}]",
+     "test.samples[0].count: found 1.5, expected a whole number in [1, 9007199254740992]"},
+    {"[{" SAMPLE ", \"prices\": 1}]",
+     "test.samples[0].prices: found a number, expected an array of numbers"},
+    {"[{" SAMPLE ", \"prices\": [1, 100.5, 2, \"x\"]}]",
+     "test.samples[0].prices[1]: found 100.5, expected a number in [0, 100]\n  "
+     "test.samples[0].prices[3]: found a string, expected a number in [0, 100]"},
+    {"[{" SAMPLE ", \"prices\": [1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,"
+     "1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5]}]",
+     "test.samples[0].prices: found 65 numbers, at most 64"},
+    {"[{" SAMPLE ", \"heads\": [\"a\", \"a\"]}]", "test.samples[0].heads: \"a\" is there twice"},
+    {"[{" SAMPLE ", \"is_on\": 1}]",
+     "test.samples[0].is_on: found a number, expected true or false"},
+    {"[{" SAMPLE ", \"kind\": \"d\"}]", "test.samples[0].kind: found \"d\", expected a|b|c"},
+    {"[{" SAMPLE ", \"since\": \"then\"}]",
+     "test.samples[0].since: found \"then\", expected \"2017-12-01\", "
+     "\"2017-12-01T08:30:00Z\" or seconds since 1970, before 2200"},
+    {"[{" SAMPLE "}, {\"name\": \"b\", \"weight\": 1}, {" SAMPLE "}]",
+     "test.samples[2].name: \"a\" is there twice"},
+    {"[{}, {}, {}, {}]", "test.samples: found 4 objects, at most 3"},
+    {"[{" SAMPLE ", \"inner\": [{\"n\": 1}, {\"n\": 10, \"on\": 2}]}]",
+     "test.samples[0].inner[1].n: found 10, expected a whole number in [0, 9]\n  "
+     "test.samples[0].inner[1].on: unknown key, did you mean n"},
+};
+
 static void test_problems(void **state)
 {
-    static const struct {
-        const char *text;
-        const char *problems; /* all of them */
-    } bad[] = {
-        {"3", "test.samples: found a number, expected an array of objects"},
-        {"{}", "test.samples: found an object, expected an array of objects"},
-        {"[{\"name\": ]", "test.samples: found \"[{\"name\": ]\", expected objects: "
-                          "[{\"key\": \"value\"}]"},
-        {"[{\"name\": \"a\", \"weight\": NaN}]",
-         "test.samples: found \"[{\"name\": \"a\", \"weight\": NaN}]\", expected objects: "
-         "[{\"key\": \"value\"}]"},
-        {"[3, null]", "test.samples[0]: found a number, expected an object\n  "
-                      "test.samples[1]: found null, expected an object"},
-        {"[{}]", "test.samples[0].name: is missing\n  test.samples[0].weight: is missing"},
-        {"[{\"name\": \"\", \"weight\": 0}]", "test.samples[0].name: is missing"},
-        {"[{\"name\": 3, \"weight\": 0}]",
-         "test.samples[0].name: found a number, expected a string"},
-        {"[{" SAMPLE ", \"wieght\": 3}]",
-         "test.samples[0].wieght: unknown key, did you mean weight"},
-        {"[{" SAMPLE ", \"qqqqqqqqqqqqqq\": 3}]", "test.samples[0].qqqqqqqqqqqqqq: unknown key"},
-        {"[{" SAMPLE ", \"name.x\": 3}]", "test.samples[0].name.x: unknown key, did you mean name"},
-        {"[{\"name\": \"a\", \"weight\": -2.6}]",
-         "test.samples[0].weight: found -2.6, expected a number in [-2.5, 1e+300]"},
-        {"[{\"name\": \"a\", \"weight\": 1e301}]",
-         "test.samples[0].weight: found 1e+301, expected a number in [-2.5, 1e+300]"},
-        {"[{\"name\": \"a\", \"weight\": \"1\"}]",
-         "test.samples[0].weight: found a string, expected a number in [-2.5, 1e+300]"},
-        {"[{\"name\": \"a\", \"weight\": null}]",
-         "test.samples[0].weight: found null, expected a number in [-2.5, 1e+300]"},
-        {"[{" SAMPLE ", \"count\": 1.5}]",
-         "test.samples[0].count: found 1.5, expected a whole number in [1, 9007199254740992]"},
-        {"[{" SAMPLE ", \"prices\": 1}]",
-         "test.samples[0].prices: found a number, expected an array of numbers"},
-        {"[{" SAMPLE ", \"prices\": [1, 100.5, 2, \"x\"]}]",
-         "test.samples[0].prices[1]: found 100.5, expected a number in [0, 100]\n  "
-         "test.samples[0].prices[3]: found a string, expected a number in [0, 100]"},
-        {"[{" SAMPLE ", \"prices\": [1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,"
-         "1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5]}]",
-         "test.samples[0].prices: found 65 numbers, at most 64"},
-        {"[{" SAMPLE ", \"heads\": [\"a\", \"a\"]}]",
-         "test.samples[0].heads: \"a\" is there twice"},
-        {"[{" SAMPLE ", \"is_on\": 1}]",
-         "test.samples[0].is_on: found a number, expected true or false"},
-        {"[{" SAMPLE ", \"kind\": \"d\"}]", "test.samples[0].kind: found \"d\", expected a|b|c"},
-        {"[{" SAMPLE ", \"since\": \"then\"}]",
-         "test.samples[0].since: found \"then\", expected \"2017-12-01\", "
-         "\"2017-12-01T08:30:00Z\" or seconds since 1970, before 2200"},
-        {"[{" SAMPLE "}, {\"name\": \"b\", \"weight\": 1}, {" SAMPLE "}]",
-         "test.samples[2].name: \"a\" is there twice"},
-        {"[{}, {}, {}, {}]", "test.samples: found 4 objects, at most 3"},
-        {"[{" SAMPLE ", \"inner\": [{\"n\": 1}, {\"n\": 10, \"on\": 2}]}]",
-         "test.samples[0].inner[1].n: found 10, expected a whole number in [0, 9]\n  "
-         "test.samples[0].inner[1].on: unknown key, did you mean n"},
-    };
     world *w = *state;
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
