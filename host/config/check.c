@@ -67,6 +67,8 @@ br_status br_config_check(br_config *config)
         {"output.", check_output},
         {"list.", check_list},
         {"objective.", br_config_check_objective},
+        {"rules.", br_config_check_rules},
+        {"experiment.", br_config_check_experiment},
     };
 
     check_required(config);
