@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "host/base/nearest.h"
+
 int32_t br_columns_find(const br_columns *columns, const char *name)
 {
     int32_t found = BR_COLUMN_UNKNOWN;
@@ -22,6 +24,19 @@ int32_t br_columns_find(const br_columns *columns, const char *name)
         found = c;
     }
     return found;
+}
+
+const char *br_columns_nearest(const br_columns *columns, const char *name)
+{
+    const char *nearest = NULL;
+
+    for (int32_t c = 0; c < columns->n_columns; c++) {
+        const char *full = columns->column[c].name, *dot = strchr(full, '.');
+        const char *names[3] = {full, dot != NULL ? dot + 1 : full, nearest};
+
+        nearest = br_nearest(name, names, nearest != NULL ? 3 : 2);
+    }
+    return nearest;
 }
 
 const char *br_column_kind_text(br_column_kind kind)

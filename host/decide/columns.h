@@ -46,6 +46,10 @@ typedef struct br_columns {
  * BR_COLUMN_UNKNOWN or BR_COLUMN_AMBIGUOUS. */
 int32_t br_columns_find(const br_columns *columns, const char *name);
 
+/* For messages: the nearest name, in full or without the word before its dot; NULL: none is near.
+ */
+const char *br_columns_nearest(const br_columns *columns, const char *name);
+
 /* "a category", "a number", "a set of bits", "a key" */
 const char *br_column_kind_text(br_column_kind kind);
 

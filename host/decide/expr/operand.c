@@ -2,40 +2,21 @@
  *
  * What stands on either side of a sign: columns looked up, types checked and told. */
 #include <stdio.h>
-#include <string.h>
 
-#include "host/base/memory.h"
-#include "host/base/nearest.h"
 #include "host/decide/expr/parser.h"
 
 static br_status unknown_column(const br_expr_parser *p, const char *name)
 {
-    br_status    st    = BR_OK;
-    const char **names = NULL;
-    const char  *nearest, *whose = p->columns->whose;
-    int32_t      n = 0;
+    const char *nearest = br_columns_nearest(p->columns, name), *whose = p->columns->whose;
 
-    BR_ALLOC(st, names, 2 * (int64_t)p->columns->n_columns, "names of columns");
-    for (int32_t c = 0; c < p->columns->n_columns; c++) {
-        const char *dot = strchr(p->columns->column[c].name, '.');
-
-        names[n++] = p->columns->column[c].name;
-        if (dot != NULL)
-            names[n++] = dot + 1;
-    }
-    nearest = br_nearest(name, names, n);
     if (nearest != NULL)
-        st = br_token_fail(&p->source, p->token.at, "unknown %s column '%.80s', did you mean '%s'?",
-                           whose, name, nearest);
-    else if (p->wants_text)
-        st = br_token_fail(&p->source, p->token.at,
-                           "unknown %s column '%.80s'; a text stands in quotes: '%.80s'", whose,
-                           name, name);
-    else
-        st = br_token_fail(&p->source, p->token.at, "unknown %s column '%.80s'", whose, name);
-done:
-    br_free(&names);
-    return st;
+        return br_token_fail(&p->source, p->token.at,
+                             "unknown %s column '%.80s', did you mean '%s'?", whose, name, nearest);
+    if (p->wants_text)
+        return br_token_fail(&p->source, p->token.at,
+                             "unknown %s column '%.80s'; a text stands in quotes: '%.80s'", whose,
+                             name, name);
+    return br_token_fail(&p->source, p->token.at, "unknown %s column '%.80s'", whose, name);
 }
 
 br_status br_operand_name(br_expr_parser *p, br_operand *out)

@@ -54,9 +54,13 @@ static br_status find_category(const br_rule *rule, const br_columns *columns, c
                        "%s.match: several %s columns end in '.%s': write the one that "
                        "is meant in full",
                        rule->name, columns->whose, name);
-    if (*out < 0)
-        return br_fail(BR_E_USAGE, "%s.match: unknown %s column '%s'", rule->name, columns->whose,
-                       name);
+    if (*out < 0) {
+        const char *nearest = br_columns_nearest(columns, name);
+
+        return br_fail(BR_E_USAGE, "%s.match: unknown %s column '%s'%s%s%s", rule->name,
+                       columns->whose, name, nearest ? ", did you mean '" : "",
+                       nearest ? nearest : "", nearest ? "'?" : "");
+    }
     c = &columns->column[*out];
     if (c->denied_by != NULL)
         return br_fail(BR_E_USAGE, "%s.match: %s column '%s' is denied by %s", rule->name,
