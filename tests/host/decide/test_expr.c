@@ -192,6 +192,41 @@ static void test_limits(void **state)
     br_strbuf_free(&text);
 }
 
+/* Brackets that open to the right to the deepest: the inner side has to be worked out first. */
+static void test_right_deep(void **state)
+{
+    const float      p[3]    = {1.0f, 2.0f, 3.0f};
+    const br_column  column  = {.name = "p", .kind = BR_COLUMN_NUMBER, .number_B = p};
+    const br_columns columns = {"item", 1, &column};
+    static const struct {
+        const char *before, *last, *after;
+        int         found; /* 1, 2, 4: holds on row 0, 1, 2 */
+    } rows[] = {{"p > 0 and (", "p > 1", "", 6},
+                {"p < 0 or (not (", "p > 1", ")", 6},
+                {"p - (0 * p + ", "p", " > 1", 6}};
+
+    (void)state;
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+        br_strbuf text = {0};
+        br_expr  *expr = NULL;
+        uint8_t   found[3];
+        bool      is_number = r == 2;
+
+        for (int i = 0; i < 20; i++)
+            br_strbuf_add(&text, "%s", rows[r].before);
+        br_strbuf_add(&text, "%s", rows[r].last);
+        for (int i = 0; i < 20; i++)
+            br_strbuf_add(&text, "%s)", is_number ? "" : rows[r].after);
+        if (is_number) /* p - (p - (... p)), an even number of times: p again */
+            br_strbuf_add(&text, "%s", rows[r].after);
+        expr = compile(text.data, &columns);
+        br_expr_eval(expr, &columns, 0, 3, found);
+        assert_int_equal(found[0] + 2 * found[1] + 4 * found[2], rows[r].found);
+        br_expr_free(&expr);
+        br_strbuf_free(&text);
+    }
+}
+
 static void test_same(void **state)
 {
     uint64_t   random = SEED + 1;
@@ -275,7 +310,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random), cmocka_unit_test(test_meaning),
-        cmocka_unit_test(test_limits), cmocka_unit_test(test_same), cmocka_unit_test(test_noise)};
+        cmocka_unit_test(test_limits), cmocka_unit_test(test_right_deep),
+        cmocka_unit_test(test_same),   cmocka_unit_test(test_noise)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -151,12 +151,27 @@ static void check_pair(rule_world *w, int64_t u, int64_t i, const bool *applies_
     t->n_forbidden += !is_eligible;
 }
 
+/* Whether a match bars the item: it has a category that no customer category is named like. */
+static bool is_unknown(const rule_world *w, int32_t r, int64_t item)
+{
+    const char      *name = name_of(&w->items, w->rule[r].item, item);
+    int32_t          at   = br_columns_find(&w->customers.columns, w->rule[r].customer);
+    const br_column *c    = &w->customers.column[at];
+
+    for (int32_t i = 0; name != NULL && i < c->n_names; i++)
+        if (strcmp(name, c->names_C[i]) == 0)
+            return false;
+    return name != NULL;
+}
+
 /* The reason is the first rule that forbids the item to everyone. */
 static void check_reason(const rule_world *w, int64_t i)
 {
     for (int32_t r = 0; r < w->n_rules; r++) {
-        bool is_for_all = br_rules_info(w->rules, r).is_for_everyone &&
-                          w->rule[r].kind != BR_RULE_MATCH && forbids(w, r, 0, i);
+        bool is_match   = w->rule[r].kind == BR_RULE_MATCH;
+        bool is_for_all = is_match
+                              ? is_unknown(w, r, i)
+                              : br_rules_info(w->rules, r).is_for_everyone && forbids(w, r, 0, i);
 
         if (is_for_all)
             assert_in_range(w->reason_N[i], 1, r + 1);
