@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "host/base/nearest.h"
+
 #define BR_BASE br_config
 BR_RECORD_TABLE(config, BR_CONFIG_KEYS);
 #undef BR_BASE
@@ -86,7 +88,7 @@ void br_record_unknown_key(br_config *config, const br_record *record, const cha
 
     for (int32_t i = 0; i < record->n_keys; i++)
         names[i] = record->key[i].name;
-    nearest = br_config_nearest(path + skip, names, record->n_keys);
+    nearest = br_nearest(path + skip, names, record->n_keys);
     br_config_problem(config, path, "unknown key%s%s", nearest ? ", did you mean " : "",
                       nearest ? nearest : "");
 }
