@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "host/base/status.h"
+#include "host/decide/source.h"
 #include "host/io/keys.h"
 
 #define BR_LISTS_FORMAT      "batchrank-lists"
@@ -24,8 +25,6 @@ typedef enum {
     BR_FLAG_FALLBACK        = 1 << 3, /* filled by popularity */
     BR_FLAG_NOTHING_ALLOWED = 1 << 4  /* no eligible item at all */
 } br_list_flag;
-
-typedef enum { BR_SOURCE_NONE, BR_SOURCE_MODEL, BR_SOURCE_POPULARITY } br_list_source;
 
 /* A named array of counts that adds up over parts (histograms, waterfall). */
 typedef struct br_counts {
