@@ -166,8 +166,11 @@ static br_status take_stage(br_export_folder *f)
     if (mkdir(f->stage, 0700) != 0 && errno != EEXIST)
         BR_FAIL(st, BR_E_IO, "%s: cannot make the folder: %s", f->stage, strerror(errno));
     f->fd = open(f->stage, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (f->fd < 0)
-        BR_FAIL(st, BR_E_IO, "%s: cannot open the folder: %s", f->stage, strerror(errno));
+    if (f->fd < 0) {
+        int error = errno;
+        (void)rmdir(f->stage); /* goes when it is empty */
+        BR_FAIL(st, BR_E_IO, "%s: cannot open the folder: %s", f->stage, strerror(error));
+    }
     if (flock(f->fd, LOCK_EX | LOCK_NB) != 0 || fstat(f->fd, &held) != 0 ||
         lstat(f->stage, &named) != 0 || held.st_ino != named.st_ino) {
         (void)close(f->fd); /* not ours: nothing in it is touched */
