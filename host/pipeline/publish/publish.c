@@ -121,6 +121,21 @@ done:
     return st;
 }
 
+/* Nobody who must not be contacted gets a list, and nobody goes without one for no reason. */
+static br_status check_flags(const br_lists *lists, int64_t b, br_export_place place)
+{
+    const uint32_t forbids = BR_FLAG_NO_CONSENT | BR_FLAG_NOTHING_ALLOWED;
+
+    if (lists->n_B[b] == 0 && lists->flags_B[b] == 0 && !br_is_held_out(lists, b))
+        return br_fail(BR_E_INPUT, "%s: row %" PRId64 ": no list, and no flag says why", place.name,
+                       place.first_row + b);
+    if (lists->n_B[b] > 0 && (lists->flags_B[b] & forbids) != 0)
+        return br_fail(BR_E_INPUT,
+                       "%s: row %" PRId64 ": %d items, but the flags 0x%x forbid a list",
+                       place.name, place.first_row + b, lists->n_B[b], lists->flags_B[b]);
+    return BR_OK;
+}
+
 static br_status add_customer(publisher *p, int64_t b, br_export_place place)
 {
     br_status  st          = BR_OK;
@@ -131,12 +146,9 @@ static br_status add_customer(publisher *p, int64_t b, br_export_place place)
     BR_TRY(st, br_export_key_of(&r->lists->key, b, place, &r->customer));
     if (p->changes != NULL)
         br_changes_look_up(p->changes, r, &had_list, &is_same);
-    if (is_held_out || r->lists->n_B[b] == 0) {
-        if (!is_held_out && r->lists->flags_B[b] == 0)
-            BR_FAIL(st, BR_E_INPUT, "%s: row %" PRId64 ": no list, and no flag says why",
-                    place.name, place.first_row + b);
+    BR_TRY(st, check_flags(r->lists, b, place));
+    if (is_held_out || r->lists->n_B[b] == 0)
         return add_beside(p, is_held_out, had_list);
-    }
     if (is_same)
         p->balance.n_unchanged++; /* shown all the same: its exposures are logged */
     else
