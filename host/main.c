@@ -29,6 +29,7 @@ static const verb verbs[] = {
     {"evaluate", br_verb_evaluate, "HR@k and NDCG@k of lists against held-out events"},
     {"verify", br_verb_verify,
      "re-hashes a run and re-scores a sample; replays a model's golden file"},
+    {"publish", br_verb_publish, "lists of a run as CSV, JSON lines or Redis commands"},
     {"generate", br_verb_generate, "seeded synthetic customers, catalogue and model"},
 };
 

@@ -23,7 +23,8 @@ typedef enum {
     BR_FLAG_NO_CONSENT      = 1 << 1, /* empty: the channel is not consented to */
     BR_FLAG_NO_EVENTS       = 1 << 2, /* no usable event in any modality */
     BR_FLAG_FALLBACK        = 1 << 3, /* filled by popularity */
-    BR_FLAG_NOTHING_ALLOWED = 1 << 4  /* no eligible item at all */
+    BR_FLAG_NOTHING_ALLOWED = 1 << 4, /* no eligible item at all */
+    BR_FLAG_HELD_OUT        = 1 << 5  /* in the hold-out of an experiment: nothing is sent */
 } br_list_flag;
 
 /* A named array of counts that adds up over parts (histograms, waterfall). */
