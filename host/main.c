@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "host/base/log.h"
+#include "host/base/nearest.h"
 #include "host/base/status.h"
 #include "host/config/config.h"
 #include "host/io/h5.h"
@@ -60,7 +61,7 @@ static br_status unknown_verb(const char *name)
 
     for (int i = 0; i < N_VERBS; i++)
         names[i] = verbs[i].name;
-    nearest = br_config_nearest(name, names, N_VERBS);
+    nearest = br_nearest(name, names, N_VERBS);
     return br_fail(BR_E_USAGE, "unknown verb '%s'%s%s; see batchrank --help", name,
                    nearest ? ", did you mean " : "", nearest ? nearest : "");
 }

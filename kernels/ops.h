@@ -345,13 +345,14 @@ br_status br_op_score_topk(br_dev *dev, br_score_topk_args *args);
 /* Scratch that score_topk takes from its lane, at most. */
 size_t br_score_topk_scratch_bytes(int64_t n_items, int64_t dim, int32_t k);
 
-/* score_pairs: canonical scores of given items, out_BK = query_b . item_ND[item_BK] + bias;
- * NaN where item_BK is -1. bias_N absent: 0. */
+/* score_pairs: canonical scores of given items, out_BK = query_b . item_ND[item_BK] + bias -
+ * penalty, rounded once; NaN where item_BK is -1. bias_N, penalty_BK absent: 0. */
 typedef struct br_score_pairs_args {
     br_mat query_BD;
     br_mat item_ND;
     br_mat bias_N;
     br_mat item_BK;
+    br_mat penalty_BK; /* f32, >= 0 */
     br_mat out_BK;
 } br_score_pairs_args;
 br_status br_op_score_pairs(br_dev *dev, const br_score_pairs_args *args);

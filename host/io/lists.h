@@ -54,6 +54,9 @@ typedef struct br_lists {
     int32_t   n_heads;
     char      head_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
     float    *probability_BK[BR_LISTS_MAX_COLUMNS];
+    int32_t   n_terms; /* what the objective added up for each item, penalties negative */
+    char      term_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
+    float    *term_BK[BR_LISTS_MAX_COLUMNS];
     int32_t   n_curves;
     br_curve  curve[BR_LISTS_MAX_COLUMNS];
     float    *log_propensity_BK; /* NULL: not written */
@@ -99,6 +102,8 @@ typedef struct br_lists_about {
     int32_t  vector_dim;
     int32_t  n_heads;
     char     head_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
+    int32_t  n_terms;
+    char     term_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
     int32_t  n_curves;
     br_curve curve[BR_LISTS_MAX_COLUMNS]; /* without values */
     int32_t  n_counts;

@@ -36,6 +36,8 @@ static void free_device(br_batch *batch)
         br_dev_free(&batch->probability_BK[h]);
         br_dev_free(&batch->hazard_BP[h]);
     }
+    for (int t = 0; t < BR_MAX_TERMS; t++)
+        br_dev_free(&batch->term_BK[t]);
 }
 
 void br_batch_free(br_batch *batch)

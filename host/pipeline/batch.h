@@ -11,6 +11,7 @@
 #include "host/base/status.h"
 #include "host/io/customers.h"
 #include "host/io/lists.h"
+#include "host/pipeline/setup/objective.h"
 #include "kernels/ops.h"
 #include "models/spec.h"
 
@@ -64,6 +65,11 @@ typedef struct br_batch {
     uint64_t       *have_B;    /* NULL: no segments */
     int64_t        *never_offset_B1;
     int32_t        *never_item_S; /* listed rows, ascending within a customer */
+    /* items that may be listed for less: on the never-list, scored by themselves (choose.h) */
+    int64_t        *extra_offset_B1; /* NULL: none */
+    int32_t        *extra_item_P;    /* listed rows, ascending within a customer */
+    float          *extra_penalty_P;
+    float          *extra_part_PR; /* of each repetition penalty */
     br_span         span[10];
 
     /* encode, fuse: on the device, sized for the largest unit; what is wanted of it is fetched */
@@ -81,6 +87,7 @@ typedef struct br_batch {
     br_mat  item_BK; /* listed rows */
     br_mat  score_BK;
     br_mat  probability_BK[BR_MAX_HEADS];
+    br_mat  term_BK[BR_MAX_TERMS]; /* logits or probabilities of the objective's terms */
     br_mat  hazard_BP[BR_MAX_HEADS];
     int64_t n_slow;
     int64_t n_rescored;

@@ -49,6 +49,8 @@ static br_status alloc_device(br_job *job, br_batch *b)
     BR_TRY(st, br_dev_alloc(dev, BR_F32, n, job->k, &b->score_BK));
     for (int32_t h = 0; h < s->n_heads; h++)
         BR_TRY(st, br_dev_alloc(dev, BR_F32, n, job->k, &b->probability_BK[h]));
+    for (int32_t t = 0; t < s->objective.n_terms; t++)
+        BR_TRY(st, br_dev_alloc(dev, BR_F32, n, job->k, &b->term_BK[t]));
     for (int32_t h = 0; h < s->n_curves; h++)
         BR_TRY(st, br_dev_alloc(dev, BR_F32, n, s->spec->head[s->curve[h]].n_periods,
                                 &b->hazard_BP[h]));
@@ -92,6 +94,23 @@ done:
     return st;
 }
 
+/* A column per term, then one per penalty. */
+static br_status alloc_terms(const br_job *job, br_lists *lists)
+{
+    br_status           st = BR_OK;
+    const br_objective *o  = &job->setup->objective;
+
+    lists->n_terms = o->n_terms + o->n_penalties;
+    for (int32_t t = 0; t < lists->n_terms; t++) {
+        const char *name = t < o->n_terms ? o->term[t].name : o->penalty[t - o->n_terms].name;
+
+        (void)snprintf(lists->term_name[t], BR_LISTS_NAME_BYTES, "%s", name);
+        BR_ALLOC(st, lists->term_BK[t], job->max_rows * job->k, "terms of the objective");
+    }
+done:
+    return st;
+}
+
 static br_status alloc_lists(const br_job *job, br_lists *lists)
 {
     br_status       st = BR_OK;
@@ -115,6 +134,7 @@ static br_status alloc_lists(const br_job *job, br_lists *lists)
                        s->spec->head[s->head[h]].name);
         BR_ALLOC(st, lists->probability_BK[h], n_slots, "probabilities");
     }
+    BR_TRY(st, alloc_terms(job, lists));
     BR_TRY(st, alloc_survival(job, lists));
     BR_TRY(st, alloc_gates(job, lists));
     BR_TRY(st, br_stats_attach(&job->stats, lists));

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "host/pipeline/choose/terms.h"
 #include "host/pipeline/popularity.h"
 #include "host/pipeline/stages.h"
 
@@ -29,6 +30,7 @@ static br_status fetch_lists(br_job *job, br_batch *b)
         BR_TRY(st, download(job, b->probability_BK[h], n, lists->probability_BK[h]));
     for (int32_t h = 0; h < lists->n_curves; h++) /* hazards so far */
         BR_TRY(st, download(job, b->hazard_BP[h], n, lists->curve[h].survival_BP));
+    BR_TRY(st, br_terms_fetch(job, b));
     BR_TRY(st, download(job, b->square_B, n, b->host_square_B));
     if (lists->vector_BD != NULL)
         BR_TRY(st, download(job, b->x_BD, n, lists->vector_BD));
@@ -51,6 +53,8 @@ static void clear_slots(br_lists *lists, int64_t b, int32_t from)
         lists->log_propensity_BK[at] = NAN;
         for (int32_t h = 0; h < lists->n_heads; h++)
             lists->probability_BK[h][at] = NAN;
+        for (int32_t t = 0; t < lists->n_terms; t++)
+            lists->term_BK[t][at] = NAN;
     }
 }
 

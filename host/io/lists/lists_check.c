@@ -47,6 +47,12 @@ static br_status check_slot(const br_lists *l, int64_t b, int32_t slot, int64_t 
             return br_fail(BR_E_INPUT, "%s: row %" PRId64 " slot %d: probability `%s` is %.9g",
                            name, l->first_row + b, slot, l->head_name[h], (double)p);
     }
+    for (int h = 0; h < l->n_terms; h++) {
+        float t = l->term_BK[h][at];
+        if (is_used ? isinf(t) : !isnan(t))
+            return br_fail(BR_E_INPUT, "%s: row %" PRId64 " slot %d: objective `%s` is %.9g", name,
+                           l->first_row + b, slot, l->term_name[h], (double)t);
+    }
     return BR_OK;
 }
 

@@ -24,19 +24,23 @@ static br_status check(const br_lists *lists, const br_keys *item_key)
                        (long long)lists->n_rows);
     if (item_key != NULL && item_key->width_bytes < 1)
         return br_fail(BR_E_SELFCHECK, "lists: item keys of %d bytes", item_key->width_bytes);
-    if (lists->n_heads > BR_LISTS_MAX_COLUMNS || lists->n_curves > BR_LISTS_MAX_COLUMNS ||
-        lists->n_gates > BR_LISTS_MAX_COLUMNS || lists->n_counts > BR_LISTS_MAX_COLUMNS)
+    if (lists->n_heads > BR_LISTS_MAX_COLUMNS || lists->n_terms > BR_LISTS_MAX_COLUMNS ||
+        lists->n_curves > BR_LISTS_MAX_COLUMNS || lists->n_gates > BR_LISTS_MAX_COLUMNS ||
+        lists->n_counts > BR_LISTS_MAX_COLUMNS)
         return br_fail(
-            BR_E_SELFCHECK, "lists: %d heads, %d of survival, %d gates, %d counts; at most %d each",
-            lists->n_heads, lists->n_curves, lists->n_gates, lists->n_counts, BR_LISTS_MAX_COLUMNS);
+            BR_E_SELFCHECK,
+            "lists: %d heads, %d terms, %d of survival, %d gates, %d counts; at most %d each",
+            lists->n_heads, lists->n_terms, lists->n_curves, lists->n_gates, lists->n_counts,
+            BR_LISTS_MAX_COLUMNS);
     return BR_OK;
 }
 
 static size_t expected_bytes(const br_lists *lists, const br_keys *item_key)
 {
     size_t n_rows   = (size_t)lists->n_rows;
-    size_t per_slot = 9 + 4 * (size_t)lists->n_heads + (lists->log_propensity_BK != NULL ? 4 : 0);
-    size_t per_row  = PER_ROW_BYTES + (size_t)lists->key.width_bytes + per_slot * (size_t)lists->k +
+    size_t per_slot = 9 + 4 * (size_t)(lists->n_heads + lists->n_terms) +
+                      (lists->log_propensity_BK != NULL ? 4 : 0);
+    size_t per_row = PER_ROW_BYTES + (size_t)lists->key.width_bytes + per_slot * (size_t)lists->k +
                      4 * (size_t)lists->vector_dim + 8 * (size_t)lists->n_gates;
     size_t items = item_key == NULL ? 0 : (size_t)item_key->n_keys * (size_t)item_key->width_bytes;
 
@@ -102,6 +106,23 @@ done:
     return st;
 }
 
+/* A group of f32 [U, k] columns. */
+static br_status write_columns(hid_t file, const br_lists *lists, const char *group, int32_t n,
+                               const char (*name)[BR_LISTS_NAME_BYTES], float *const *column)
+{
+    br_status st = BR_OK;
+
+    if (n > 0)
+        BR_TRY(st, br_h5_image_group(file, group));
+    for (int32_t h = 0; h < n; h++) {
+        char path[BR_H5_PATH_BYTES];
+        (void)snprintf(path, sizeof path, "%s/%s", group, name[h]);
+        BR_TRY(st, write_array(file, path, H5T_IEEE_F32LE, lists->n_rows, lists->k, column[h]));
+    }
+done:
+    return st;
+}
+
 static br_status write_lists(hid_t file, const br_lists *lists)
 {
     br_status st = BR_OK;
@@ -111,13 +132,10 @@ static br_status write_lists(hid_t file, const br_lists *lists)
     BR_TRY(st, write_array(file, "/list/item", H5T_STD_I32LE, n, lists->k, lists->item_BK));
     BR_TRY(st, write_array(file, "/list/score", H5T_IEEE_F32LE, n, lists->k, lists->score_BK));
     BR_TRY(st, write_array(file, "/list/source", H5T_STD_U8LE, n, lists->k, lists->source_BK));
-    if (lists->n_heads > 0)
-        BR_TRY(st, br_h5_image_group(file, "/probability"));
-    for (int h = 0; h < lists->n_heads; h++) {
-        char path[BR_H5_PATH_BYTES];
-        (void)snprintf(path, sizeof path, "/probability/%s", lists->head_name[h]);
-        BR_TRY(st, write_array(file, path, H5T_IEEE_F32LE, n, lists->k, lists->probability_BK[h]));
-    }
+    BR_TRY(st, write_columns(file, lists, "/probability", lists->n_heads, lists->head_name,
+                             lists->probability_BK));
+    BR_TRY(st, write_columns(file, lists, "/objective", lists->n_terms, lists->term_name,
+                             lists->term_BK));
 done:
     return st;
 }
@@ -240,6 +258,7 @@ void br_lists_free(br_lists *lists)
     br_free(&lists->source_BK);
     for (int h = 0; h < BR_LISTS_MAX_COLUMNS; h++) {
         br_free(&lists->probability_BK[h]);
+        br_free(&lists->term_BK[h]);
         br_free(&lists->curve[h].survival_BP);
         br_free(&lists->counts[h].count);
     }

@@ -118,19 +118,33 @@ done:
     return st;
 }
 
-static br_status read_heads(const br_lists_reader *r)
+/* A group of f32 [U, k] columns, if it is there. */
+static br_status read_columns(const br_lists_reader *r, const char *group, br_lists_names *list,
+                              float **column)
 {
-    br_status      st   = BR_OK;
-    br_lists_names list = {.name = r->lists->head_name};
+    br_status st = BR_OK;
 
-    BR_TRY(st, br_lists_members(r, "/probability", &list));
-    r->lists->n_heads = list.n;
-    for (int h = 0; h < list.n; h++) {
+    BR_TRY(st, br_lists_members(r, group, list));
+    for (int h = 0; h < list->n; h++) {
         char path[BR_H5_PATH_BYTES];
-        (void)snprintf(path, sizeof path, "/probability/%.63s", list.name[h]);
+        (void)snprintf(path, sizeof path, "%s/%.63s", group, list->name[h]);
         BR_TRY(st, br_lists_read_array(r, (br_lists_wanted){path, H5T_IEEE_F32LE, r->lists->k},
-                                       (void **)&r->lists->probability_BK[h]));
+                                       (void **)&column[h]));
     }
+done:
+    return st;
+}
+
+static br_status read_scores(const br_lists_reader *r)
+{
+    br_status      st    = BR_OK;
+    br_lists      *l     = r->lists;
+    br_lists_names heads = {.name = l->head_name}, terms = {.name = l->term_name};
+
+    BR_TRY(st, read_columns(r, "/probability", &heads, l->probability_BK));
+    l->n_heads = heads.n;
+    BR_TRY(st, read_columns(r, "/objective", &terms, l->term_BK));
+    l->n_terms = terms.n;
 done:
     return st;
 }
@@ -264,7 +278,7 @@ br_status br_lists_read(const char *path, br_lists *out)
     BR_TRY(st, br_lists_open_file(path, BR_LISTS_FORMAT, &r.file));
     BR_TRY(st, read_customers(&r));
     BR_TRY(st, read_lists(&r));
-    BR_TRY(st, read_heads(&r));
+    BR_TRY(st, read_scores(&r));
     BR_TRY(st, read_survival(&r));
     BR_TRY(st, read_options(&r));
     BR_TRY(st, read_counts(&r));

@@ -129,7 +129,7 @@ done:
 
 static br_status view_parts(viewer *v)
 {
-    static const char *const groups[] = {"/customer", "/list",    "/probability",
+    static const char *const groups[] = {"/customer", "/list",    "/probability", "/objective",
                                          "/survival", "/logging", "/gate"};
     br_status                st       = BR_OK;
     char                     path[PATH_MAX];

@@ -187,6 +187,7 @@ br_status br_setup_open(const br_config *config, br_setup **out)
     BR_TRY(st, br_setup_join_columns(s));
     BR_TRY(st, join_items(s));
     BR_TRY(st, choose_heads(s));
+    BR_TRY(st, br_setup_join_objective(s));
     s->request.wants_segment = info->has_segment && s->catalogue.segment_N != NULL;
     s->request.wants_exclude = info->has_exclude;
     if (s->catalogue.segment_N != NULL && !info->has_segment)

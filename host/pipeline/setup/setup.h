@@ -14,6 +14,7 @@
 #include "host/io/bundle.h"
 #include "host/io/catalogue.h"
 #include "host/io/customers.h"
+#include "host/pipeline/setup/objective.h"
 #include "models/spec.h"
 
 /* One timeline that the job reads. The encoders' come first, in the order of the model; then
@@ -53,7 +54,8 @@ typedef struct br_setup {
     int32_t              head[BR_MAX_HEADS];
     int32_t              n_curves; /* survival heads to write */
     int32_t              curve[BR_MAX_HEADS];
-    int32_t              n_periods;  /* of all of these */
+    int32_t              n_periods; /* of all of these */
+    br_objective         objective;
     int64_t             *unit_start; /* [n_units + 1] */
     int64_t              n_units;
 } br_setup;

@@ -12,6 +12,7 @@
 
 #include "host/base/memory.h"
 
+#define N_TERMS  2
 #define N_HEADS  2
 #define N_GATES  3
 #define N_CURVES 2
@@ -76,6 +77,8 @@ static void fill_row(br_lists *l, int64_t b, uint64_t seed)
         for (int h = 0; h < l->n_heads; h++)
             l->probability_BK[h][at] =
                 is_used ? fraction(row + (uint64_t)j * 3 + (uint64_t)h) : NAN;
+        for (int h = 0; h < l->n_terms; h++)
+            l->term_BK[h][at] = is_used ? fraction(row + (uint64_t)j + (uint64_t)h) - 0.5f : NAN;
         if (l->log_propensity_BK != NULL)
             l->log_propensity_BK[at] = is_used ? 0.0f : NAN;
     }
@@ -154,6 +157,12 @@ void fixture_lists(fixture_shape shape, uint64_t seed, br_lists *out)
             (void)snprintf(out->head_name[h], BR_LISTS_NAME_BYTES, "%s",
                            h == 0 ? "redemption" : "purchase");
             take(n_slots, sizeof(float), &out->probability_BK[h]);
+        }
+        out->n_terms = N_TERMS;
+        for (int h = 0; h < N_TERMS; h++) {
+            (void)snprintf(out->term_name[h], BR_LISTS_NAME_BYTES, "%s",
+                           h == 0 ? "margin" : "fatigue");
+            take(n_slots, sizeof(float), &out->term_BK[h]);
         }
         take(n_slots, sizeof(float), &out->log_propensity_BK);
         fill_options(out, seed);

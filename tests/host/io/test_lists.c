@@ -84,6 +84,11 @@ static void assert_same_lists(const br_lists *a, const br_lists *b)
         assert_string_equal(b->head_name[h], a->head_name[h]);
         assert_same(b->probability_BK[h], a->probability_BK[h], slots * 4);
     }
+    assert_int_equal(b->n_terms, a->n_terms);
+    for (int h = 0; h < a->n_terms; h++) {
+        assert_string_equal(b->term_name[h], a->term_name[h]);
+        assert_same(b->term_BK[h], a->term_BK[h], slots * 4);
+    }
     assert_same_curves(a, b);
     assert_int_equal(b->vector_dim, a->vector_dim);
     assert_same(b->vector_BD, a->vector_BD, n * a->vector_dim * 4);
@@ -282,6 +287,11 @@ static void break_survival_of_popularity(br_lists *l)
         l->source_BK[40 + j] = BR_SOURCE_POPULARITY;
 }
 
+static void break_term(br_lists *l)
+{
+    l->term_BK[0][40] = INFINITY;
+}
+
 static void break_consent(br_lists *l)
 {
     l->flags_B[4] = BR_FLAG_NO_CONSENT;
@@ -294,7 +304,7 @@ static void break_flag(br_lists *l)
     l->score_BK[at]  = NAN;
     l->source_BK[at] = BR_SOURCE_NONE;
     for (int h = 0; h < l->n_heads; h++)
-        l->probability_BK[h][at] = NAN;
+        l->probability_BK[h][at] = l->term_BK[h][at] = NAN;
     l->flags_B[4] = 0;
 }
 
@@ -315,6 +325,7 @@ static void test_broken_values(void **state)
         {break_consent, "the flags 0x2 say that it is empty"},
         {break_flag, "lists: row 104: 9 of 10 items and no flag says why"},
         {break_probability, "probability `redemption` is inf"},
+        {break_term, "objective `margin` is inf"},
         {break_survival_nan, "lists: row 104 period 1: survival `lapse` is nan, expected 0 to"},
         {break_survival_range, "lists: row 104 period 0: survival `a-year` is 1.5"},
         {break_survival_rise, "lists: row 104 period 2: survival `lapse` is 0.6"},
@@ -334,6 +345,8 @@ static void test_broken_values(void **state)
             lists.source_BK[40 + j]         = BR_SOURCE_MODEL;
             lists.probability_BK[0][40 + j] = 0.5f;
             lists.probability_BK[1][40 + j] = 0.5f;
+            lists.term_BK[0][40 + j]        = 0.25f;
+            lists.term_BK[1][40 + j]        = -0.5f;
             lists.log_propensity_BK[40 + j] = 0.0f;
         }
         lists.curve[0].survival_BP[12] = 0.75f;

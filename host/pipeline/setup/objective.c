@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Joins the objective to the model and the catalogue. Called once per job. */
+#include "host/pipeline/setup/objective.h"
+
+#include <string.h>
+
+#include "host/pipeline/setup/setup.h"
+
+#define DAY_S     86400.0
+#define MAX_WIDTH 1024
+
+double br_objective_value(const br_setup *s, int32_t value, int32_t row)
+{
+    return value < 0 ? 1.0 : (double)s->catalogue.value_N[value][row];
+}
+
+double br_objective_low_value(const br_setup *s, const br_penalty *p, int32_t row)
+{
+    double lack = p->floor - br_objective_value(s, p->value, row);
+
+    return lack > 0.0 ? p->weight * lack : 0.0;
+}
+
+static br_status find_value(const br_setup *s, const char *where, const char *name, int32_t *out)
+{
+    *out = -1;
+    if (name[0] == '\0')
+        return BR_OK;
+    for (int32_t v = 0; v < s->catalogue.n_values; v++)
+        if (strcmp(s->catalogue.value_name[v], name) == 0)
+            *out = v;
+    if (*out < 0)
+        return br_fail(BR_E_USAGE, "%s: value '%s': %s has no /item/value/%s", where, name,
+                       s->config->input_catalogue, name);
+    return BR_OK;
+}
+
+static br_status find_head(const br_setup *s, const char *where, const char *name, int32_t *out)
+{
+    *out = -1;
+    if (name[0] == '\0')
+        return BR_OK;
+    if (s->spec == NULL)
+        return br_fail(BR_E_USAGE, "%s: head '%s': without input.model there are no heads", where,
+                       name);
+    for (int32_t h = 0; h < s->spec->n_heads; h++)
+        if (strcmp(s->spec->head[h].name, name) == 0)
+            *out = h;
+    if (*out < 0)
+        return br_fail(BR_E_USAGE, "%s: the model has no head '%s'", where, name);
+    if (s->spec->head[*out].kind != BR_HEAD_ITEM)
+        return br_fail(BR_E_USAGE, "%s: head '%s' is a survival head: it says nothing of items",
+                       where, name);
+    return BR_OK;
+}
+
+static br_status join_terms(br_setup *s, br_objective *o)
+{
+    br_status                  st    = BR_OK;
+    const br_config_term_list *terms = &s->config->objective_terms;
+    char                       where[128];
+
+    for (int32_t t = 0; t < terms->n; t++) {
+        const br_config_term *from = &terms->item[t];
+        br_term              *to   = &o->term[t];
+
+        (void)snprintf(where, sizeof where, "objective.terms[%d] '%.64s'", t, from->name);
+        *to = (br_term){.name = from->name, .weight = from->weight};
+        BR_TRY(st, find_head(s, where, from->head, &to->head));
+        BR_TRY(st, find_value(s, where, from->value, &to->value));
+    }
+    o->n_terms = terms->n;
+done:
+    return st;
+}
+
+static br_status join_timeline(const br_setup *s, const char *where, const char *name,
+                               br_penalty *to)
+{
+    to->feed = -1;
+    for (int32_t f = 0; f < s->n_feeds && name[0] != '\0'; f++)
+        if (strcmp(s->feed[f].name, name) == 0)
+            to->feed = f;
+    if (name[0] != '\0' && to->feed < 0)
+        return br_fail(BR_E_SELFCHECK, "%s: timeline '%s' was not joined", where, name);
+    return BR_OK;
+}
+
+static br_status join_penalties(br_setup *s, br_objective *o)
+{
+    br_status                     st        = BR_OK;
+    const br_config_penalty_list *penalties = &s->config->objective_penalties;
+    char                          where[128];
+
+    for (int32_t p = 0; p < penalties->n; p++) {
+        const br_config_penalty *from = &penalties->item[p];
+        br_penalty              *to   = &o->penalty[p];
+
+        (void)snprintf(where, sizeof where, "objective.penalties[%d] '%.64s'", p, from->name);
+        *to = (br_penalty){.name        = from->name,
+                           .type        = from->type,
+                           .weight      = from->weight,
+                           .half_life_s = from->half_life_days * DAY_S,
+                           .floor       = from->floor};
+        o->n_repetitions += to->type == BR_PENALTY_REPETITION;
+        BR_TRY(st, find_value(s, where, from->value, &to->value));
+        BR_TRY(st, join_timeline(s, where, from->timeline, to));
+    }
+    o->n_penalties = penalties->n;
+done:
+    return st;
+}
+
+static br_status plan_blocks(br_setup *s, br_objective *o)
+{
+    for (int32_t t = 0; t < o->n_terms; t++) {
+        int32_t b = 0;
+
+        while (b < o->n_blocks && o->block_value[b] != o->term[t].value)
+            b++;
+        if (b == o->n_blocks)
+            o->block_value[o->n_blocks++] = o->term[t].value;
+    }
+    if (o->n_terms == 0) {
+        o->n_blocks       = 1;
+        o->block_value[0] = -1;
+    }
+    o->width = o->n_blocks * s->dim;
+    if (o->width > MAX_WIDTH)
+        return br_fail(BR_E_USAGE,
+                       "objective.terms: %d different values and %d columns of x_u make ranking "
+                       "vectors of %d columns; at most %d",
+                       o->n_blocks, s->dim, o->width, MAX_WIDTH);
+    return BR_OK;
+}
+
+br_status br_setup_join_objective(br_setup *s)
+{
+    br_status     st = BR_OK;
+    br_objective *o  = &s->objective;
+
+    o->type = s->config->objective_type;
+    BR_TRY(st, join_terms(s, o));
+    BR_TRY(st, join_penalties(s, o));
+    BR_TRY(st, plan_blocks(s, o));
+    if (o->type == BR_OBJECTIVE_EXPECTED_VALUE)
+        o->n_candidates =
+            (int32_t)(s->config->objective_top < s->n_listed ? s->config->objective_top
+                                                             : s->n_listed);
+done:
+    return st;
+}
