@@ -141,12 +141,7 @@ typedef struct transition {
     bool    is_start;
 } transition;
 
-/* Where summer time ends and starts at one instant, it goes on. */
-static bool is_before(transition a, transition b)
-{
-    return a.from < b.from || (a.from == b.from && !a.is_start && b.is_start);
-}
-
+/* Where summer time ends at the instant at which the next one starts, the start comes last. */
 static void add_rule(br_zone *zone, const br_tz_rule *rule, int64_t last_time)
 {
     transition by_time[RULE_TRANSITIONS];
@@ -158,7 +153,7 @@ static void add_rule(br_zone *zone, const br_tz_rule *rule, int64_t last_time)
 
         for (int i = 0; i < 2; i++) {
             int32_t at = n++;
-            for (; at > 0 && is_before(both[i], by_time[at - 1]); at--)
+            for (; at > 0 && both[i].from < by_time[at - 1].from; at--)
                 by_time[at] = by_time[at - 1];
             by_time[at] = both[i];
         }

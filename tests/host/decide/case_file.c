@@ -63,6 +63,8 @@ void case_put(case_file *cases, const void *data, int64_t n, size_t unit)
     static const uint8_t zeros[8] = {0};
     size_t               n_bytes  = (size_t)n * unit;
 
+    if (n_bytes == 0)
+        return;
     if (fwrite(data, 1, n_bytes, cases->out) != n_bytes ||
         fwrite(zeros, 1, -n_bytes % 8, cases->out) != -n_bytes % 8)
         give_up("cannot write the answers");

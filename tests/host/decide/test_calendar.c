@@ -112,7 +112,7 @@ static void test_utc_by_hand(void **state)
     const int32_t       item_S[4]  = {7, 5, 7, 9};
     const br_contacts   contacts   = {.n = 4, .item_S = item_S, .time_S = time_S};
     const br_repetition repetition = {.weight = 2.0, .half_life_s = 7200.0};
-    br_contact_cap      caps[3]    = {{2, 1, false}, {3, 2, false}, {3, 2, true}};
+    br_contact_cap      caps[4]    = {{1, 1, false}, {2, 1, false}, {3, 2, false}, {3, 2, true}};
     br_zone            *zone       = NULL;
     br_calendar        *calendar   = NULL;
     br_calendar_spec    spec       = {.send_at = today + 7200, .n_days = 2, .n_zones = 1};
@@ -127,7 +127,7 @@ static void test_utc_by_hand(void **state)
     assert_int_equal(br_calendar_create(&spec, &calendar), BR_OK);
     assert_int_equal(br_calendar_day(calendar, 0), 20000);
     assert_int_equal(br_calendar_midnight(calendar, 0, 1), today - BR_DAY_S);
-    assert_int_equal(br_contact_capped(calendar, 0, &contacts, 3, caps), 2);
+    assert_int_equal(br_contact_capped(calendar, 0, &contacts, 4, caps), 5);
     assert_int_equal(br_contact_recent(calendar, 0, &contacts, 1, found_S, order_S), 1);
     assert_int_equal(found_S[0], 7);
     assert_int_equal(br_contact_recent(calendar, 0, &contacts, 2, found_S, order_S), 2);

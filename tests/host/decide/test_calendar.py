@@ -18,6 +18,7 @@ import numpy as np
 from case_file import Cases
 
 SEED, DAY_S, EPOCH = 20260602, 86400, datetime.date(1970, 1, 1).toordinal()
+DAMAGED = "damaged"
 LAST = (datetime.date(2199, 12, 30).toordinal() - EPOCH) * DAY_S
 # (zone, date): midnight skipped or repeated, a date skipped, a day of 23, 23.5, 24.5 or 25 hours
 EDGES = [("America/Sao_Paulo", "2018-11-04"), ("America/Sao_Paulo", "2018-02-18"),
@@ -36,6 +37,7 @@ EDGES = [("America/Sao_Paulo", "2018-11-04"), ("America/Sao_Paulo", "2018-02-18"
 RULES = ["UTC0", "<+0545>-5:45", "CET-1CEST,M3.5.0,M10.5.0/3", "AEST-10AEDT,M10.1.0,M4.1.0/3",
          "IST-1GMT0,M10.5.0,M3.5.0/1", "EET-2EEST,M3.4.4/50,M10.4.4/50",
          "<-02>2<-01>,M3.5.0/-1,M10.5.0/0", "EST5EDT,J60,J300/1:30:15", "EST5EDT,59/0,299",
+         "EST5EDT,J59,J300", "XYZ-14ABC-15,M3.1.0/1,M10.1.0/1",
          "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0", "XYZ-14:00ABC-15,M2.5.1/0,M12.1.6/24"]
 
 
@@ -62,6 +64,14 @@ def midnight_of(day, zone):
     return next(t for t in range(late - 299, late + 1) if day_of(t, zone) >= day)
 
 
+def changes_of(rule):
+    """The days around changes of the clock in 2096, a leap year."""
+    start = datetime.date(2096, 1, 1).toordinal() - EPOCH
+    offset = [local_of((start + d) * DAY_S, rule).utcoffset() for d in range(368)]
+    return [start + d + near for d in range(1, 368) if offset[d] != offset[d - 1]
+            for near in (-2, -1, 0, 1)]
+
+
 def file_of(name):
     return next((p for p in (Path(f) / name for f in zoneinfo.TZPATH) if p.is_file()), None)
 
@@ -81,6 +91,10 @@ class Checked:
 
     def __init__(self, rng):
         self.rng, self.asked = rng, []
+
+    def add_damaged(self, data):
+        """Refused or not, the program must live and answer."""
+        self.asked.append(("damaged", data, DAMAGED, [], [0, 20000, 40000]))
 
     def add(self, name, data, days, n_times, is_good=True, first=0, rule=None):
         zone = None
@@ -102,9 +116,13 @@ class Checked:
             cases.put(len(days))
             cases.put(days, "<i4")
         answers = cases.run(program, "zones")
-        n_times = n_days = n_refused = 0
+        n_times = n_days = n_refused = n_damaged = 0
         for name, _, zone, times, days in self.asked:
             status = answers.take(1)[0]
+            if zone is DAMAGED:
+                n_damaged += 1
+                answers.take(0 if status else len(days))
+                continue
             if zone is None:
                 assert status != 0, f"{name}: not refused"
                 n_refused += 1
@@ -114,7 +132,7 @@ class Checked:
             n_times += len(times)
             n_days += len(days)
         answers.close()
-        return n_times, n_days, n_refused
+        return n_times, n_days, n_refused, n_damaged
 
     @staticmethod
     def compare(name, zone, times, days, answers):
@@ -143,11 +161,14 @@ def main():
         if name in names:
             checked.add(f"{name} {date}", file_of(name).read_bytes(), range(day - 1, day + 3), 0)
     for rule in RULES:
-        days = rng.integers(366 * 2, 366 * 220, 6).tolist()
+        days = rng.integers(366 * 2, 366 * 220, 6).tolist() + changes_of(rule)
         offset_s = int(local_of(0, rule).utcoffset().total_seconds())
         checked.add(rule, slim_file(rule, offset_s), days, 500, rule=rule)
         checked.add(rule + " later", slim_file(rule, offset_s, (-10**9, 10**8, 10**9)), [], 500,
                     first=10**9 + 366 * DAY_S, rule=None if "M" in rule else rule)
+    # summer time that ends as it starts (RFC 8536): always on
+    checked.add("always summer", slim_file("EST5EDT,0/0,J365/25", -4 * 3600),
+                range(46000, 46010), 500, rule="EDT4")
     paris = file_of("Europe/Paris").read_bytes()
     for n in sorted({0, 3, 43, 44, 60, len(paris) // 2, len(paris) - 1} |
                     set(rng.integers(0, len(paris), 200).tolist())):
@@ -157,9 +178,15 @@ def main():
         checked.add("rule " + bad, slim_file(bad), [], 0, is_good=False)
     checked.add("not ascending", slim_file("UTC0", 0, (5, 5)), [], 0, is_good=False)
     checked.add("offset of a day", slim_file("UTC0", 93600), [], 0, is_good=False)
-    n_times, n_days, n_refused = checked.run(sys.argv[1])
+    for _ in range(1000):
+        data = bytearray(paris if rng.random() < 0.5 else slim_file(RULES[2]))
+        for at in rng.integers(0, min(len(data), 200), rng.integers(1, 4)):
+            data[at] = rng.integers(0, 256)
+        checked.add_damaged(bytes(data))
+    n_times, n_days, n_refused, n_damaged = checked.run(sys.argv[1])
     print(f"{len(names)} zones, {len(EDGES)} edges, {len(RULES)} rules: {n_times} offsets and "
-          f"dates, {n_days} midnights equal; {n_refused} damaged files refused")
+          f"dates, {n_days} midnights equal; {n_refused} broken files refused, {n_damaged} with "
+          "random bytes answered")
 
 
 main()

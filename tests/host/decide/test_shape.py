@@ -128,9 +128,12 @@ def draw_world(rng):
         quotas.append((rng.integers(-1, n_groups, n_items), n_groups, int(rng.integers(1, 4))))
     diverse = rng.random() < 0.5
     D = int(rng.integers(1, 20))
-    vectors = rng.integers(-2, 3, (n_items, D)) if rng.random() < 0.4 else \
+    kind = rng.choice(["few", "order of sums", "normal"])
+    vectors = rng.integers(-2, 3, (n_items, D)) if kind == "few" else \
+        rng.choice([-2.0**30, 2.0**30, 0.0, 1.0, -1.0], (n_items, D)) if kind != "normal" else \
         rng.normal(size=(n_items, D))
     return {"k": k, "n_items": n_items, "quotas": quotas, "D": D,
+            "is_score_one": kind == "order of sums",
             "pins": list(zip(rng.permutation(n_items)[:n_pins].tolist(),
                              sorted(rng.permutation(k)[:n_pins].tolist()))),
             "window": k + int(rng.integers(0, 30)),
@@ -143,6 +146,8 @@ def draw_customer(rng, world):
     eligible = rng.random(n_items) < rng.choice([0.1, 0.5, 1.0])
     scorable = eligible & (rng.random(n_items) < rng.choice([0.3, 1.0]))
     scores = draw_scores(rng, n_items)
+    if world["is_score_one"]:  # diversity alone decides, by bits that the order of sums leaves
+        scores[:] = 1.0
     items = np.flatnonzero(scorable)
     items = items[np.lexsort((items, -scores[items]))]
     ladders = []
