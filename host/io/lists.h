@@ -24,8 +24,13 @@ typedef enum {
     BR_FLAG_NO_EVENTS       = 1 << 2, /* no usable event in any modality */
     BR_FLAG_FALLBACK        = 1 << 3, /* filled by popularity */
     BR_FLAG_NOTHING_ALLOWED = 1 << 4, /* no eligible item at all */
-    BR_FLAG_HELD_OUT        = 1 << 5  /* in the hold-out of an experiment: nothing is sent */
+    BR_FLAG_HELD_OUT        = 1 << 5, /* in the hold-out of an experiment: nothing is sent */
+    BR_FLAG_HELD_BACK       = 1 << 6  /* empty: a rule holds the customer back */
 } br_list_flag;
+
+/* What says that a list is empty. */
+#define BR_FLAG_EMPTY                                                                              \
+    (BR_FLAG_NO_CONSENT | BR_FLAG_NOTHING_ALLOWED | BR_FLAG_HELD_OUT | BR_FLAG_HELD_BACK)
 
 /* A named array of counts that adds up over parts (histograms, waterfall). */
 typedef struct br_counts {
@@ -62,7 +67,8 @@ typedef struct br_lists {
     br_curve  curve[BR_LISTS_MAX_COLUMNS];
     float    *log_propensity_BK; /* NULL: not written */
     float    *log_normaliser_B;  /* NULL: not written */
-    int32_t  *arm_B;             /* NULL: all 0, probability 1 */
+    int32_t  *rule_B; /* the rule that holds the customer back, -1: none; NULL: no rules */
+    int32_t  *arm_B;  /* NULL: all 0, probability 1 */
     float    *arm_probability_B;
     int32_t   vector_dim; /* 0: not written */
     float    *vector_BD;

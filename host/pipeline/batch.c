@@ -47,6 +47,10 @@ void br_batch_free(br_batch *batch)
             br_free(&batch->packed[m].span[i].data);
     for (size_t i = 0; i < sizeof batch->span / sizeof(br_span); i++)
         br_free(&batch->span[i].data);
+    for (size_t i = 0; i < sizeof batch->rule_span / sizeof(br_span); i++)
+        br_free(&batch->rule_span[i].data);
+    for (size_t i = 0; i < sizeof batch->extra_span / sizeof(br_span); i++)
+        br_free(&batch->extra_span[i].data);
     batch->key = (br_keys){0}; /* lives in a span */
     free_device(batch);
     br_free(&batch->host_square_B);

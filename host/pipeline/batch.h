@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "host/base/status.h"
+#include "host/decide/rules/rules.h"
 #include "host/io/customers.h"
 #include "host/io/lists.h"
 #include "host/pipeline/setup/objective.h"
@@ -61,8 +62,11 @@ typedef struct br_batch {
     int32_t        *static_BC;
     float          *aggregate_BA;
     float          *vector_BD; /* ready-made x_u */
-    uint8_t        *consent_B; /* NULL: no channel asked for */
-    uint64_t       *have_B;    /* NULL: no segments */
+    int32_t        *rule_B;    /* the rule that holds a customer back, in precedence; -1: none */
+    int32_t        *arm_B;     /* -1: held out */
+    int32_t        *stratum_B; /* of the ledger */
+    uint64_t       *have_B;    /* NULL: no item requires anything */
+    br_rule_count   item_rule[BR_RULES_MAX];
     int64_t        *never_offset_B1;
     int32_t        *never_item_S; /* listed rows, ascending within a customer */
     /* items that may be listed for less: on the never-list, scored by themselves (choose.h) */
@@ -71,6 +75,8 @@ typedef struct br_batch {
     float          *extra_penalty_P;
     float          *extra_part_PR; /* of each repetition penalty */
     br_span         span[10];
+    br_span         rule_span[4];
+    br_span         extra_span[5];
 
     /* encode, fuse: on the device, sized for the largest unit; what is wanted of it is fetched */
     br_mat state_BS;

@@ -42,7 +42,7 @@ static br_status alloc_device(br_job *job, br_batch *b)
     BR_TRY(st, br_dev_alloc(dev, BR_F32, n, s->dim, &b->x_BD));
     BR_TRY(st, count_rows(job, n, &b->self_B));
     BR_TRY(st, br_dev_alloc(dev, BR_F32, n, 1, &b->square_B));
-    if (s->request.wants_segment)
+    if (s->require_N != NULL)
         BR_TRY(st, br_dev_alloc(dev, BR_U64, n, 1, &b->rule_have_B));
     BR_TRY(st, br_dev_alloc(dev, BR_I64, n + 1, 1, &b->rule_offset_B1));
     BR_TRY(st, br_dev_alloc(dev, BR_I32, n, job->k, &b->item_BK));
@@ -127,6 +127,10 @@ static br_status alloc_lists(const br_job *job, br_lists *lists)
     BR_ALLOC(st, lists->source_BK, n_slots, "list sources");
     BR_ALLOC(st, lists->log_propensity_BK, n_slots, "log-propensities");
     BR_ALLOC(st, lists->log_normaliser_B, n, "log-normalisers");
+    if (s->rulebook.n_holds > 0)
+        BR_ALLOC(st, lists->rule_B, n, "rules that hold");
+    BR_ALLOC(st, lists->arm_B, n, "arms");
+    BR_ALLOC(st, lists->arm_probability_B, n, "arm probabilities");
     if (job->config->output_vectors)
         BR_ALLOC(st, lists->vector_BD, n * s->dim, "customer vectors");
     for (int32_t h = 0; h < s->n_heads; h++) {

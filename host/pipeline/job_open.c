@@ -87,7 +87,7 @@ static br_status place_catalogue(br_job *job)
         BR_TRY(st, upload_listed(job, BR_F32, s->catalogue.vector_ND, s->dim, &job->item_ND));
         BR_TRY(st, upload_listed(job, BR_F32, s->catalogue.bias_N, 1, &job->bias_N));
     }
-    BR_TRY(st, upload_listed(job, BR_U64, s->catalogue.segment_N, 1, &job->require_N));
+    BR_TRY(st, upload_listed(job, BR_U64, s->require_N, 1, &job->require_N));
     for (int32_t t = 0; t < s->objective.n_terms; t++)
         if (s->objective.term[t].head >= 0)
             BR_TRY(st, br_job_gather_listed(

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "host/decide/assign.h"
 #include "host/pipeline/choose/terms.h"
 #include "host/pipeline/popularity.h"
 #include "host/pipeline/stages.h"
@@ -100,16 +101,46 @@ static bool has_usable_events(const br_job *job, const br_batch *batch, int64_t 
     return n == 0; /* ready-made vectors need no events */
 }
 
+/* The rule that holds the customer back and the arm, whatever becomes of the list. */
+static void note_verdict(const br_job *job, br_batch *batch, int64_t b)
+{
+    const br_rulebook *book  = &job->setup->rulebook;
+    br_lists          *lists = &batch->lists;
+    int32_t            arm   = batch->arm_B[b];
+    int32_t            first = arm < 0 ? 0 : book->first_A[arm];
+    int32_t            end   = book->first_A[arm < 0 ? 0 : arm + 1];
+
+    if (lists->rule_B != NULL)
+        lists->rule_B[b] = batch->rule_B[b];
+    lists->arm_B[b]             = arm;
+    lists->arm_probability_B[b] = (float)((double)(end - first) / BR_ASSIGN_BUCKETS);
+}
+
+/* Rules come before the hold-out: it is made of customers who would have got a list. */
+static void hold_back(const br_job *job, br_batch *batch, int64_t b)
+{
+    br_lists *lists = &batch->lists;
+    int32_t   rule  = batch->rule_B[b];
+
+    lists->n_B[b] = 0;
+    clear_slots(lists, b, 0);
+    if (rule < 0)
+        lists->flags_B[b] = BR_FLAG_HELD_OUT;
+    else if (job->setup->rulebook.hold[rule].kind == BR_HOLD_CONSENT)
+        lists->flags_B[b] = BR_FLAG_NO_CONSENT;
+    else
+        lists->flags_B[b] = BR_FLAG_HELD_BACK;
+}
+
 static void decide(const br_job *job, br_batch *batch, int64_t b)
 {
     br_lists *lists = &batch->lists;
     uint32_t  flags = 0;
 
     lists->log_normaliser_B[b] = 0.0f;
-    if (batch->consent_B != NULL && batch->consent_B[b] == 0) {
-        lists->n_B[b] = 0;
-        clear_slots(lists, b, 0);
-        lists->flags_B[b] = BR_FLAG_NO_CONSENT;
+    note_verdict(job, batch, b);
+    if (batch->rule_B[b] >= 0 || batch->arm_B[b] < 0) {
+        hold_back(job, batch, b);
         return;
     }
     if (!has_usable_events(job, batch, b))

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "host/base/log.h"
+#include "host/base/nearest.h"
 #include "host/config/config.h"
 #include "host/pipeline/publish/paper.h"
 #include "host/pipeline/publish/publish.h"
@@ -72,7 +73,7 @@ static br_status find_word(const char *arg, const char *word, const char *const 
     for (*found = 0; *found < n; (*found)++)
         if (strcmp(words[*found], word) == 0)
             return BR_OK;
-    nearest = br_config_nearest(word, words, n);
+    nearest = br_nearest(word, words, n);
     return br_fail(BR_E_USAGE, "publish: %s: unknown '%s'%s%s; see batchrank publish --help", arg,
                    word, nearest ? ", did you mean " : "", nearest ? nearest : "");
 }

@@ -135,7 +135,7 @@ static br_status check_flags(const br_lists *l, int64_t b, const char *name)
     if (l->n_B[b] < l->k && flags == 0)
         return br_fail(BR_E_INPUT, "%s: row %" PRId64 ": %d of %d items and no flag says why", name,
                        l->first_row + b, l->n_B[b], l->k);
-    if (l->n_B[b] > 0 && (flags & (BR_FLAG_NO_CONSENT | BR_FLAG_NOTHING_ALLOWED)) != 0)
+    if (l->n_B[b] > 0 && (flags & BR_FLAG_EMPTY) != 0)
         return br_fail(BR_E_INPUT,
                        "%s: row %" PRId64 ": %d items, but the flags 0x%x say that it is empty",
                        name, l->first_row + b, l->n_B[b], flags);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "host/pipeline/setup/setup.h"
+#include "host/pipeline/setup/setup_feeds.h"
 
 #define DAY_S     86400.0
 #define MAX_WIDTH 1024
@@ -75,18 +76,6 @@ done:
     return st;
 }
 
-static br_status join_timeline(const br_setup *s, const char *where, const char *name,
-                               br_penalty *to)
-{
-    to->feed = -1;
-    for (int32_t f = 0; f < s->n_feeds && name[0] != '\0'; f++)
-        if (strcmp(s->feed[f].name, name) == 0)
-            to->feed = f;
-    if (name[0] != '\0' && to->feed < 0)
-        return br_fail(BR_E_SELFCHECK, "%s: timeline '%s' was not joined", where, name);
-    return BR_OK;
-}
-
 static br_status join_penalties(br_setup *s, br_objective *o)
 {
     br_status                     st        = BR_OK;
@@ -105,7 +94,9 @@ static br_status join_penalties(br_setup *s, br_objective *o)
                            .floor       = from->floor};
         o->n_repetitions += to->type == BR_PENALTY_REPETITION;
         BR_TRY(st, find_value(s, where, from->value, &to->value));
-        BR_TRY(st, join_timeline(s, where, from->timeline, to));
+        to->feed = -1;
+        if (from->timeline[0] != '\0')
+            BR_TRY(st, br_setup_catalogue_feed(s, where, from->timeline, &to->feed));
     }
     o->n_penalties = penalties->n;
 done:

@@ -104,6 +104,10 @@ static br_fate fate_of(const br_lists *lists, int64_t b)
 
     if (flags & BR_FLAG_NO_CONSENT)
         return BR_FATE_NO_CONSENT;
+    if (flags & BR_FLAG_HELD_BACK)
+        return BR_FATE_HELD_BACK;
+    if (flags & BR_FLAG_HELD_OUT)
+        return BR_FATE_HELD_OUT;
     if (flags & BR_FLAG_NOTHING_ALLOWED)
         return BR_FATE_NOTHING_ALLOWED;
     if (flags & BR_FLAG_FALLBACK)

@@ -13,6 +13,8 @@ typedef enum {
     BR_FATE_FALLBACK_SHORT,
     BR_FATE_NO_CONSENT,
     BR_FATE_NOTHING_ALLOWED,
+    BR_FATE_HELD_BACK,
+    BR_FATE_HELD_OUT,
     BR_N_FATES
 } br_fate;
 

@@ -7,7 +7,8 @@
 #include "host/pipeline/stats/stats_layout.h"
 
 static const char *const fate_name[BR_N_FATES] = {
-    "model", "model_short", "fallback", "fallback_short", "no_consent", "nothing_allowed"};
+    "model",      "model_short",     "fallback",  "fallback_short",
+    "no_consent", "nothing_allowed", "held_back", "held_out"};
 static const char *const event_name[BR_N_EVENT_FATES] = {
     "read", "after_as_of", "unknown_token", "zero_weight", "truncated", "used"};
 
