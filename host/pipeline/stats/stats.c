@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "host/base/memory.h"
+#include "host/pipeline/stats/ledger.h"
 #include "host/pipeline/stats/stats_layout.h"
 
 int br_stats_log_bin(double x, int zero_at)
@@ -71,6 +72,8 @@ br_status br_stats_create(const br_setup *setup, br_stats *out)
         BR_TRY(st, add_counts(out, "alpha.", setup->feed[m].name, BR_SHARE_BINS));
         BR_TRY(st, add_counts(out, "gate.", setup->feed[m].name, BR_SHARE_BINS));
     }
+    BR_TRY(st, add_counts(out, "ledger.customers", "", br_ledger_customers(setup)));
+    BR_TRY(st, add_counts(out, "ledger.items", "", br_ledger_items(setup)));
     out->n_items = setup->catalogue.n_items;
     BR_ALLOC(st, out->exposure_N, out->n_items, "exposure");
 done:
@@ -153,6 +156,8 @@ void br_stats_count(const br_setup *setup, br_batch *batch)
         memcpy(lists->counts[3 + 3 * m].count, &batch->events[m], sizeof batch->events[m]);
     if (lists->alpha_BM != NULL)
         count_gates(setup, batch);
+    br_ledger_count(setup, batch, lists->counts[BR_LEDGER_AT(setup->n_encoders)].count,
+                    lists->counts[BR_LEDGER_AT(setup->n_encoders) + 1].count);
 }
 
 br_status br_stats_add(br_stats *stats, const br_lists *lists)

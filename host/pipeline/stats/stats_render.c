@@ -3,6 +3,7 @@
  * stats.json and metrics.prom from the totals. Called once per run. */
 #include "host/base/memory.h"
 #include "host/base/strbuf.h"
+#include "host/pipeline/stats/ledger.h"
 #include "host/pipeline/stats/stats.h"
 #include "host/pipeline/stats/stats_layout.h"
 
@@ -185,8 +186,10 @@ br_status br_stats_render(const br_stats *stats, const br_setup *setup, char **j
     add_histogram(&j, "  ", "norm", &stats->total[1], norm_edge);
     add_histogram(&j, "  ", "score", &stats->total[2], score_edge);
     add_modalities(&j, stats, setup);
-    BR_TRY(st, add_exposure(&j, stats, setup));
     add_metrics(&m, stats, setup);
+    br_ledger_render(setup, stats->total[BR_LEDGER_AT(setup->n_encoders)].count,
+                     stats->total[BR_LEDGER_AT(setup->n_encoders) + 1].count, &j, &m);
+    BR_TRY(st, add_exposure(&j, stats, setup));
     BR_TRY(st, br_strbuf_take(&j, json));
     BR_TRY(st, br_strbuf_take(&m, metrics));
 done:
