@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "kernels/device.h"
+#include "kernels/draw.h"
 
 #ifdef __cplusplus
 extern "C" {
