@@ -168,10 +168,10 @@ static void place_inputs(br_dev *dev, const draw_case *c, br_draw_topk_args *all
 
 static void take_results(br_dev *dev, draw_case *c, br_draw_topk_args *all)
 {
-    br_mat *mats[] = {&all->query_BD,          &all->temperature_B,   &all->epsilon_B,
-                      &all->customer_B,        &all->have_B,          &all->never_offset_B1,
-                      &all->never_item_S,      &all->extra_offset_B1, &all->extra_item_X,
-                      &all->extra_score_X,     &all->item_BK,         &all->score_BK,
+    br_mat *mats[] = {&all->query_BD,          &all->temperature_B,    &all->epsilon_B,
+                      &all->customer_B,        &all->have_B,           &all->never_offset_B1,
+                      &all->never_item_S,      &all->extra_offset_B1,  &all->extra_item_X,
+                      &all->extra_score_X,     &all->item_BK,          &all->score_BK,
                       &all->log_propensity_BK, &all->log_normaliser_B, &all->log_remaining_B};
 
     assert_int_equal(br_download(dev, all->item_BK, c->p.item_BK), BR_OK);
@@ -196,19 +196,15 @@ br_status run_case(draw_case *c, br_backend backend, int n_lanes, int64_t batch)
     assert_int_equal(br_dev_open(backend, 0, &dev), BR_OK);
     for (int i = 0; i < n_lanes; i++)
         assert_int_equal(
-            br_dev_open_lane(dev, br_draw_topk_scratch_bytes(p->N, p->D, p->k), &r.lane[i]),
-            BR_OK);
+            br_dev_open_lane(dev, br_draw_topk_scratch_bytes(p->N, p->D, p->k), &r.lane[i]), BR_OK);
     prepare.item_ND = place(dev, BR_F32, p->N, p->D, p->item_ND);
     if (p->has_bias)
         prepare.bias_N = place(dev, BR_F32, p->N, 1, p->bias_N);
     if (p->has_rules)
         prepare.require_N = place(dev, BR_U64, p->N, 1, p->require_N);
     assert_int_equal(br_items_prepare(dev, &prepare, &items), BR_OK);
-    r.all = (br_draw_topk_args){.items       = items,
-                                .law         = c->law,
-                                .seed        = c->seed,
-                                .n_shortlist = c->n_shortlist,
-                                .k           = p->k};
+    r.all = (br_draw_topk_args){
+        .items = items, .law = c->law, .seed = c->seed, .n_shortlist = c->n_shortlist, .k = p->k};
     place_inputs(dev, c, &r.all);
     st = br_parallel_for(n_lanes, (p->B + batch - 1) / batch, run_batch, &r, NULL);
     take_results(dev, c, &r.all);
@@ -224,7 +220,7 @@ br_status run_case(draw_case *c, br_backend backend, int n_lanes, int64_t batch)
 
 double chi_square_z(const double *expected, const int64_t *found, int64_t n_cells)
 {
-    double  sum = 0.0, rest_expected = 0.0, rest_found = 0.0, n = -1.0;
+    double sum = 0.0, rest_expected = 0.0, rest_found = 0.0, n = -1.0;
 
     for (int64_t i = 0; i < n_cells; i++) {
         if (expected[i] < 10.0) {

@@ -67,8 +67,8 @@ static void check_same(const draw_case *c, const result *want)
                      "found %d %.9g %.9g, expected %d %.9g %.9g",
                      (int)p->kind, (long long)p->N, p->k, c->temperature, (int)c->law,
                      c->n_shortlist, c->has_extras, (long long)(i / p->k), (long long)(i % p->k),
-                     p->item_BK[i], (double)p->score_BK[i], (double)c->log_BK[i],
-                     want->item_BK[i], (double)want->score_BK[i], (double)want->log_BK[i]);
+                     p->item_BK[i], (double)p->score_BK[i], (double)c->log_BK[i], want->item_BK[i],
+                     (double)want->score_BK[i], (double)want->log_BK[i]);
     for (int64_t b = 0; b < p->B; b++)
         assert_true(is_near(c->normaliser_B[b], (double)want->normaliser_B[b], 1e-6) &&
                     is_near(c->remaining_B[b], (double)want->remaining_B[b], 1e-6));
@@ -90,9 +90,9 @@ static void check_backends(draw_case *c)
 
 static void test_backends(void **state)
 {
-    static const data_kind kinds[] = {RANDOM, TIED, DUPLICATE, SKEWED, ZERO, ASCENDING};
-    static const int64_t   sizes[] = {1, 2, 7, 33, 300, 1025, 5000};
-    static const int32_t   ks[]    = {1, 3, 10, 100};
+    static const data_kind kinds[]        = {RANDOM, TIED, DUPLICATE, SKEWED, ZERO, ASCENDING};
+    static const int64_t   sizes[]        = {1, 2, 7, 33, 300, 1025, 5000};
+    static const int32_t   ks[]           = {1, 3, 10, 100};
     static const double    temperatures[] = {0.05, 1.0, 0.3, 10.0};
 
     (void)state;
@@ -109,7 +109,7 @@ static void test_backends(void **state)
                            .epsilon     = 0.3,
                            .is_mixed    = i % 3 == 0,
                            .seed        = (uint64_t)i << 30,
-                           .law = way == 3 ? BR_DRAW_EPSILON : BR_DRAW_PLACKETT_LUCE};
+                           .law         = way == 3 ? BR_DRAW_EPSILON : BR_DRAW_PLACKETT_LUCE};
 
             c.has_extras  = c.p.has_rules && way != 1;
             c.n_shortlist = way == 2 || (way == 3 && i % 2) ? c.p.k + i % 50 : 0;
@@ -117,46 +117,51 @@ static void test_backends(void **state)
         }
 }
 
-/* All or nearly all scores alike over a catalogue larger than the longest shortlist: lists that
- * are not certain with any shortlist. */
-static void test_slow(void **state)
+/* A plateau of items that are far above all others: lists that are not certain before all of it is
+ * in the shortlist, or, where it is longer than any, ever. */
+static void test_plateaus(void **state)
 {
-    int64_t n_slow = 0, n_longer = 0;
+    static const struct {
+        int64_t N;
+        int32_t k, n_high;
+        bool    is_longer, is_slow; /* some rows */
+    } plateaus[] = {{30000, 10, 150, true, false},
+                    {30000, 10, 1100, false, false},
+                    {200000, 100, 1250, false, true}};
 
     (void)state;
     for (int i = 0; i < 6; i++) {
-        draw_case c = {.p           = {.kind      = i % 2 ? ZERO : RANDOM,
-                                       .B         = 30,
-                                       .N         = 30000,
-                                       .D         = 8,
-                                       .k         = i < 4 ? 10 : 300,
-                                       .has_rules = i % 3 == 2},
-                       .temperature = i < 2 ? 1e-3 : i < 4 ? 1.0 : 0.02,
-                       .scale       = i < 2 ? 1e-3f : 1.0f,
-                       .has_extras  = i == 5,
-                       .seed        = 77};
+        draw_case c      = {.p           = {.kind      = RANDOM,
+                                            .B         = 6,
+                                            .N         = plateaus[i % 3].N,
+                                            .D         = 2,
+                                            .k         = plateaus[i % 3].k,
+                                            .has_rules = i >= 3},
+                            .temperature = 0.5,
+                            .has_extras  = i >= 3,
+                            .seed        = 77};
+        int64_t   stride = c.p.N / plateaus[i % 3].n_high;
         result    want;
 
         make_case(&c);
-        if (i % 2 == 0)
-            for (int64_t n = 0; n < c.p.N; n++) /* a plateau of 600 items above a plain */
-                for (int64_t d = 0; d < c.p.D; d++)
-                    c.p.item_ND[n * c.p.D + d] = n % 50 == 0 && d == 0 ? 1.0f : 0.0f;
-        for (int64_t b = 0; b < c.p.B && i % 2 == 0; b++)
-            c.p.query_BD[b * c.p.D] = (float)c.temperature * (5.0f + (float)b * 0.4f);
-        c.has_extras = false;
+        for (int64_t n = 0; n < c.p.N; n++) {
+            c.p.item_ND[2 * n]     = n % stride == 0 ? 1.0f : 0.0f;
+            c.p.item_ND[2 * n + 1] = 1e-3f * uniform(40, (uint64_t)n);
+            c.p.require_N[n]       = n % 97 == 0;
+        }
+        for (int64_t b = 0; b < c.p.B; b++)
+            c.p.query_BD[2 * b] = 30.0f + (float)b;
+        for (int64_t e = 0; e < c.extra_offset_B1[c.p.B]; e++)
+            c.extra_score_X[e] = e % 3 == 0 ? 31.0f : 0.0f;
         assert_int_equal(run_case(&c, BR_BACKEND_REF, 1, c.p.B), BR_OK);
         want = take_result(&c);
         assert_int_equal(run_case(&c, BR_BACKEND_CPU, 1, c.p.B), BR_OK);
         check_same(&c, &want);
-        n_slow += c.n_slow;
-        n_longer += c.n_longer;
+        assert_true((c.n_longer > 0) == plateaus[i % 3].is_longer);
+        assert_true((c.n_slow > 0) == plateaus[i % 3].is_slow);
         free_result(&want);
         free_case(&c);
     }
-    printf("# on plateaus: %lld rows with longer shortlists, %lld slow\n", (long long)n_longer,
-           (long long)n_slow);
-    assert_true(n_longer > 0 && n_slow > 0);
 }
 
 static void test_batches(void **state)
@@ -265,11 +270,10 @@ static void test_refused(void **state)
     (void)state;
     for (int i = 0; i < 2; i++) {
         br_backend backend = i ? BR_BACKEND_CPU : BR_BACKEND_REF;
-        draw_case  c       = {.p = {.kind = RANDOM, .B = 3, .N = 50, .D = 4, .k = 5,
-                                    .has_rules = true},
-                              .temperature = 1.0,
-                              .epsilon     = 0.5,
-                              .has_extras  = true};
+        draw_case  c = {.p = {.kind = RANDOM, .B = 3, .N = 50, .D = 4, .k = 5, .has_rules = true},
+                        .temperature = 1.0,
+                        .epsilon     = 0.5,
+                        .has_extras  = true};
         int32_t    item;
 
         make_case(&c);
@@ -308,8 +312,7 @@ static void test_certain(void **state)
 
     (void)state;
     for (int i = 0; i < 8; i++) {
-        draw_case c = {.p           = {.kind = RANDOM, .B = 48, .N = 200000, .D = 16,
-                                       .k = i < 4 ? 10 : 100},
+        draw_case c = {.p = {.kind = RANDOM, .B = 48, .N = 200000, .D = 16, .k = i < 4 ? 10 : 100},
                        .temperature = temperatures[i % 4],
                        .seed        = 11};
 
@@ -317,8 +320,8 @@ static void test_certain(void **state)
         assert_int_equal(run_case(&c, BR_BACKEND_CPU, 2, 24), BR_OK);
         printf("# N 200,000 K %d T %g: %lld of %lld rows certain at once, %lld with longer "
                "shortlists, %lld slow, %lld summed\n",
-               c.p.k, c.temperature, (long long)c.n_first, (long long)c.p.B,
-               (long long)c.n_longer, (long long)c.n_slow, (long long)c.n_summed);
+               c.p.k, c.temperature, (long long)c.n_first, (long long)c.p.B, (long long)c.n_longer,
+               (long long)c.n_slow, (long long)c.n_summed);
         assert_int_equal(c.n_first + c.n_longer, c.p.B);
         assert_true(c.n_first >= c.p.B * 9 / 10);
         free_case(&c);
@@ -328,7 +331,7 @@ static void test_certain(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_backends), cmocka_unit_test(test_slow),
+        cmocka_unit_test(test_backends), cmocka_unit_test(test_plateaus),
         cmocka_unit_test(test_batches),  cmocka_unit_test(test_logarithms),
         cmocka_unit_test(test_refused),  cmocka_unit_test(test_certain),
     };

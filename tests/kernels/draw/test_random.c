@@ -32,9 +32,9 @@ static void test_philox(void **state)
 
     (void)state;
     for (int i = 0; i < 3; i++) {
-        const uint32_t *c   = known[i].counter;
-        br_random       got = br_philox((br_random){{c[0], c[1], c[2], c[3]}}, known[i].key[0],
-                                        known[i].key[1]);
+        const uint32_t *c = known[i].counter;
+        br_random       got =
+            br_philox((br_random){{c[0], c[1], c[2], c[3]}}, known[i].key[0], known[i].key[1]);
 
         for (int w = 0; w < 4; w++)
             assert_int_equal(got.word[w], known[i].want[w]);
@@ -127,8 +127,8 @@ static void test_logsum(void **state)
 static void test_noise(void **state)
 {
     enum { N = 400, CUSTOMERS = 3000, CELLS = 50 };
-    br_gumbel law         = br_gumbel_of(N, 10);
-    int64_t   n_C[CELLS]  = {0}, n_pair[CELLS] = {0}, n_above = 0;
+    br_gumbel law        = br_gumbel_of(N, 10);
+    int64_t   n_C[CELLS] = {0}, n_pair[CELLS] = {0}, n_above = 0;
     double    want[CELLS] = {0}, z;
 
     (void)state;
@@ -170,7 +170,7 @@ static void test_noise(void **state)
 
 static void test_choice(void **state)
 {
-    int64_t  n_C[12]  = {0}, n_taken = 0;
+    int64_t  n_C[12] = {0}, n_taken = 0;
     double   want[12];
     uint32_t n_large = 3000000000u, n_low = 0, n_all = 0;
 
@@ -196,7 +196,7 @@ static void test_choice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_philox), cmocka_unit_test(test_log),   cmocka_unit_test(test_log1m),
+        cmocka_unit_test(test_philox), cmocka_unit_test(test_log),    cmocka_unit_test(test_log1m),
         cmocka_unit_test(test_unit),   cmocka_unit_test(test_logsum), cmocka_unit_test(test_noise),
         cmocka_unit_test(test_choice),
     };
