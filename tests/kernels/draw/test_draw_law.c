@@ -205,8 +205,9 @@ static void test_larger(void **state)
                                     .temperature = temperatures[i],
                                     .is_same     = true,
                                     .seed        = SEED};
-        double    first_C[CELLS] = {0}, pair_CC[CELLS * CELLS] = {0}, z_first, z_pair;
+        double    first_C[CELLS] = {0}, pair_CC[CELLS * CELLS] = {0};
         int64_t   found_C[CELLS] = {0}, found_CC[CELLS * CELLS] = {0};
+        double    z_first, z_pair;
 
         make_case(&c);
         expect_pairs(&c, CELLS, first_C, pair_CC);

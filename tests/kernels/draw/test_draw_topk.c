@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "host/base/memory.h"
+#include "kernels/backend.h"
 #include "tests/kernels/draw/draw_case.h"
 
 typedef struct result {
@@ -305,6 +306,25 @@ static void test_refused(void **state)
     }
 }
 
+/* A backend that cannot says so. */
+static void test_no_backend(void **state)
+{
+    br_dev           *dev = NULL;
+    br_backend_table  without;
+    br_draw_topk_args args = {.k = 1};
+
+    (void)state;
+    assert_int_equal(br_dev_open(BR_BACKEND_CPU, 0, &dev), BR_OK);
+    without           = *dev->table;
+    without.draw_topk = NULL;
+    without.name      = "cuda";
+    dev->table        = &without;
+    assert_int_equal(br_op_draw_topk(dev, &args), BR_E_DEVICE);
+    assert_non_null(strstr(br_error_last()->text, "run.backend cpu"));
+    dev->table = &br_backend_cpu;
+    br_dev_close(&dev);
+}
+
 /* Large catalogues: vectors at random at the temperatures that there are. */
 static void test_certain(void **state)
 {
@@ -333,7 +353,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_backends), cmocka_unit_test(test_plateaus),
         cmocka_unit_test(test_batches),  cmocka_unit_test(test_logarithms),
-        cmocka_unit_test(test_refused),  cmocka_unit_test(test_certain),
+        cmocka_unit_test(test_refused),  cmocka_unit_test(test_no_backend),
+        cmocka_unit_test(test_certain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
