@@ -19,6 +19,11 @@
 
 #define SEED       20261128u
 #define MOST_ITEMS 6
+#ifdef __SANITIZE_ADDRESS__ /* fewer draws */
+#define SLOWER 20
+#else
+#define SLOWER 1
+#endif
 #define MOST_LISTS (MOST_ITEMS * MOST_ITEMS * MOST_ITEMS)
 
 /* A place for every list of at most three of six items. */
@@ -153,8 +158,8 @@ static void test_million(void **state)
 {
     (void)state;
     for (int law = 0; law < 2; law++) {
-        draw_case c = {.p           = {.kind = RANDOM, .B = 1000000, .N = 6, .D = 2, .k = 1},
-                       .law         = law ? BR_DRAW_EPSILON : BR_DRAW_PLACKETT_LUCE,
+        draw_case c = {.p   = {.kind = RANDOM, .B = 1000000 / SLOWER, .N = 6, .D = 2, .k = 1},
+                       .law = law ? BR_DRAW_EPSILON : BR_DRAW_PLACKETT_LUCE,
                        .temperature = 0.5,
                        .epsilon     = 0.25,
                        .is_same     = true,
@@ -201,14 +206,11 @@ static void test_larger(void **state)
 
     (void)state;
     for (int i = 0; i < 3; i++) {
-        draw_case c              = {.p           = {.kind = RANDOM, .B = 100000, .N = 5000, .D = 8, .k = 2},
-                                    .temperature = temperatures[i],
-                                    .is_same     = true,
-                                    .seed        = SEED};
-        double    first_C[CELLS] = {0}, pair_CC[CELLS * CELLS] = {0};
         int64_t   found_C[CELLS] = {0}, found_CC[CELLS * CELLS] = {0};
-        double    z_first, z_pair;
+        double    first_C[CELLS] = {0}, pair_CC[CELLS * CELLS] = {0}, z_first, z_pair;
+        draw_case c = {.temperature = temperatures[i], .is_same = true, .seed = SEED};
 
+        c.p = (problem){.kind = RANDOM, .B = 100000 / SLOWER, .N = 5000, .D = 8, .k = 2};
         make_case(&c);
         expect_pairs(&c, CELLS, first_C, pair_CC);
         assert_int_equal(run_case(&c, BR_BACKEND_CPU, 2, 4096), BR_OK);
