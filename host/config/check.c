@@ -67,6 +67,7 @@ br_status br_config_check(br_config *config)
         {"output.", check_output},
         {"list.", check_list},
         {"objective.", br_config_check_objective},
+        {"policy.", br_config_check_policy},
         {"rules.", br_config_check_rules},
         {"experiment.", br_config_check_experiment},
     };

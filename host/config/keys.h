@@ -24,6 +24,7 @@
 
 #include "host/config/sections/experiment.h"
 #include "host/config/sections/objective.h"
+#include "host/config/sections/policy.h"
 #include "host/config/sections/rules.h"
 
 #define BR_KEY_REQUIRED 1
@@ -82,12 +83,14 @@
     X(CHOICE, "log.level", log_level, "info", 0, 0, BR_KEY_LOCAL, \
       "what the log says", BR_CHOICES_LEVEL) \
     BR_OBJECTIVE_KEYS(X) \
+    BR_POLICY_KEYS(X) \
     BR_RULES_KEYS(X) \
     BR_EXPERIMENT_KEYS(X)
 
 /* R(record, rows) makes br_config_<record>, br_config_<record>_list and br_record_<record>. */
 #define BR_CONFIG_RECORDS(R) \
     BR_OBJECTIVE_RECORDS(R) \
+    BR_POLICY_RECORDS(R) \
     BR_RULES_RECORDS(R) \
     BR_EXPERIMENT_RECORDS(R)
 /* clang-format on */

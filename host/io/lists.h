@@ -67,6 +67,7 @@ typedef struct br_lists {
     br_curve  curve[BR_LISTS_MAX_COLUMNS];
     float    *log_propensity_BK; /* NULL: not written */
     float    *log_normaliser_B;  /* NULL: not written */
+    float    *log_remaining_B;   /* NULL: not written */
     int32_t  *rule_B; /* the rule that holds the customer back, -1: none; NULL: no rules */
     int32_t  *arm_B;  /* NULL: all 0, probability 1 */
     float    *arm_probability_B;

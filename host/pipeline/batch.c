@@ -32,6 +32,11 @@ static void free_device(br_batch *batch)
     br_dev_free(&batch->rule_never_S);
     br_dev_free(&batch->item_BK);
     br_dev_free(&batch->score_BK);
+    br_dev_free(&batch->heat_mat_B);
+    br_dev_free(&batch->customer_mat_B);
+    br_dev_free(&batch->log_propensity_BK);
+    br_dev_free(&batch->log_normaliser_B);
+    br_dev_free(&batch->log_remaining_B);
     for (int h = 0; h < BR_MAX_HEADS; h++) {
         br_dev_free(&batch->probability_BK[h]);
         br_dev_free(&batch->hazard_BP[h]);

@@ -16,6 +16,25 @@ static br_status download(br_job *job, br_mat from, int64_t n_rows, void *to)
     return br_download(job->out_lane, br_mat_rows(from, 0, n_rows), to);
 }
 
+/* What was logged of the draws; of greedy lists 0. */
+static br_status fetch_draws(br_job *job, br_batch *b)
+{
+    br_status st    = BR_OK;
+    br_lists *lists = &b->lists;
+    int64_t   n     = b->n_rows;
+
+    if (job->config->policy_type == BR_POLICY_GREEDY) {
+        memset(lists->log_propensity_BK, 0, (size_t)(n * lists->k) * sizeof(float));
+        memset(lists->log_normaliser_B, 0, (size_t)n * sizeof(float));
+        return BR_OK;
+    }
+    BR_TRY(st, download(job, b->log_propensity_BK, n, lists->log_propensity_BK));
+    BR_TRY(st, download(job, b->log_normaliser_B, n, lists->log_normaliser_B));
+    BR_TRY(st, download(job, b->log_remaining_B, n, lists->log_remaining_B));
+done:
+    return st;
+}
+
 static br_status fetch_lists(br_job *job, br_batch *b)
 {
     br_status st    = BR_OK;
@@ -29,6 +48,7 @@ static br_status fetch_lists(br_job *job, br_batch *b)
     BR_TRY(st, download(job, b->score_BK, n, lists->score_BK));
     for (int32_t h = 0; h < lists->n_heads; h++)
         BR_TRY(st, download(job, b->probability_BK[h], n, lists->probability_BK[h]));
+    BR_TRY(st, fetch_draws(job, b));
     for (int32_t h = 0; h < lists->n_curves; h++) /* hazards so far */
         BR_TRY(st, download(job, b->hazard_BP[h], n, lists->curve[h].survival_BP));
     BR_TRY(st, br_terms_fetch(job, b));
@@ -64,10 +84,9 @@ static void keep_model_list(const br_job *job, br_lists *lists, int64_t b)
     int32_t n = 0;
 
     while (n < lists->k && lists->item_BK[b * lists->k + n] >= 0) {
-        int64_t at                   = b * lists->k + n++;
-        lists->item_BK[at]           = job->setup->catalogue_row[lists->item_BK[at]];
-        lists->source_BK[at]         = BR_SOURCE_MODEL;
-        lists->log_propensity_BK[at] = 0.0f;
+        int64_t at           = b * lists->k + n++;
+        lists->item_BK[at]   = job->setup->catalogue_row[lists->item_BK[at]];
+        lists->source_BK[at] = BR_SOURCE_MODEL;
     }
     lists->n_B[b] = n;
     clear_slots(lists, b, n);
@@ -137,7 +156,6 @@ static void decide(const br_job *job, br_batch *batch, int64_t b)
     br_lists *lists = &batch->lists;
     uint32_t  flags = 0;
 
-    lists->log_normaliser_B[b] = 0.0f;
     note_verdict(job, batch, b);
     if (batch->rule_B[b] >= 0 || batch->arm_B[b] < 0) {
         hold_back(job, batch, b);

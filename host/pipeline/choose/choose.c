@@ -17,6 +17,7 @@ typedef struct chunk {
     br_mat          x_BD;
     br_mat          query_BQ;
     br_choose_room *room;
+    float          *collect_X; /* scores of the penalised items; NULL: they go into the list */
 } chunk;
 
 /* Items to be scored again: [rows, m] in the room's item_BM. */
@@ -87,6 +88,11 @@ void br_choose_close(br_job *job)
         br_free(&r->list_item_BK);
         br_free(&r->list_score_BK);
         br_free(&r->n_B);
+        br_free(&r->extra_score.data);
+        br_free(&r->extra_offset.data);
+        br_dev_free(&r->extra.offset_B1);
+        br_dev_free(&r->extra.item_X);
+        br_dev_free(&r->extra.score_X);
     }
     br_free(&job->choose_room);
 }
@@ -246,6 +252,18 @@ static bool gather_extras(chunk *c, int64_t first)
     return any;
 }
 
+/* Scores of a block of pairs, to where draws want them. */
+static void collect_extras(chunk *c, int64_t first)
+{
+    const int64_t *offset_B1 = c->batch->extra_offset_B1 + c->rows.first;
+
+    for (int64_t b = 0; b < c->rows.n; b++)
+        for (int64_t j = 0; j < BR_EXTRA_COLUMNS && offset_B1[b] + first + j < offset_B1[b + 1];
+             j++)
+            c->collect_X[offset_B1[b] - offset_B1[0] + first + j] =
+                c->room->score_BM[b * BR_EXTRA_COLUMNS + j];
+}
+
 /* Penalised items are on the never-list, so that the candidates are exact; here they are scored by
  * themselves, less their penalty, and join. */
 static br_status take_extras(chunk *c)
@@ -271,7 +289,10 @@ static br_status take_extras(chunk *c)
             BR_TRY(st, br_op_score_pairs(c->lane, &pairs));
             BR_TRY(st, br_download(c->lane, a.score_BM, c->room->score_BM));
         }
-        insert_all(c, a.m);
+        if (c->collect_X != NULL)
+            collect_extras(c, first);
+        else
+            insert_all(c, a.m);
     }
 done:
     br_dev_rewind(c->lane, mark);
@@ -308,6 +329,59 @@ static br_choose_room *room_of(const br_job *job, const br_dev *lane)
     return NULL;
 }
 
+/* Memory of a lane for n penalised items of a chunk; grows now and then. */
+static br_status reserve_extras(chunk *c, int64_t n)
+{
+    br_status       st   = BR_OK;
+    br_choose_room *room = c->room;
+    br_dev         *dev  = c->lane;
+
+    BR_TRY(st, br_span_reserve(&room->extra_score, n, 4, "scores of penalised items"));
+    BR_TRY(st, br_span_reserve(&room->extra_offset, c->rows.n + 1, 8, "penalised items"));
+    if (room->extra.item_X.n_rows >= n && room->extra.offset_B1.n_rows > c->rows.n)
+        return BR_OK;
+    br_dev_free(&room->extra.offset_B1);
+    br_dev_free(&room->extra.item_X);
+    br_dev_free(&room->extra.score_X);
+    BR_TRY(st, br_dev_alloc(dev, BR_I64, c->job->score_rows + 1, 1, &room->extra.offset_B1));
+    BR_TRY(st, br_dev_alloc(dev, BR_I32, n + n / 4 + 1, 1, &room->extra.item_X));
+    BR_TRY(st, br_dev_alloc(dev, BR_F32, n + n / 4 + 1, 1, &room->extra.score_X));
+done:
+    return st;
+}
+
+/* Draws, the penalised items among them with their adjusted scores. */
+static br_status draw(chunk *c)
+{
+    br_status      st        = BR_OK;
+    br_draw_extras extras    = {0};
+    const int64_t *offset_B1 = c->batch->extra_offset_B1;
+    int64_t        base, n;
+
+    if (offset_B1 == NULL)
+        return br_draw_rows(c->job, c->batch, c->lane, c->rows, c->query_BQ, &extras);
+    base    = offset_B1[c->rows.first];
+    n       = offset_B1[c->rows.first + c->rows.n] - base;
+    c->room = room_of(c->job, c->lane);
+    BR_TRY(st, reserve_extras(c, n));
+    c->collect_X = c->room->extra_score.data;
+    BR_TRY(st, take_extras(c));
+    for (int64_t b = 0; b <= c->rows.n; b++)
+        ((int64_t *)c->room->extra_offset.data)[b] = offset_B1[c->rows.first + b] - base;
+    extras.offset_B1 = br_mat_rows(c->room->extra.offset_B1, 0, c->rows.n + 1);
+    extras.item_X    = c->room->extra.item_X;
+    extras.score_X   = c->room->extra.score_X;
+    BR_TRY(st, br_upload(c->lane, extras.offset_B1, c->room->extra_offset.data));
+    if (n > 0) {
+        BR_TRY(st,
+               br_upload(c->lane, br_mat_rows(extras.item_X, 0, n), c->batch->extra_item_P + base));
+        BR_TRY(st, br_upload(c->lane, br_mat_rows(extras.score_X, 0, n), c->collect_X));
+    }
+    BR_TRY(st, br_draw_rows(c->job, c->batch, c->lane, c->rows, c->query_BQ, &extras));
+done:
+    return st;
+}
+
 br_status br_choose_rows(br_job *job, br_batch *batch, br_dev *lane, br_rows rows)
 {
     br_status st       = BR_OK;
@@ -320,7 +394,9 @@ br_status br_choose_rows(br_job *job, br_batch *batch, br_dev *lane, br_rows row
                           .x_BD  = br_mat_rows(batch->x_BD, rows.first, rows.n)};
 
     BR_TRY(st, br_rank_query(&job->rank, lane, c.x_BD, &c.query_BQ));
-    if (is_decided_here(job, batch)) {
+    if (job->config->policy_type != BR_POLICY_GREEDY) {
+        BR_TRY(st, draw(&c));
+    } else if (is_decided_here(job, batch)) {
         c.room = room_of(job, lane);
         BR_TRY(st, decide(&c, item_BK, score_BK));
     } else {

@@ -9,19 +9,24 @@
 #include <stddef.h>
 
 #include "host/base/status.h"
+#include "host/pipeline/choose/draw.h"
 #include "host/pipeline/lanes.h"
 
 #define BR_EXTRA_COLUMNS 64 /* pairs with a penalty that a customer's pass takes at a time */
 
 /* A lane's arrays for one chunk of customers; M candidates each. */
 typedef struct br_choose_room {
-    int32_t *item_BM; /* as wide as the larger of M and BR_EXTRA_COLUMNS */
-    float   *score_BM;
-    float   *penalty_BM;
-    double  *total_BM;
-    int32_t *list_item_BK;
-    float   *list_score_BK;
-    int32_t *n_B;
+    int32_t       *item_BM; /* as wide as the larger of M and BR_EXTRA_COLUMNS */
+    float         *score_BM;
+    float         *penalty_BM;
+    double        *total_BM;
+    int32_t       *list_item_BK;
+    float         *list_score_BK;
+    int32_t       *n_B;
+    /* penalised items of a chunk that draws */
+    br_span        extra_score;
+    br_span        extra_offset;
+    br_draw_extras extra;
 } br_choose_room;
 
 /* The rooms of the lanes, whose tasks must be planned. */
