@@ -120,6 +120,13 @@ static bool has_usable_events(const br_job *job, const br_batch *batch, int64_t 
     return n == 0; /* ready-made vectors need no events */
 }
 
+/* A list that was not drawn has no probability among the draws. */
+static void forget_draws(br_lists *lists, int64_t b)
+{
+    if (lists->log_remaining_B != NULL)
+        lists->log_normaliser_B[b] = lists->log_remaining_B[b] = NAN;
+}
+
 /* The rule that holds the customer back and the arm, whatever becomes of the list. */
 static void note_verdict(const br_job *job, br_batch *batch, int64_t b)
 {
@@ -143,6 +150,7 @@ static void hold_back(const br_job *job, br_batch *batch, int64_t b)
 
     lists->n_B[b] = 0;
     clear_slots(lists, b, 0);
+    forget_draws(lists, b);
     if (rule < 0)
         lists->flags_B[b] = BR_FLAG_HELD_OUT;
     else if (job->setup->rulebook.hold[rule].kind == BR_HOLD_CONSENT)
@@ -165,6 +173,7 @@ static void decide(const br_job *job, br_batch *batch, int64_t b)
         flags |= BR_FLAG_NO_EVENTS;
     if ((flags & BR_FLAG_NO_EVENTS) && job->config->list_fallback == BR_FALLBACK_POPULARITY) {
         flags |= BR_FLAG_FALLBACK;
+        forget_draws(lists, b);
         fill_by_popularity(job, batch, b);
     } else {
         keep_model_list(job, lists, b);

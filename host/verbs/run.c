@@ -59,6 +59,7 @@ static br_status run_job(br_config *config)
     BR_TRY(st, br_job_execute(job, run));
     BR_TRY(st, finish(job, run));
     report_memory();
+    BR_TRY(st, br_stats_guard(&job->stats, setup));
 done:
     br_run_close(&run);
     br_job_close(&job);

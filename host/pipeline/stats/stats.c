@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "host/base/memory.h"
+#include "host/pipeline/stats/draws.h"
 #include "host/pipeline/stats/ledger.h"
 #include "host/pipeline/stats/stats_layout.h"
 
@@ -74,6 +75,7 @@ br_status br_stats_create(const br_setup *setup, br_stats *out)
     }
     BR_TRY(st, add_counts(out, "ledger.customers", "", br_ledger_customers(setup)));
     BR_TRY(st, add_counts(out, "ledger.items", "", br_ledger_items(setup)));
+    BR_TRY(st, add_counts(out, "draws", "", br_draws_length(setup)));
     out->n_items = setup->catalogue.n_items;
     BR_ALLOC(st, out->exposure_N, out->n_items, "exposure");
 done:
@@ -158,6 +160,7 @@ void br_stats_count(const br_setup *setup, br_batch *batch)
         count_gates(setup, batch);
     br_ledger_count(setup, batch, lists->counts[BR_LEDGER_AT(setup->n_encoders)].count,
                     lists->counts[BR_LEDGER_AT(setup->n_encoders) + 1].count);
+    br_draws_count(batch, lists->counts[BR_LEDGER_AT(setup->n_encoders) + 2].count);
 }
 
 br_status br_stats_add(br_stats *stats, const br_lists *lists)
@@ -191,4 +194,9 @@ br_status br_stats_add(br_stats *stats, const br_lists *lists)
         stats->n_filled++;
     }
     return BR_OK;
+}
+
+br_status br_stats_guard(const br_stats *stats, const br_setup *setup)
+{
+    return br_draws_guard(setup, stats->total[BR_LEDGER_AT(setup->n_encoders) + 2].count);
 }

@@ -33,6 +33,9 @@ void      br_stats_count(const br_setup *setup, br_batch *batch);
  * than this job's or do not balance. */
 br_status br_stats_add(br_stats *stats, const br_lists *lists);
 
+/* BR_GUARD_WARNED where a guard of the configuration is not met. */
+br_status br_stats_guard(const br_stats *stats, const br_setup *setup);
+
 /* stats.json and metrics.prom as text; br_free them. */
 br_status br_stats_render(const br_stats *stats, const br_setup *setup, char **json,
                           char **metrics);

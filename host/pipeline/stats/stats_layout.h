@@ -2,7 +2,7 @@
  *
  * The layout of the counts: [0] customers by fate, [1] norm of x_u, [2] score of listed items, then
  * per encoder [3+3m] events by fate, [4+3m] alpha, [5+3m] gate; at BR_LEDGER_AT the ledger's
- * customers and items (ledger.h). */
+ * customers and items (ledger.h), then draws (draws.h). */
 #ifndef BR_HOST_PIPELINE_STATS_STATS_LAYOUT_H
 #define BR_HOST_PIPELINE_STATS_STATS_LAYOUT_H
 

@@ -3,6 +3,7 @@
  * stats.json and metrics.prom from the totals. Called once per run. */
 #include "host/base/memory.h"
 #include "host/base/strbuf.h"
+#include "host/pipeline/stats/draws.h"
 #include "host/pipeline/stats/ledger.h"
 #include "host/pipeline/stats/stats.h"
 #include "host/pipeline/stats/stats_layout.h"
@@ -189,6 +190,7 @@ br_status br_stats_render(const br_stats *stats, const br_setup *setup, char **j
     add_metrics(&m, stats, setup);
     br_ledger_render(setup, stats->total[BR_LEDGER_AT(setup->n_encoders)].count,
                      stats->total[BR_LEDGER_AT(setup->n_encoders) + 1].count, &j, &m);
+    br_draws_render(setup, stats->total[BR_LEDGER_AT(setup->n_encoders) + 2].count, &j);
     BR_TRY(st, add_exposure(&j, stats, setup));
     BR_TRY(st, br_strbuf_take(&j, json));
     BR_TRY(st, br_strbuf_take(&m, metrics));
