@@ -17,7 +17,7 @@ typedef struct solve {
     br_problem problem;
     br_scan    scan;
     br_lists   lists;
-    int32_t   *first_BK;  /* the priced top-k, before the repair */
+    int32_t   *first_BK;   /* the priced top-k, before the repair */
     price_at  *cheapest_N; /* items by price */
     int64_t   *seen_N;
 } solve;
@@ -25,8 +25,8 @@ typedef struct solve {
 static int by_price(const void *x, const void *y)
 {
     const price_at *a = x, *b = y;
-    return a->price != b->price ? (a->price < b->price ? -1 : 1) : (a->item > b->item) -
-                                                                   (a->item < b->item);
+    return a->price != b->price ? (a->price < b->price ? -1 : 1)
+                                : (a->item > b->item) - (a->item < b->item);
 }
 
 /* The lowest price of the items outside the row's shortlist; inf: there are none. */
@@ -59,8 +59,8 @@ static br_status certify(solve *s)
         s->cheapest_N[i] = (price_at){a->price_N[i], i};
     qsort(s->cheapest_N, (size_t)a->n_items, sizeof *s->cheapest_N, by_price);
     for (int64_t b = 0; b < a->n_rows; b++) {
-        int32_t n     = br_problem_length(&s->problem, b);
-        int32_t last  = n > 0 ? s->first_BK[b * a->n_kept + n - 1] : -1;
+        int32_t n    = br_problem_length(&s->problem, b);
+        int32_t last = n > 0 ? s->first_BK[b * a->n_kept + n - 1] : -1;
         double  could;
 
         if (n == 0 || a->bound_B[b] == -INFINITY)
@@ -124,8 +124,8 @@ static void write_activity(solve *s)
                          (side->cost_N != NULL ? (double)a->limit_L[l].cost_N[i] : 1.0);
         a->activity_L[l] = units;
         if (side->is_soft && s->lists.activity_L[l] > side->bound)
-            a->report->short_cost -= (double)(s->lists.activity_L[l] - side->bound) /
-                                     side->scale * s->problem.short_price;
+            a->report->short_cost -= (double)(s->lists.activity_L[l] - side->bound) / side->scale *
+                                     s->problem.short_price;
     }
 }
 

@@ -80,12 +80,12 @@ typedef struct br_allocate_args {
     const double   *start_C;     /* duals to start from, [N + L]; NULL: 0 */
     int             n_lanes;
     /* out */
-    int32_t *list_BK;    /* item rows by utility, best first; -1 behind the last */
-    uint8_t *touched_B;  /* 1: the repair changed this list */
-    double  *dual_C;     /* [N + L] >= 0: one more unit of capacity or bound is worth this */
-    float   *price_N;    /* sum of the duals an item uses up: subtract it from the item's bias;
-                            negative where a minimum share pushes the item */
-    double  *activity_L; /* the left-hand side of each limit; shares: D_g */
+    int32_t        *list_BK;   /* item rows by utility, best first; -1 behind the last */
+    uint8_t        *touched_B; /* 1: the repair changed this list */
+    double         *dual_C;    /* [N + L] >= 0: one more unit of capacity or bound is worth this */
+    float          *price_N; /* sum of the duals an item uses up: subtract it from the item's bias;
+                                negative where a minimum share pushes the item */
+    double         *activity_L; /* the left-hand side of each limit; shares: D_g */
     br_allocate_report *report;
 } br_allocate_args;
 
