@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "host/base/log.h"
+#include "host/base/nearest.h"
 #include "host/base/status.h"
 #include "host/config/config.h"
 #include "host/io/h5.h"
@@ -20,14 +21,17 @@ typedef struct verb {
 
 static const verb verbs[] = {
     {"run", br_verb_run, "timelines in, ranked lists out: the whole job of a configuration"},
+    {"allocate", br_verb_allocate, "capacities and budgets of a run solved again"},
     {"topk", br_verb_topk, "exact top-k of two matrices: no configuration needed"},
     {"encode", br_verb_encode, "customer vectors x_u only"},
     {"check", br_verb_check, "every check of inputs and configuration, no work"},
     {"plan", br_verb_plan, "what a job will take: seconds, memory, output"},
     {"info", br_verb_info, "what is in a file, a bundle or a run directory"},
-    {"evaluate", br_verb_evaluate, "HR@k and NDCG@k of lists against held-out events"},
+    {"evaluate", br_verb_evaluate,
+     "lists against held-out events; a policy's value from a log (--log)"},
     {"verify", br_verb_verify,
      "re-hashes a run and re-scores a sample; replays a model's golden file"},
+    {"publish", br_verb_publish, "lists of a run as CSV, JSON lines or Redis commands"},
     {"generate", br_verb_generate, "seeded synthetic customers, catalogue and model"},
 };
 
@@ -60,7 +64,7 @@ static br_status unknown_verb(const char *name)
 
     for (int i = 0; i < N_VERBS; i++)
         names[i] = verbs[i].name;
-    nearest = br_config_nearest(name, names, N_VERBS);
+    nearest = br_nearest(name, names, N_VERBS);
     return br_fail(BR_E_USAGE, "unknown verb '%s'%s%s; see batchrank --help", name,
                    nearest ? ", did you mean " : "", nearest ? nearest : "");
 }

@@ -34,6 +34,12 @@ BR_EVERYWHERE float br_canonical_round(double dot, float bias)
     return (float)(dot + (double)bias) + 0.0f;
 }
 
+/* The same with a penalty >= 0 taken off before the rounding. */
+BR_EVERYWHERE float br_canonical_penalised(double dot, float bias, float penalty)
+{
+    return (float)(dot + (double)bias - (double)penalty) + 0.0f;
+}
+
 /* Does (score_a, item_a) stand before (score_b, item_b)? */
 BR_EVERYWHERE bool br_canonical_before(float score_a, int32_t item_a, float score_b, int32_t item_b)
 {

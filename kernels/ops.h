@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The seam between the engine and the machines it runs on: devices, buffers, views (device.h) and
- * every operation. Backends (ref, cpu, cuda) implement the table behind it; nobody else includes
- * more of kernels/ than this file.
+ * every operation (random lists: draw.h). Backends (ref, cpu, cuda) implement the table behind
+ * it; nobody else includes more of kernels/ than this file.
  *
  * Ops enqueue on the device's stream and return; only br_dev_sync and br_download wait. Arguments
  * are checked once, in ops.c (BR_E_SELFCHECK: a caller's mistake). Dimension letters are those of
@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "kernels/device.h"
+#include "kernels/draw.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -345,13 +346,14 @@ br_status br_op_score_topk(br_dev *dev, br_score_topk_args *args);
 /* Scratch that score_topk takes from its lane, at most. */
 size_t br_score_topk_scratch_bytes(int64_t n_items, int64_t dim, int32_t k);
 
-/* score_pairs: canonical scores of given items, out_BK = query_b . item_ND[item_BK] + bias;
- * NaN where item_BK is -1. bias_N absent: 0. */
+/* score_pairs: canonical scores of given items, out_BK = query_b . item_ND[item_BK] + bias -
+ * penalty, rounded once; NaN where item_BK is -1. bias_N, penalty_BK absent: 0. */
 typedef struct br_score_pairs_args {
     br_mat query_BD;
     br_mat item_ND;
     br_mat bias_N;
     br_mat item_BK;
+    br_mat penalty_BK; /* f32, >= 0 */
     br_mat out_BK;
 } br_score_pairs_args;
 br_status br_op_score_pairs(br_dev *dev, const br_score_pairs_args *args);

@@ -87,6 +87,7 @@ br_status br_op_score_pairs(br_dev *dev, const br_score_pairs_args *args)
         {"item_ND", args->item_ND, BR_F32, N, BR_ANY, BR_MUST},
         {"bias_N", args->bias_N, BR_F32, N, 1, BR_MAY},
         {"item_BK", args->item_BK, BR_I32, B, BR_ANY, BR_MUST},
+        {"penalty_BK", args->penalty_BK, BR_F32, B, args->item_BK.n_cols, BR_MAY},
         {"out_BK", args->out_BK, BR_F32, B, args->item_BK.n_cols, BR_MUST},
     };
 

@@ -50,6 +50,19 @@ br_mat br_model_head_item_bias(const br_model *model, int32_t head)
     return model->head[head].item_bias_V1;
 }
 
+br_mat br_model_head_weight(const br_model *model, int32_t head)
+{
+    assert(head >= 0 && head < model->spec.n_heads);
+    assert(model->spec.head[head].kind == BR_HEAD_ITEM);
+    return model->head[head].weight_DD;
+}
+
+float br_model_head_bias(const br_model *model, int32_t head)
+{
+    assert(head >= 0 && head < model->spec.n_heads);
+    return model->head[head].bias;
+}
+
 br_status br_model_head_query(const br_model *model, br_dev *lane, int32_t head, br_mat x_BD,
                               br_mat out_BD)
 {

@@ -71,6 +71,10 @@ typedef struct br_fusion_args {
 } br_fusion_args;
 br_status br_model_fuse(const br_model *model, br_dev *lane, const br_fusion_args *args);
 
+/* What an item head's logit is made of: W_k [D, D] on the device, and c_k. */
+br_mat br_model_head_weight(const br_model *model, int32_t head);
+float  br_model_head_bias(const br_model *model, int32_t head);
+
 /* Head k's query W_k x_u, [B, D], and its probabilities from canonical logits (in place). */
 br_status br_model_head_query(const br_model *model, br_dev *lane, int32_t head, br_mat x_BD,
                               br_mat out_BD);

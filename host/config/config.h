@@ -14,30 +14,51 @@
 #include "host/config/json.h"
 #include "host/config/keys.h"
 
-#define BR_CONFIG_MAX_NAMES 64
+#define BR_CONFIG_MAX_NAMES   64
+#define BR_CONFIG_MAX_NUMBERS 64
 
 typedef struct br_config_list {
     int32_t n;
     char   *item[BR_CONFIG_MAX_NAMES];
 } br_config_list;
 
+typedef struct br_config_numbers {
+    int32_t n;
+    double  item[BR_CONFIG_MAX_NUMBERS];
+} br_config_numbers;
+
 /* In the order of BR_CHOICES_FALLBACK; run_backend holds a br_backend, run_precision a
  * br_precision, log_level a br_log_level. */
 enum { BR_FALLBACK_NONE, BR_FALLBACK_POPULARITY };
 
-#define BR_FIELD_PATH   char *
-#define BR_FIELD_TEXT   char *
-#define BR_FIELD_NAMES  br_config_list
-#define BR_FIELD_BOOL   bool
-#define BR_FIELD_INT    int64_t
-#define BR_FIELD_SIZE   int64_t
-#define BR_FIELD_TIME   int64_t /* seconds since 1970; INT64_MAX: not set */
-#define BR_FIELD_CHOICE int32_t /* place in the choices */
+/* The field of a row, by its kind. */
+#define BR_FIELD_PATH(more)      char *
+#define BR_FIELD_TEXT(more)      char *
+#define BR_FIELD_NAMES(more)     br_config_list
+#define BR_FIELD_BOOL(more)      bool
+#define BR_FIELD_INT(more)       int64_t
+#define BR_FIELD_NUMBER(more)    double
+#define BR_FIELD_NUMBERS(more)   br_config_numbers
+#define BR_FIELD_SIZE(more)      int64_t
+#define BR_FIELD_TIME(more)      int64_t /* seconds since 1970; INT64_MAX: not set */
+#define BR_FIELD_CHOICE(more)    int32_t /* place in the choices */
+#define BR_FIELD_OBJECTS(record) br_config_##record##_list
+
+#define BR_FIELD(kind, name, field, def, lo, hi, flags, help, more) BR_FIELD_##kind(more) field;
+
+/* The types of a record: its rows as a struct, and an array of them. */
+#define BR_RECORD_TYPES(record, KEYS)                                                              \
+    typedef struct br_config_##record {                                                            \
+        KEYS(BR_FIELD)                                                                             \
+    } br_config_##record;                                                                          \
+    typedef struct br_config_##record##_list {                                                     \
+        int32_t             n;                                                                     \
+        br_config_##record *item;                                                                  \
+    } br_config_##record##_list;
+BR_CONFIG_RECORDS(BR_RECORD_TYPES)
 
 typedef struct br_config {
-#define X(kind, name, field, def, lo, hi, flags, help, choices) BR_FIELD_##kind field;
-    BR_CONFIG_KEYS(X)
-#undef X
+    BR_CONFIG_KEYS(BR_FIELD)
     char     *folder; /* absolute folder of the file: relative paths start here */
     br_strbuf problems;
 } br_config;
@@ -47,11 +68,14 @@ typedef struct br_config {
 br_status br_config_read(const char *path, br_config **out);
 /* A configuration from text, relative paths taken from `folder`. */
 br_status br_config_parse(const char *what, const char *text, const char *folder, br_config **out);
-/* "section.key=value"; strings without quotes, lists as JSON arrays. */
+/* "section.key=value"; strings without quotes, arrays as JSON. */
 br_status br_config_set(br_config *config, const char *assignment);
 /* BR_E_USAGE with every problem found, one per line. */
 br_status br_config_check(br_config *config);
 void      br_config_close(br_config **config);
+
+/* Does any constraint hold over all customers together? */
+bool br_config_is_constrained(const br_config *config);
 
 bool br_config_has(const br_config_list *list, const char *name);
 

@@ -57,7 +57,4 @@ bool        br_json_bool(const br_json_node *node);
 /* True when the node is a whole number of at most 2^53 in size. */
 bool        br_json_integer(const br_json_node *node, int64_t *out);
 
-/* The nearest of `names` to `name` by edit distance, NULL when none is near. */
-const char *br_config_nearest(const char *name, const char *const *names, int32_t n_names);
-
 #endif

@@ -3,17 +3,30 @@
  * Every key of a configuration, once: the parser, --set, --help, the resolved dump, the run's
  * identity and the JSON Schema all come from these rows.
  *
- *   X(kind, "section.key", field, "default", lo, hi, flags, help)
+ *   X(kind, "section.key", field, "default", lo, hi, flags, help, more)
  *
  * kind   PATH  a file or folder; a relative one is taken from the folder of the configuration
  *        TEXT  a string        NAMES an array of strings   BOOL true or false
- *        INT   whole number in [lo, hi]
+ *        INT   whole number in [lo, hi] (at most 2^53)
+ *        NUMBER number in [lo, hi]                         NUMBERS an array of them
  *        SIZE  bytes, a number or "4GiB"                   TIME "" or a date or seconds since 1970
- *        CHOICE one of the words in `choices` (the default is the first argument after help)
- * flags  REQUIRED; SHAPING the result: part of the run's identity; LOCAL to one command: left out
- * of the configuration that a run keeps */
+ *        CHOICE one of the words in `more` ("a|b|c")
+ *        OBJECTS an array of at most hi objects: `more` is the name of their record, whose keys are
+ *              rows like these, named without a section; a key `name` is unique in its array
+ * flags  REQUIRED (outside records only PATH and TEXT: not empty); SHAPING the result: part of the
+ *        run's identity; LOCAL to one command: left out of the configuration that a run keeps.
+ *        Rows of a record know REQUIRED only: the rest is said by the key that holds them.
+ *
+ * A section with records or a check of its own has two files in sections/: rows in its header,
+ * tables of its records and the check in its source. */
 #ifndef BR_HOST_CONFIG_KEYS_H
 #define BR_HOST_CONFIG_KEYS_H
+
+#include "host/config/sections/constraints.h"
+#include "host/config/sections/experiment.h"
+#include "host/config/sections/objective.h"
+#include "host/config/sections/policy.h"
+#include "host/config/sections/rules.h"
 
 #define BR_KEY_REQUIRED 1
 #define BR_KEY_SHAPING  2
@@ -69,7 +82,20 @@
     X(SIZE, "run.memory_limit_bytes", run_memory_limit_bytes, "0", 0, 0, BR_KEY_LOCAL, \
       "`plan` and `run` refuse a job that needs more host memory; 0: no limit", "") \
     X(CHOICE, "log.level", log_level, "info", 0, 0, BR_KEY_LOCAL, \
-      "what the log says", BR_CHOICES_LEVEL)
+      "what the log says", BR_CHOICES_LEVEL) \
+    BR_OBJECTIVE_KEYS(X) \
+    BR_POLICY_KEYS(X) \
+    BR_CONSTRAINTS_KEYS(X) \
+    BR_RULES_KEYS(X) \
+    BR_EXPERIMENT_KEYS(X)
+
+/* R(record, rows) makes br_config_<record>, br_config_<record>_list and br_record_<record>. */
+#define BR_CONFIG_RECORDS(R) \
+    BR_OBJECTIVE_RECORDS(R) \
+    BR_POLICY_RECORDS(R) \
+    BR_CONSTRAINTS_RECORDS(R) \
+    BR_RULES_RECORDS(R) \
+    BR_EXPERIMENT_RECORDS(R)
 /* clang-format on */
 
 #endif

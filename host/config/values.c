@@ -1,25 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Values of keys: from JSON or text into fields, and back. Called once per key. */
+ * Values of keys, from JSON or text into fields. Called once per key. */
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "host/base/memory.h"
 #include "host/config/table.h"
 
 #define END_OF_TIMES_S 7258118400 /* 2200-01-01, as in customers.h5 */
 
-static void *field_of(const br_config *config, const br_key *key)
-{
-    return (char *)(uintptr_t)config + key->offset;
-}
-
 bool br_key_is_string(const br_key *key)
 {
-    return key->kind != BR_KIND_NAMES && key->kind != BR_KIND_BOOL && key->kind != BR_KIND_INT;
+    return key->kind == BR_KIND_PATH || key->kind == BR_KIND_TEXT || key->kind == BR_KIND_SIZE ||
+           key->kind == BR_KIND_TIME || key->kind == BR_KIND_CHOICE;
 }
 
 static bool set_choice(const br_key *key, const char *value, int32_t *field)
@@ -117,148 +113,125 @@ static char *resolve_path(const br_config *config, const char *value)
     return strdup(joined);
 }
 
-bool br_key_set_string(br_config *config, const br_key *key, const char *value, char *problem,
-                       size_t problem_bytes)
+static br_status set_text(const br_target *target, const char *value)
 {
-    void *field = field_of(config, key);
-    bool  is_ok = true;
-    char *text;
+    bool  is_path = target->key->kind == BR_KIND_PATH && value[0] != '\0';
+    char *text    = is_path ? resolve_path(target->config, value) : strdup(value);
 
-    switch (key->kind) {
-    case BR_KIND_PATH:
-    case BR_KIND_TEXT:
-        text = key->kind == BR_KIND_PATH && value[0] != '\0' ? resolve_path(config, value)
-                                                             : strdup(value);
-        free(*(char **)field);
-        *(char **)field = text;
-        return true;
-    case BR_KIND_CHOICE:
-        is_ok = set_choice(key, value, field);
-        break;
-    case BR_KIND_SIZE:
-        is_ok = set_size(value, field);
-        break;
-    default:
-        is_ok = set_time(value, field);
-        break;
-    }
-    if (!is_ok)
-        (void)snprintf(problem, problem_bytes, "found \"%s\", expected %s", value,
-                       key->kind == BR_KIND_CHOICE ? key->choices
-                       : key->kind == BR_KIND_SIZE ? "bytes such as 4294967296 or \"4GiB\""
-                                                   : "\"2017-12-01\", \"2017-12-01T08:30:00Z\" or "
-                                                     "seconds since 1970, before 2200");
-    return is_ok;
+    if (text == NULL)
+        return br_fail(BR_E_MEMORY, "%s: out of memory", target->path);
+    free(*(char **)target->field);
+    *(char **)target->field = text;
+    return BR_OK;
 }
 
-static void clear_names(br_config_list *list)
+static br_status set_string(const br_target *target, const char *value)
 {
-    for (int32_t i = 0; i < list->n; i++)
-        free(list->item[i]);
-    list->n = 0;
-}
+    const br_key *key   = target->key;
+    bool          is_ok = true;
 
-static bool set_names(br_config_list *list, const br_json_node *node, char *problem,
-                      size_t problem_bytes)
-{
-    clear_names(list);
-    if (br_json_type_of(node) != BR_JSON_ARRAY) {
-        (void)snprintf(problem, problem_bytes, "found %s, expected an array of strings",
-                       br_json_type_name(node));
-        return false;
-    }
-    for (const br_json_node *n = br_json_first(node); n != NULL; n = br_json_next(n)) {
-        const char *name = br_json_string(n);
-
-        if (name == NULL || name[0] == '\0') {
-            (void)snprintf(problem, problem_bytes,
-                           "element %d: found %s, expected a string that "
-                           "is not empty",
-                           list->n, br_json_type_name(n));
-            return false;
-        }
-        if (br_config_has(list, name) || list->n == BR_CONFIG_MAX_NAMES) {
-            (void)snprintf(problem, problem_bytes, "\"%s\" %s", name,
-                           br_config_has(list, name) ? "is there twice" : "is one too many");
-            return false;
-        }
-        list->item[list->n++] = strdup(name);
-    }
-    return true;
-}
-
-static bool set_int(const br_key *key, const br_json_node *node, int64_t *field, char *problem,
-                    size_t problem_bytes)
-{
-    int64_t value    = 0;
-    bool    is_whole = br_json_integer(node, &value);
-
-    if (is_whole && value >= key->lo && value <= key->hi) {
-        *field = value;
-        return true;
-    }
-    if (br_json_type_of(node) == BR_JSON_NUMBER)
-        (void)snprintf(problem, problem_bytes,
-                       "found %.9g, expected a whole number in "
-                       "[%lld, %lld]",
-                       br_json_number(node), (long long)key->lo, (long long)key->hi);
+    if (key->kind == BR_KIND_PATH || key->kind == BR_KIND_TEXT)
+        return set_text(target, value);
+    if (key->kind == BR_KIND_CHOICE)
+        is_ok = set_choice(key, value, target->field);
+    else if (key->kind == BR_KIND_SIZE)
+        is_ok = set_size(value, target->field);
     else
-        (void)snprintf(problem, problem_bytes,
-                       "found %s, expected a whole number in "
-                       "[%lld, %lld]",
-                       br_json_type_name(node), (long long)key->lo, (long long)key->hi);
-    return false;
+        is_ok = set_time(value, target->field);
+    if (!is_ok)
+        br_config_problem(target->config, target->path, "found \"%s\", expected %s", value,
+                          key->kind == BR_KIND_CHOICE ? key->choices
+                          : key->kind == BR_KIND_SIZE
+                              ? "bytes such as 4294967296 or \"4GiB\""
+                              : "\"2017-12-01\", \"2017-12-01T08:30:00Z\" or "
+                                "seconds since 1970, before 2200");
+    return BR_OK;
 }
 
-bool br_key_set(br_config *config, const br_key *key, const br_json_node *node, char *problem,
-                size_t problem_bytes)
+static void refuse_number(const br_target *target, const char *found)
 {
-    void   *field = field_of(config, key);
-    int64_t whole;
+    char lo[32], hi[32];
+
+    br_config_problem(target->config, target->path, "found %s, expected a %s in [%s, %s]", found,
+                      target->key->kind == BR_KIND_INT ? "whole number" : "number",
+                      br_number_text(target->key->lo, lo), br_number_text(target->key->hi, hi));
+}
+
+static void set_number(const br_target *target, const br_json_node *node)
+{
+    double  value    = br_json_number(node); /* NaN unless a number: in no bounds */
+    int64_t whole    = 0;
+    bool    is_whole = br_json_integer(node, &whole);
     char    digits[32];
 
-    if (key->kind == BR_KIND_NAMES)
-        return set_names(field, node, problem, problem_bytes);
-    if (key->kind == BR_KIND_INT)
-        return set_int(key, node, field, problem, problem_bytes);
-    if (key->kind == BR_KIND_BOOL && br_json_type_of(node) == BR_JSON_BOOL) {
-        *(bool *)field = br_json_bool(node);
-        return true;
-    }
-    if ((key->kind == BR_KIND_SIZE || key->kind == BR_KIND_TIME) && br_json_integer(node, &whole)) {
-        (void)snprintf(digits, sizeof digits, "%lld", (long long)whole);
-        return br_key_set_string(config, key, digits, problem, problem_bytes);
-    }
-    if (key->kind != BR_KIND_BOOL && br_json_string(node) != NULL)
-        return br_key_set_string(config, key, br_json_string(node), problem, problem_bytes);
-    (void)snprintf(problem, problem_bytes, "found %s, expected %s", br_json_type_name(node),
-                   key->kind == BR_KIND_BOOL ? "true or false" : "a string");
-    return false;
+    if (!(value >= target->key->lo && value <= target->key->hi) ||
+        (target->key->kind == BR_KIND_INT && !is_whole))
+        refuse_number(target,
+                      isnan(value) ? br_json_type_name(node) : br_number_text(value, digits));
+    else if (target->key->kind == BR_KIND_INT)
+        *(int64_t *)target->field = whole;
+    else
+        *(double *)target->field = value;
 }
 
-void br_key_print(const br_config *config, const br_key *key, br_strbuf *text)
+br_status br_key_set(const br_target *target, const br_json_node *node)
 {
-    const void           *field = field_of(config, key);
-    const br_config_list *list  = field;
-    char                  word[32];
+    br_key_kind kind = target->key->kind;
+    int64_t     whole;
+    char        digits[32];
 
-    if (key->kind == BR_KIND_PATH || key->kind == BR_KIND_TEXT) {
-        br_strbuf_add_string(text, *(char *const *)field);
-    } else if (key->kind == BR_KIND_BOOL) {
-        br_strbuf_add(text, *(const bool *)field ? "true" : "false");
-    } else if (key->kind == BR_KIND_CHOICE) {
-        (void)br_choice_at(key->choices, *(const int32_t *)field, word);
-        br_strbuf_add(text, "\"%s\"", word);
-    } else if (key->kind == BR_KIND_TIME && *(const int64_t *)field == INT64_MAX) {
-        br_strbuf_add(text, "\"\"");
-    } else if (key->kind != BR_KIND_NAMES) {
-        br_strbuf_add(text, "%lld", (long long)*(const int64_t *)field);
-    } else {
-        br_strbuf_add(text, "[");
-        for (int32_t i = 0; i < list->n; i++) {
-            br_strbuf_add(text, i ? ", " : "");
-            br_strbuf_add_string(text, list->item[i]);
-        }
-        br_strbuf_add(text, "]");
+    if (br_key_is_list(target->key))
+        return br_key_set_list(target, node);
+    if (kind == BR_KIND_INT || kind == BR_KIND_NUMBER) {
+        set_number(target, node);
+        return BR_OK;
     }
+    if (kind == BR_KIND_BOOL && br_json_type_of(node) == BR_JSON_BOOL) {
+        *(bool *)target->field = br_json_bool(node);
+        return BR_OK;
+    }
+    if ((kind == BR_KIND_SIZE || kind == BR_KIND_TIME) && br_json_integer(node, &whole)) {
+        (void)snprintf(digits, sizeof digits, "%lld", (long long)whole);
+        return set_string(target, digits);
+    }
+    if (kind != BR_KIND_BOOL && br_json_string(node) != NULL)
+        return set_string(target, br_json_string(node));
+    br_config_problem(target->config, target->path, "found %s, expected %s",
+                      br_json_type_name(node), kind == BR_KIND_BOOL ? "true or false" : "a string");
+    return BR_OK;
+}
+
+/* What to type instead of a value that is no JSON. */
+static void no_json(const br_target *target, const char *value)
+{
+    static const char *const expected[] = {[BR_KIND_BOOL]    = "true or false",
+                                           [BR_KIND_NAMES]   = "names: [\"one\", \"two\"]",
+                                           [BR_KIND_NUMBERS] = "numbers: [1, 2.5]",
+                                           [BR_KIND_OBJECTS] = "objects: [{\"key\": \"value\"}]"};
+    br_key_kind              kind       = target->key->kind;
+    char                     found[240];
+
+    (void)snprintf(found, sizeof found, "\"%.200s\"", value);
+    if (kind == BR_KIND_INT || kind == BR_KIND_NUMBER)
+        refuse_number(target, found);
+    else
+        br_config_problem(target->config, target->path, "found %s, expected %s", found,
+                          expected[kind]);
+}
+
+br_status br_key_set_text(const br_target *target, const char *value)
+{
+    br_status st   = BR_OK;
+    br_json  *json = NULL;
+
+    if (br_key_is_string(target->key))
+        return set_string(target, value);
+    if (br_json_read_text(&br_json_config_limits, target->path, value, strlen(value), &json) ==
+        BR_OK)
+        BR_TRY(st, br_key_set(target, br_json_root(json)));
+    else
+        no_json(target, value);
+done:
+    br_json_close(&json);
+    return st;
 }

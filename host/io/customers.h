@@ -40,6 +40,7 @@ typedef struct br_customers_info {
     char                  channel[BR_CUSTOMERS_MAX_COLUMNS][BR_CUSTOMERS_NAME_BYTES];
     bool                  has_segment;
     bool                  has_exclude;
+    bool                  has_contact;
     int32_t               vector_dim; /* 0: no /vector */
 } br_customers_info;
 
@@ -81,6 +82,7 @@ typedef struct br_customers_request {
     int32_t channel; /* -1 none */
     bool    wants_segment;
     bool    wants_exclude;
+    bool    wants_contact;
     bool    wants_vector;
 } br_customers_request;
 
@@ -95,6 +97,7 @@ typedef struct br_unit {
     uint64_t   *segment_B;
     int64_t    *exclude_offset_B1;
     int32_t    *exclude_item_S; /* as stored: any order */
+    br_timeline contact;        /* past exposures of catalogue items */
     float      *vector_BD;
     int64_t     capacity_bytes[2 * BR_CUSTOMERS_MAX_MODALITIES + 64]; /* the reader's own book */
 } br_unit;

@@ -14,6 +14,10 @@
 #define BLOCK_BYTES  ((size_t)1 << 20)
 #define SHA256_BYTES 32
 
+struct br_digest {
+    EVP_MD_CTX *context;
+};
+
 static br_status hash_file(EVP_MD_CTX *context, int fd, const char *path, int64_t *n_bytes)
 {
     br_status      st    = BR_OK;
@@ -62,17 +66,54 @@ static br_status hash_end(EVP_MD_CTX *context, char out[BR_DIGEST_TEXT_BYTES])
     return BR_OK;
 }
 
+br_status br_digest_start(br_digest **out)
+{
+    br_status  st     = BR_OK;
+    br_digest *digest = NULL;
+
+    *out = NULL;
+    BR_ALLOC(st, digest, 1, "digest");
+    BR_TRY(st, hash_start(&digest->context));
+    *out   = digest;
+    digest = NULL;
+done:
+    br_digest_drop(&digest);
+    return st;
+}
+
+br_status br_digest_add(br_digest *digest, const void *data, size_t n_bytes)
+{
+    if (n_bytes > 0 && EVP_DigestUpdate(digest->context, data, n_bytes) != 1)
+        return br_fail(BR_E_MEMORY, "SHA-256 failed");
+    return BR_OK;
+}
+
+br_status br_digest_end(br_digest **digest, char out[BR_DIGEST_TEXT_BYTES])
+{
+    br_status st = hash_end((*digest)->context, out);
+
+    br_digest_drop(digest);
+    return st;
+}
+
+void br_digest_drop(br_digest **digest)
+{
+    if (*digest == NULL)
+        return;
+    EVP_MD_CTX_free((*digest)->context);
+    br_free(digest);
+}
+
 br_status br_digest_bytes(const void *data, size_t n_bytes, char out[BR_DIGEST_TEXT_BYTES])
 {
-    br_status   st      = BR_OK;
-    EVP_MD_CTX *context = NULL;
+    br_status  st     = BR_OK;
+    br_digest *digest = NULL;
 
-    BR_TRY(st, hash_start(&context));
-    if (n_bytes > 0 && EVP_DigestUpdate(context, data, n_bytes) != 1)
-        BR_FAIL(st, BR_E_MEMORY, "SHA-256 failed");
-    BR_TRY(st, hash_end(context, out));
+    BR_TRY(st, br_digest_start(&digest));
+    BR_TRY(st, br_digest_add(digest, data, n_bytes));
+    BR_TRY(st, br_digest_end(&digest, out));
 done:
-    EVP_MD_CTX_free(context);
+    br_digest_drop(&digest);
     return st;
 }
 

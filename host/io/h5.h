@@ -81,8 +81,9 @@ typedef enum {
     BR_H5_I64,
     BR_H5_U64,
     BR_H5_F32,
-    BR_H5_KEY, /* S<n> or u64 */
-    BR_H5_TEXT /* S<n> */
+    BR_H5_REAL, /* f32 or f64; value_bytes tells */
+    BR_H5_KEY,  /* S<n> or u64 */
+    BR_H5_TEXT  /* S<n> */
 } br_h5_type;
 
 /* What a dataset must be. */

@@ -165,18 +165,32 @@ done:
     return st;
 }
 
+/* Bytes of the UTF-8 sequence that starts at `at` (RFC 3629), 0 when there is none. */
+static int64_t utf8_bytes(const uint8_t *at, const uint8_t *end)
+{
+    int64_t n = *at < 0x80 ? 1 : *at < 0xc2 ? 0 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
+
+    if (n == 0 || *at > 0xf4 || n > end - at)
+        return 0;
+    for (int64_t i = 1; i < n; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
+        (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
+        return 0; /* longer than needed, a surrogate, beyond U+10FFFF */
+    return n;
+}
+
 bool br_keys_is_utf8(const void *bytes, size_t n_bytes)
 {
     const uint8_t *at  = bytes;
     const uint8_t *end = at + n_bytes;
 
     while (at < end) {
-        int n_more = *at < 0x80 ? 0 : *at < 0xc2 ? -1 : *at < 0xe0 ? 1 : *at < 0xf0 ? 2 : 3;
-        if (n_more < 0 || *at > 0xf4 || n_more >= end - at)
+        int64_t n = utf8_bytes(at, end);
+        if (n == 0)
             return false;
-        for (at++; n_more > 0; n_more--, at++)
-            if ((*at & 0xc0) != 0x80)
-                return false;
+        at += n;
     }
     return true;
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "host/base/status.h"
+#include "host/decide/source.h"
 #include "host/io/keys.h"
 
 #define BR_LISTS_FORMAT      "batchrank-lists"
@@ -22,10 +23,16 @@ typedef enum {
     BR_FLAG_NO_CONSENT      = 1 << 1, /* empty: the channel is not consented to */
     BR_FLAG_NO_EVENTS       = 1 << 2, /* no usable event in any modality */
     BR_FLAG_FALLBACK        = 1 << 3, /* filled by popularity */
-    BR_FLAG_NOTHING_ALLOWED = 1 << 4  /* no eligible item at all */
+    BR_FLAG_NOTHING_ALLOWED = 1 << 4, /* no eligible item at all */
+    BR_FLAG_HELD_OUT        = 1 << 5, /* in the hold-out of an experiment: nothing is sent */
+    BR_FLAG_HELD_BACK       = 1 << 6, /* empty: a rule holds the customer back */
+    BR_FLAG_NO_CAPACITY     = 1 << 7, /* short or empty: capacity went to others */
+    BR_FLAG_REPAIRED        = 1 << 8  /* changed to hold a constraint: no propensities */
 } br_list_flag;
 
-typedef enum { BR_SOURCE_NONE, BR_SOURCE_MODEL, BR_SOURCE_POPULARITY } br_list_source;
+/* What says that a list is empty. */
+#define BR_FLAG_EMPTY                                                                              \
+    (BR_FLAG_NO_CONSENT | BR_FLAG_NOTHING_ALLOWED | BR_FLAG_HELD_OUT | BR_FLAG_HELD_BACK)
 
 /* A named array of counts that adds up over parts (histograms, waterfall). */
 typedef struct br_counts {
@@ -62,7 +69,9 @@ typedef struct br_lists {
     br_curve  curve[BR_LISTS_MAX_COLUMNS];
     float    *log_propensity_BK; /* NULL: not written */
     float    *log_normaliser_B;  /* NULL: not written */
-    int32_t  *arm_B;             /* NULL: all 0, probability 1 */
+    float    *log_remaining_B;   /* NULL: not written */
+    int32_t  *rule_B; /* the rule that holds the customer back, -1: none; NULL: no rules */
+    int32_t  *arm_B;  /* NULL: all 0, probability 1 */
     float    *arm_probability_B;
     int32_t   vector_dim; /* 0: not written */
     float    *vector_BD;

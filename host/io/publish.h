@@ -33,6 +33,13 @@ br_status br_publish_check_target(const char *path, const char *const *inputs, i
 
 /* SHA-256 as 64 hexadecimal digits and NUL. */
 #define BR_DIGEST_TEXT_BYTES 65
+/* Of bytes that come one after another; `end` (or `drop`) frees it. */
+typedef struct br_digest br_digest;
+br_status                br_digest_start(br_digest **out);
+br_status                br_digest_add(br_digest *digest, const void *data, size_t n_bytes);
+br_status                br_digest_end(br_digest **digest, char out[BR_DIGEST_TEXT_BYTES]);
+void                     br_digest_drop(br_digest **digest);
+
 br_status br_digest_bytes(const void *data, size_t n_bytes, char out[BR_DIGEST_TEXT_BYTES]);
 br_status br_digest_file(const char *path, char out[BR_DIGEST_TEXT_BYTES]);
 /* Also tells how many bytes were hashed (n_bytes may be NULL). */

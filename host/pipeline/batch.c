@@ -32,10 +32,17 @@ static void free_device(br_batch *batch)
     br_dev_free(&batch->rule_never_S);
     br_dev_free(&batch->item_BK);
     br_dev_free(&batch->score_BK);
+    br_dev_free(&batch->heat_mat_B);
+    br_dev_free(&batch->customer_mat_B);
+    br_dev_free(&batch->log_propensity_BK);
+    br_dev_free(&batch->log_normaliser_B);
+    br_dev_free(&batch->log_remaining_B);
     for (int h = 0; h < BR_MAX_HEADS; h++) {
         br_dev_free(&batch->probability_BK[h]);
         br_dev_free(&batch->hazard_BP[h]);
     }
+    for (int t = 0; t < BR_MAX_TERMS; t++)
+        br_dev_free(&batch->term_BK[t]);
 }
 
 void br_batch_free(br_batch *batch)
@@ -45,6 +52,10 @@ void br_batch_free(br_batch *batch)
             br_free(&batch->packed[m].span[i].data);
     for (size_t i = 0; i < sizeof batch->span / sizeof(br_span); i++)
         br_free(&batch->span[i].data);
+    for (size_t i = 0; i < sizeof batch->rule_span / sizeof(br_span); i++)
+        br_free(&batch->rule_span[i].data);
+    for (size_t i = 0; i < sizeof batch->extra_span / sizeof(br_span); i++)
+        br_free(&batch->extra_span[i].data);
     batch->key = (br_keys){0}; /* lives in a span */
     free_device(batch);
     br_free(&batch->host_square_B);

@@ -9,8 +9,10 @@
 #include <stdint.h>
 
 #include "host/base/status.h"
+#include "host/decide/rules/rules.h"
 #include "host/io/customers.h"
 #include "host/io/lists.h"
+#include "host/pipeline/setup/objective.h"
 #include "kernels/ops.h"
 #include "models/spec.h"
 
@@ -60,11 +62,24 @@ typedef struct br_batch {
     int32_t        *static_BC;
     float          *aggregate_BA;
     float          *vector_BD; /* ready-made x_u */
-    uint8_t        *consent_B; /* NULL: no channel asked for */
-    uint64_t       *have_B;    /* NULL: no segments */
+    int32_t        *rule_B;    /* the rule that holds a customer back, in precedence; -1: none */
+    int32_t        *arm_B;     /* -1: held out */
+    int32_t        *stratum_B; /* of the ledger */
+    float          *heat_B;    /* temperature or epsilon; NULL: nothing is drawn */
+    int32_t        *draw_stratum_B; /* of the policy: 0 the rest, 1 + its place */
+    uint64_t       *customer_B;     /* whom the draws belong to */
+    uint64_t       *have_B;         /* NULL: no item requires anything */
+    br_rule_count   item_rule[BR_RULES_MAX];
     int64_t        *never_offset_B1;
     int32_t        *never_item_S; /* listed rows, ascending within a customer */
+    /* items that may be listed for less: on the never-list, scored by themselves (choose.h) */
+    int64_t        *extra_offset_B1; /* NULL: none */
+    int32_t        *extra_item_P;    /* listed rows, ascending within a customer */
+    float          *extra_penalty_P;
+    float          *extra_part_PR; /* of each repetition penalty */
     br_span         span[10];
+    br_span         rule_span[7];
+    br_span         extra_span[5];
 
     /* encode, fuse: on the device, sized for the largest unit; what is wanted of it is fetched */
     br_mat state_BS;
@@ -80,7 +95,13 @@ typedef struct br_batch {
     br_mat  rule_never_S;
     br_mat  item_BK; /* listed rows */
     br_mat  score_BK;
+    br_mat  heat_mat_B;
+    br_mat  customer_mat_B;
+    br_mat  log_propensity_BK; /* absent: nothing is drawn */
+    br_mat  log_normaliser_B;
+    br_mat  log_remaining_B;
     br_mat  probability_BK[BR_MAX_HEADS];
+    br_mat  term_BK[BR_MAX_TERMS]; /* logits or probabilities of the objective's terms */
     br_mat  hazard_BP[BR_MAX_HEADS];
     int64_t n_slow;
     int64_t n_rescored;

@@ -23,6 +23,24 @@ done:
     return st;
 }
 
+/* What draws need and say. */
+static br_status alloc_draws(br_job *job, br_batch *b)
+{
+    br_status st  = BR_OK;
+    br_dev   *dev = job->dev;
+    int64_t   n   = job->max_rows;
+
+    if (job->config->policy_type == BR_POLICY_GREEDY)
+        return BR_OK;
+    BR_TRY(st, br_dev_alloc(dev, BR_F32, n, 1, &b->heat_mat_B));
+    BR_TRY(st, br_dev_alloc(dev, BR_U64, n, 1, &b->customer_mat_B));
+    BR_TRY(st, br_dev_alloc(dev, BR_F32, n, job->k, &b->log_propensity_BK));
+    BR_TRY(st, br_dev_alloc(dev, BR_F32, n, 1, &b->log_normaliser_B));
+    BR_TRY(st, br_dev_alloc(dev, BR_F32, n, 1, &b->log_remaining_B));
+done:
+    return st;
+}
+
 static br_status alloc_device(br_job *job, br_batch *b)
 {
     br_status       st  = BR_OK;
@@ -42,13 +60,16 @@ static br_status alloc_device(br_job *job, br_batch *b)
     BR_TRY(st, br_dev_alloc(dev, BR_F32, n, s->dim, &b->x_BD));
     BR_TRY(st, count_rows(job, n, &b->self_B));
     BR_TRY(st, br_dev_alloc(dev, BR_F32, n, 1, &b->square_B));
-    if (s->request.wants_segment)
+    if (s->require_N != NULL)
         BR_TRY(st, br_dev_alloc(dev, BR_U64, n, 1, &b->rule_have_B));
     BR_TRY(st, br_dev_alloc(dev, BR_I64, n + 1, 1, &b->rule_offset_B1));
     BR_TRY(st, br_dev_alloc(dev, BR_I32, n, job->k, &b->item_BK));
     BR_TRY(st, br_dev_alloc(dev, BR_F32, n, job->k, &b->score_BK));
+    BR_TRY(st, alloc_draws(job, b));
     for (int32_t h = 0; h < s->n_heads; h++)
         BR_TRY(st, br_dev_alloc(dev, BR_F32, n, job->k, &b->probability_BK[h]));
+    for (int32_t t = 0; t < s->objective.n_terms; t++)
+        BR_TRY(st, br_dev_alloc(dev, BR_F32, n, job->k, &b->term_BK[t]));
     for (int32_t h = 0; h < s->n_curves; h++)
         BR_TRY(st, br_dev_alloc(dev, BR_F32, n, s->spec->head[s->curve[h]].n_periods,
                                 &b->hazard_BP[h]));
@@ -92,6 +113,23 @@ done:
     return st;
 }
 
+/* A column per term, then one per penalty. */
+static br_status alloc_terms(const br_job *job, br_lists *lists)
+{
+    br_status           st = BR_OK;
+    const br_objective *o  = &job->setup->objective;
+
+    lists->n_terms = o->n_terms + o->n_penalties;
+    for (int32_t t = 0; t < lists->n_terms; t++) {
+        const char *name = t < o->n_terms ? o->term[t].name : o->penalty[t - o->n_terms].name;
+
+        (void)snprintf(lists->term_name[t], BR_LISTS_NAME_BYTES, "%s", name);
+        BR_ALLOC(st, lists->term_BK[t], job->max_rows * job->k, "terms of the objective");
+    }
+done:
+    return st;
+}
+
 static br_status alloc_lists(const br_job *job, br_lists *lists)
 {
     br_status       st = BR_OK;
@@ -108,6 +146,12 @@ static br_status alloc_lists(const br_job *job, br_lists *lists)
     BR_ALLOC(st, lists->source_BK, n_slots, "list sources");
     BR_ALLOC(st, lists->log_propensity_BK, n_slots, "log-propensities");
     BR_ALLOC(st, lists->log_normaliser_B, n, "log-normalisers");
+    if (job->config->policy_type != BR_POLICY_GREEDY)
+        BR_ALLOC(st, lists->log_remaining_B, n, "log of what remains");
+    if (s->rulebook.n_holds > 0)
+        BR_ALLOC(st, lists->rule_B, n, "rules that hold");
+    BR_ALLOC(st, lists->arm_B, n, "arms");
+    BR_ALLOC(st, lists->arm_probability_B, n, "arm probabilities");
     if (job->config->output_vectors)
         BR_ALLOC(st, lists->vector_BD, n * s->dim, "customer vectors");
     for (int32_t h = 0; h < s->n_heads; h++) {
@@ -115,6 +159,7 @@ static br_status alloc_lists(const br_job *job, br_lists *lists)
                        s->spec->head[s->head[h]].name);
         BR_ALLOC(st, lists->probability_BK[h], n_slots, "probabilities");
     }
+    BR_TRY(st, alloc_terms(job, lists));
     BR_TRY(st, alloc_survival(job, lists));
     BR_TRY(st, alloc_gates(job, lists));
     BR_TRY(st, br_stats_attach(&job->stats, lists));

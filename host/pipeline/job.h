@@ -11,6 +11,7 @@
 #include "host/base/status.h"
 #include "host/io/run_dir.h"
 #include "host/pipeline/batch.h"
+#include "host/pipeline/choose/rank.h"
 #include "host/pipeline/setup/setup.h"
 #include "host/pipeline/stats/stats.h"
 #include "host/pipeline/stats/timing.h"
@@ -41,14 +42,18 @@ typedef struct br_job {
     br_mat    item_ND;
     br_mat    bias_N;
     br_mat    require_N;
-    br_items *items;
+    br_rank   rank;
+    br_items *items; /* of the ranking pair */
     br_mat    head_bias_N[BR_MAX_HEADS];
+    br_mat    term_bias_N[BR_MAX_TERMS];
 
-    int64_t max_rows; /* customers of the largest unit */
+    int64_t                max_rows; /* customers of the largest unit */
     /* what a lane takes at a time (lanes.c); no result depends on it */
-    int64_t chunk_rows;
-    int64_t chunk_events[BR_MAX_MODALITIES];
-    int64_t score_rows;
+    int64_t                chunk_rows;
+    int64_t                chunk_events[BR_MAX_MODALITIES];
+    int64_t                score_rows;
+    /* one per lane; NULL: the k best are the lists */
+    struct br_choose_room *choose_room;
 
     br_popularity popularity;
     br_unit       raw; /* the reader's, one unit */
@@ -63,6 +68,10 @@ void      br_job_close(br_job **job);
 
 /* The device memory of a batch, for units of at most job->max_rows customers. */
 br_status br_job_alloc_batch(br_job *job, br_batch *batch);
+
+/* Rows of a [V, n_cols] table of the model for the listed items: [n_listed, n_cols], to be freed;
+ * absent where the table is. */
+br_status br_job_gather_listed(br_job *job, br_mat table, br_mat *out);
 
 /* All units that `run` lacks, through all stages; then the statistics of all parts. */
 br_status br_job_execute(br_job *job, br_run *run);

@@ -6,6 +6,7 @@
 
 #include "host/base/log.h"
 #include "host/base/memory.h"
+#include "host/pipeline/choose/choose.h"
 #include "host/pipeline/job.h"
 #include "host/pipeline/lanes.h"
 #include "host/pipeline/popularity.h"
@@ -26,8 +27,7 @@ done:
     return st;
 }
 
-/* Rows of a [V, n_cols] table of the model for the listed items: [n_listed, n_cols]. */
-static br_status gather_listed(br_job *job, br_mat table, br_mat *out)
+br_status br_job_gather_listed(br_job *job, br_mat table, br_mat *out)
 {
     br_status           st   = BR_OK;
     const br_setup     *s    = job->setup;
@@ -78,18 +78,26 @@ static br_status place_catalogue(br_job *job)
     br_items_args   items;
 
     if (s->table_row != NULL) {
-        BR_TRY(st, gather_listed(job, br_model_item_table(job->model), &job->item_ND));
-        BR_TRY(st, gather_listed(job, br_model_item_bias(job->model), &job->bias_N));
+        BR_TRY(st, br_job_gather_listed(job, br_model_item_table(job->model), &job->item_ND));
+        BR_TRY(st, br_job_gather_listed(job, br_model_item_bias(job->model), &job->bias_N));
         for (int32_t i = 0; i < s->n_heads; i++)
-            BR_TRY(st, gather_listed(job, br_model_head_item_bias(job->model, s->head[i]),
-                                     &job->head_bias_N[i]));
+            BR_TRY(st, br_job_gather_listed(job, br_model_head_item_bias(job->model, s->head[i]),
+                                            &job->head_bias_N[i]));
     } else {
         BR_TRY(st, upload_listed(job, BR_F32, s->catalogue.vector_ND, s->dim, &job->item_ND));
         BR_TRY(st, upload_listed(job, BR_F32, s->catalogue.bias_N, 1, &job->bias_N));
     }
-    BR_TRY(st, upload_listed(job, BR_U64, s->catalogue.segment_N, 1, &job->require_N));
-    items = (br_items_args){
-        .item_ND = job->item_ND, .bias_N = job->bias_N, .require_N = job->require_N, .k = job->k};
+    BR_TRY(st, upload_listed(job, BR_U64, s->require_N, 1, &job->require_N));
+    for (int32_t t = 0; t < s->objective.n_terms; t++)
+        if (s->objective.term[t].head >= 0)
+            BR_TRY(st, br_job_gather_listed(
+                           job, br_model_head_item_bias(job->model, s->objective.term[t].head),
+                           &job->term_bias_N[t]));
+    BR_TRY(st, br_rank_open(job));
+    items = (br_items_args){.item_ND   = job->rank.item_NQ,
+                            .bias_N    = job->rank.bias_N,
+                            .require_N = job->require_N,
+                            .k         = job->k};
     BR_TRY(st, br_items_prepare(job->dev, &items, &job->items));
     BR_TRY(st, br_dev_sync(job->dev)); /* the lanes read it */
 done:
@@ -122,6 +130,8 @@ br_status br_job_open(br_setup *setup, br_job **out)
     BR_TRY(st, open_model(job));
     BR_TRY(st, place_catalogue(job));
     BR_TRY(st, br_lanes_open(job));
+    BR_TRY(st, br_rank_open_columns(job, job->score_rows));
+    BR_TRY(st, br_choose_open(job));
     if (job->config->list_fallback == BR_FALLBACK_POPULARITY)
         BR_TRY(st, br_popularity_count(job));
     BR_TRY(st, br_stats_create(setup, &job->stats));
@@ -142,12 +152,16 @@ void br_job_close(br_job **job_at)
     br_unit_free(&job->raw);
     br_free(&job->popularity.count_N);
     br_free(&job->popularity.order_N);
+    br_choose_close(job);
     br_items_free(&job->items);
+    br_rank_close(&job->rank);
     br_dev_free(&job->item_ND);
     br_dev_free(&job->bias_N);
     br_dev_free(&job->require_N);
     for (int i = 0; i < BR_MAX_HEADS; i++)
         br_dev_free(&job->head_bias_N[i]);
+    for (int i = 0; i < BR_MAX_TERMS; i++)
+        br_dev_free(&job->term_bias_N[i]);
     br_model_destroy(&job->model);
     br_lanes_close(job);
     br_free(job_at);

@@ -6,6 +6,7 @@
 
 #include "host/base/log.h"
 #include "host/base/parallel.h"
+#include "host/pipeline/choose/choose.h"
 #include "host/pipeline/look/footprint.h"
 
 /* What a core takes at a time: attention activations of 256 events stay in its caches; a recurrent
@@ -86,16 +87,26 @@ static size_t fusion_bytes(const br_job *job)
            (size_t)(job->chunk_rows * per_row) + 8 * 64;
 }
 
-/* Scratch that one lane needs for its largest task. */
-static size_t lane_bytes(const br_job *job)
+static size_t score_bytes(const br_job *job)
 {
     const br_setup *s     = job->setup;
-    size_t          most  = br_score_topk_scratch_bytes(s->n_listed, s->dim, job->k);
+    int32_t         m     = br_choose_n_candidates(job);
+    size_t          topk  = job->config->policy_type == BR_POLICY_GREEDY
+                                ? br_score_topk_scratch_bytes(s->n_listed, s->objective.width, m)
+                                : br_draw_topk_scratch_bytes(s->n_listed, s->objective.width, m);
     size_t          heads = (size_t)job->score_rows * (size_t)s->dim * 4 + 64;
 
     if (job->model != NULL)
         heads += br_model_scratch_bytes(job->model, job->score_rows, 0);
-    most = heads > most ? heads : most;
+    return br_choose_scratch_bytes(job) + (heads > topk ? heads : topk);
+}
+
+/* Scratch that one lane needs for its largest task. */
+static size_t lane_bytes(const br_job *job)
+{
+    const br_setup *s    = job->setup;
+    size_t          most = score_bytes(job);
+
     for (int32_t m = 0; m < s->n_encoders; m++) {
         int64_t n_events = job->chunk_events[m];
         size_t  need     = br_model_scratch_bytes(job->model, job->chunk_rows, n_events) +

@@ -6,12 +6,33 @@
 #include <math.h>
 #include <string.h>
 
+#include "host/decide/assign.h"
+#include "host/pipeline/choose/terms.h"
 #include "host/pipeline/popularity.h"
 #include "host/pipeline/stages.h"
 
 static br_status download(br_job *job, br_mat from, int64_t n_rows, void *to)
 {
     return br_download(job->out_lane, br_mat_rows(from, 0, n_rows), to);
+}
+
+/* What was logged of the draws; of greedy lists 0. */
+static br_status fetch_draws(br_job *job, br_batch *b)
+{
+    br_status st    = BR_OK;
+    br_lists *lists = &b->lists;
+    int64_t   n     = b->n_rows;
+
+    if (job->config->policy_type == BR_POLICY_GREEDY) {
+        memset(lists->log_propensity_BK, 0, (size_t)(n * lists->k) * sizeof(float));
+        memset(lists->log_normaliser_B, 0, (size_t)n * sizeof(float));
+        return BR_OK;
+    }
+    BR_TRY(st, download(job, b->log_propensity_BK, n, lists->log_propensity_BK));
+    BR_TRY(st, download(job, b->log_normaliser_B, n, lists->log_normaliser_B));
+    BR_TRY(st, download(job, b->log_remaining_B, n, lists->log_remaining_B));
+done:
+    return st;
 }
 
 static br_status fetch_lists(br_job *job, br_batch *b)
@@ -27,8 +48,10 @@ static br_status fetch_lists(br_job *job, br_batch *b)
     BR_TRY(st, download(job, b->score_BK, n, lists->score_BK));
     for (int32_t h = 0; h < lists->n_heads; h++)
         BR_TRY(st, download(job, b->probability_BK[h], n, lists->probability_BK[h]));
+    BR_TRY(st, fetch_draws(job, b));
     for (int32_t h = 0; h < lists->n_curves; h++) /* hazards so far */
         BR_TRY(st, download(job, b->hazard_BP[h], n, lists->curve[h].survival_BP));
+    BR_TRY(st, br_terms_fetch(job, b));
     BR_TRY(st, download(job, b->square_B, n, b->host_square_B));
     if (lists->vector_BD != NULL)
         BR_TRY(st, download(job, b->x_BD, n, lists->vector_BD));
@@ -51,6 +74,8 @@ static void clear_slots(br_lists *lists, int64_t b, int32_t from)
         lists->log_propensity_BK[at] = NAN;
         for (int32_t h = 0; h < lists->n_heads; h++)
             lists->probability_BK[h][at] = NAN;
+        for (int32_t t = 0; t < lists->n_terms; t++)
+            lists->term_BK[t][at] = NAN;
     }
 }
 
@@ -59,10 +84,9 @@ static void keep_model_list(const br_job *job, br_lists *lists, int64_t b)
     int32_t n = 0;
 
     while (n < lists->k && lists->item_BK[b * lists->k + n] >= 0) {
-        int64_t at                   = b * lists->k + n++;
-        lists->item_BK[at]           = job->setup->catalogue_row[lists->item_BK[at]];
-        lists->source_BK[at]         = BR_SOURCE_MODEL;
-        lists->log_propensity_BK[at] = 0.0f;
+        int64_t at           = b * lists->k + n++;
+        lists->item_BK[at]   = job->setup->catalogue_row[lists->item_BK[at]];
+        lists->source_BK[at] = BR_SOURCE_MODEL;
     }
     lists->n_B[b] = n;
     clear_slots(lists, b, n);
@@ -96,22 +120,60 @@ static bool has_usable_events(const br_job *job, const br_batch *batch, int64_t 
     return n == 0; /* ready-made vectors need no events */
 }
 
+/* A list that was not drawn has no probability among the draws. */
+static void forget_draws(br_lists *lists, int64_t b)
+{
+    if (lists->log_remaining_B != NULL)
+        lists->log_normaliser_B[b] = lists->log_remaining_B[b] = NAN;
+}
+
+/* The rule that holds the customer back and the arm, whatever becomes of the list. */
+static void note_verdict(const br_job *job, br_batch *batch, int64_t b)
+{
+    const br_rulebook *book  = &job->setup->rulebook;
+    br_lists          *lists = &batch->lists;
+    int32_t            arm   = batch->arm_B[b];
+    int32_t            first = arm < 0 ? 0 : book->first_A[arm];
+    int32_t            end   = book->first_A[arm < 0 ? 0 : arm + 1];
+
+    if (lists->rule_B != NULL)
+        lists->rule_B[b] = batch->rule_B[b];
+    lists->arm_B[b]             = arm;
+    lists->arm_probability_B[b] = (float)((double)(end - first) / BR_ASSIGN_BUCKETS);
+}
+
+/* Rules come before the hold-out: it is made of customers who would have got a list. */
+static void hold_back(const br_job *job, br_batch *batch, int64_t b)
+{
+    br_lists *lists = &batch->lists;
+    int32_t   rule  = batch->rule_B[b];
+
+    lists->n_B[b] = 0;
+    clear_slots(lists, b, 0);
+    forget_draws(lists, b);
+    if (rule < 0)
+        lists->flags_B[b] = BR_FLAG_HELD_OUT;
+    else if (job->setup->rulebook.hold[rule].kind == BR_HOLD_CONSENT)
+        lists->flags_B[b] = BR_FLAG_NO_CONSENT;
+    else
+        lists->flags_B[b] = BR_FLAG_HELD_BACK;
+}
+
 static void decide(const br_job *job, br_batch *batch, int64_t b)
 {
     br_lists *lists = &batch->lists;
     uint32_t  flags = 0;
 
-    lists->log_normaliser_B[b] = 0.0f;
-    if (batch->consent_B != NULL && batch->consent_B[b] == 0) {
-        lists->n_B[b] = 0;
-        clear_slots(lists, b, 0);
-        lists->flags_B[b] = BR_FLAG_NO_CONSENT;
+    note_verdict(job, batch, b);
+    if (batch->rule_B[b] >= 0 || batch->arm_B[b] < 0) {
+        hold_back(job, batch, b);
         return;
     }
     if (!has_usable_events(job, batch, b))
         flags |= BR_FLAG_NO_EVENTS;
     if ((flags & BR_FLAG_NO_EVENTS) && job->config->list_fallback == BR_FALLBACK_POPULARITY) {
         flags |= BR_FLAG_FALLBACK;
+        forget_draws(lists, b);
         fill_by_popularity(job, batch, b);
     } else {
         keep_model_list(job, lists, b);

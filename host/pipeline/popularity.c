@@ -87,8 +87,8 @@ int32_t br_popularity_list(const br_job *job, const br_batch *batch, int64_t b, 
         int32_t  row     = job->popularity.order_N[i];
         uint64_t require = 0;
 
-        if (s->catalogue.segment_N != NULL)
-            require = s->catalogue.segment_N[s->catalogue_row[row]];
+        if (s->require_N != NULL)
+            require = s->require_N[s->catalogue_row[row]];
         if (require != 0 && (batch->have_B[b] & require) != require)
             continue;
         if (!is_never(batch, b, row))

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/pipeline/rules/rulebook_apply.h"
 #include "host/pipeline/stages.h"
 
 /* The kept events of one customer end at `to`; they are the last max_length usable ones. */
@@ -147,71 +148,6 @@ done:
     return st;
 }
 
-static int compare_rows(const void *a, const void *b)
-{
-    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* Sorts the last rows from `begin` and drops repeats; returns the new end. */
-static int64_t sort_unique(int32_t *item_S, int64_t begin, int64_t end)
-{
-    int64_t to = begin;
-
-    if (begin == end)
-        return end;
-    qsort(item_S + begin, (size_t)(end - begin), sizeof *item_S, compare_rows);
-    for (int64_t i = begin; i < end; i++)
-        if (to == begin || item_S[to - 1] != item_S[i])
-            item_S[to++] = item_S[i];
-    return to;
-}
-
-/* Appends the listed rows among catalogue rows [begin, end). */
-static int64_t add_never(const br_setup *s, const int32_t *item, const int64_t *time,
-                         const int64_t range[2], int32_t *never_item_S, int64_t n)
-{
-    for (int64_t e = range[0]; e < range[1]; e++) {
-        int32_t row = s->listed_row[item[e]];
-        if (row >= 0 && (time == NULL || time[e] <= s->as_of))
-            never_item_S[n++] = row;
-    }
-    return n;
-}
-
-static br_status build_never_lists(br_job *job, br_batch *batch)
-{
-    br_status       st  = BR_OK;
-    const br_setup *s   = job->setup;
-    const br_unit  *raw = &job->raw;
-    int64_t         n   = raw->exclude_offset_B1 ? raw->exclude_offset_B1[batch->n_rows] : 0;
-
-    for (int32_t f = 0; f < s->n_feeds; f++)
-        if (s->feed[f].is_excluded)
-            n += raw->timeline[s->feed[f].place].n_events;
-    BR_TRY(st, br_span_reserve(&batch->span[6], batch->n_rows + 1, 8, "never-list offsets"));
-    BR_TRY(st, br_span_reserve(&batch->span[7], n, 4, "never-lists"));
-    batch->never_offset_B1    = batch->span[6].data;
-    batch->never_item_S       = batch->span[7].data;
-    batch->never_offset_B1[0] = 0;
-    for (int64_t b = 0; b < batch->n_rows; b++) {
-        int64_t begin = batch->never_offset_B1[b], end = begin;
-
-        if (raw->exclude_offset_B1 != NULL)
-            end = add_never(s, raw->exclude_item_S, NULL, &raw->exclude_offset_B1[b],
-                            batch->never_item_S, end);
-        for (int32_t f = 0; f < s->n_feeds; f++) {
-            const br_timeline *t = &raw->timeline[s->feed[f].place < 0 ? 0 : s->feed[f].place];
-            if (s->feed[f].is_excluded)
-                end =
-                    add_never(s, t->item_E, t->time_E, &t->offset_B1[b], batch->never_item_S, end);
-        }
-        batch->never_offset_B1[b + 1] = sort_unique(batch->never_item_S, begin, end);
-    }
-done:
-    return st;
-}
-
 /* Copies n_bytes of the raw unit into a span of the batch; *to is NULL where there is nothing. */
 static br_status copy_column(br_span *span, const void *from, int64_t n_bytes, void **to)
 {
@@ -227,15 +163,41 @@ done:
     return st;
 }
 
-static void map_categories(const br_setup *s, br_batch *batch)
+/* The model's columns come first in the request; rules may read more. */
+static br_status copy_statics(const br_setup *s, const br_unit *raw, br_batch *batch)
 {
-    int32_t n = s->spec->n_statics;
+    br_status st = BR_OK;
+    int32_t   n  = s->spec == NULL ? 0 : s->spec->n_statics;
 
+    batch->static_BC = NULL;
+    if (n == 0)
+        return BR_OK;
+    BR_TRY(st, br_span_reserve(&batch->span[1], batch->n_rows * n, 4, "customer columns"));
+    batch->static_BC = batch->span[1].data;
     for (int64_t b = 0; b < batch->n_rows; b++)
         for (int32_t c = 0; c < n; c++) {
-            int32_t *at = &batch->static_BC[b * n + c];
-            *at         = *at < 0 ? 0 : s->static_row[c][*at];
+            int32_t category            = raw->static_BC[b * s->request.n_statics + c];
+            batch->static_BC[b * n + c] = category < 0 ? 0 : s->static_row[c][category];
         }
+done:
+    return st;
+}
+
+static br_status copy_aggregates(const br_setup *s, const br_unit *raw, br_batch *batch)
+{
+    br_status st = BR_OK;
+    int32_t   n  = s->spec == NULL ? 0 : s->spec->n_aggregates;
+
+    batch->aggregate_BA = NULL;
+    if (n == 0)
+        return BR_OK;
+    BR_TRY(st, br_span_reserve(&batch->span[2], batch->n_rows * n, 4, "customer columns"));
+    batch->aggregate_BA = batch->span[2].data;
+    for (int64_t b = 0; b < batch->n_rows; b++)
+        memcpy(batch->aggregate_BA + b * n, raw->aggregate_BA + b * s->request.n_aggregates,
+               (size_t)n * sizeof(float));
+done:
+    return st;
 }
 
 static br_status copy_columns(br_job *job, br_batch *batch)
@@ -248,28 +210,20 @@ static br_status copy_columns(br_job *job, br_batch *batch)
     batch->key = raw->key;
     BR_TRY(st, copy_column(&batch->span[0], raw->key.data, n * raw->key.width_bytes,
                            (void **)&batch->key.data));
-    BR_TRY(st, copy_column(&batch->span[1], raw->static_BC, n * s->request.n_statics * 4,
-                           (void **)&batch->static_BC));
-    BR_TRY(st, copy_column(&batch->span[2], raw->aggregate_BA, n * s->request.n_aggregates * 4,
-                           (void **)&batch->aggregate_BA));
-    BR_TRY(st, copy_column(&batch->span[3], raw->consent_B, s->request.channel < 0 ? 0 : n,
-                           (void **)&batch->consent_B));
-    BR_TRY(st, copy_column(&batch->span[4], raw->segment_B, s->request.wants_segment ? n * 8 : 0,
-                           (void **)&batch->have_B));
+    BR_TRY(st, copy_statics(s, raw, batch));
+    BR_TRY(st, copy_aggregates(s, raw, batch));
     BR_TRY(st,
            copy_column(&batch->span[5], raw->vector_BD,
                        s->request.wants_vector ? n * s->dim * 4 : 0, (void **)&batch->vector_BD));
-    if (batch->static_BC != NULL)
-        map_categories(s, batch);
 done:
     return st;
 }
 
 br_status br_stage_read(br_job *job, br_batch *batch)
 {
-    br_status       st = BR_OK;
-    const br_setup *s  = job->setup;
-    int64_t         n_cells;
+    br_status st = BR_OK;
+    br_setup *s  = job->setup;
+    int64_t   n_cells;
 
     n_cells = batch->n_rows * s->n_encoders;
     BR_TRY(st, br_customers_read(s->customers, &s->request, batch->first_row, batch->n_rows,
@@ -281,7 +235,8 @@ br_status br_stage_read(br_job *job, br_batch *batch)
     batch->confidence_BM = batch->span[9].data;
     for (int32_t m = 0; m < s->n_encoders; m++)
         BR_TRY(st, pack_modality(job, batch, m));
-    BR_TRY(st, build_never_lists(job, batch));
+    BR_TRY(st, br_rulebook_apply(s, &job->raw, batch));
+    BR_TRY(st, br_rulebook_never(s, &job->raw, batch));
 done:
     return st;
 }

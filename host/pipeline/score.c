@@ -4,6 +4,7 @@
  * those items (eq. 6, 9) and the survival heads' hazards (eq. 17). Tiles of customers over the
  * lanes; once per work unit. */
 #include "host/base/parallel.h"
+#include "host/pipeline/choose/choose.h"
 #include "host/pipeline/lanes.h"
 #include "host/pipeline/stages.h"
 #include "host/pipeline/stats/flops.h"
@@ -21,6 +22,11 @@ static br_status place_rules(br_job *job, br_batch *b)
 
     if (b->have_B != NULL)
         BR_TRY(st, br_upload(job->dev, br_mat_rows(b->rule_have_B, 0, b->n_rows), b->have_B));
+    if (b->heat_B != NULL) {
+        BR_TRY(st, br_upload(job->dev, br_mat_rows(b->heat_mat_B, 0, b->n_rows), b->heat_B));
+        BR_TRY(st,
+               br_upload(job->dev, br_mat_rows(b->customer_mat_B, 0, b->n_rows), b->customer_B));
+    }
     if (n_never == 0)
         goto done;
     if (b->rule_never_S.n_rows < n_never) {
@@ -32,50 +38,6 @@ static br_status place_rules(br_job *job, br_batch *b)
     BR_TRY(st, br_upload(job->dev, br_mat_rows(b->rule_never_S, 0, n_never), b->never_item_S));
 done:
     return st == BR_OK ? br_dev_sync(job->dev) : st; /* the lanes read it */
-}
-
-/* A score that overflows names the customer and the item. */
-static br_status explain_overflow(const score_context *c, br_rows rows,
-                                  const br_score_topk_args *args)
-{
-    char customer[BR_KEY_TEXT_BYTES], item[BR_KEY_TEXT_BYTES];
-
-    return br_fail(BR_E_INPUT,
-                   "the score of customer %s (row %lld) and item %s (row %d) does not fit float32: "
-                   "the vectors are too long",
-                   br_keys_text(&c->batch->key, rows.first + args->bad_row, customer),
-                   (long long)(c->batch->first_row + rows.first + args->bad_row),
-                   br_keys_text(&c->job->setup->catalogue.key,
-                                c->job->setup->catalogue_row[args->bad_item], item),
-                   c->job->setup->catalogue_row[args->bad_item]);
-}
-
-static br_status select_items(const score_context *c, br_dev *lane, br_rows rows)
-{
-    br_status          st   = BR_OK;
-    br_batch          *b    = c->batch;
-    br_score_topk_args args = {.items    = c->job->items,
-                               .query_BD = br_mat_rows(b->x_BD, rows.first, rows.n),
-                               .k        = c->job->k,
-                               .item_BK  = br_mat_rows(b->item_BK, rows.first, rows.n),
-                               .score_BK = br_mat_rows(b->score_BK, rows.first, rows.n)};
-
-    if (b->never_offset_B1[b->n_rows] > 0) {
-        args.never_offset_B1 = br_mat_rows(b->rule_offset_B1, rows.first, rows.n + 1);
-        args.never_item_S    = b->rule_never_S;
-    }
-    if (b->have_B != NULL)
-        args.have_B = br_mat_rows(b->rule_have_B, rows.first, rows.n);
-    args.bad_item = -1;
-    st            = br_op_score_topk(lane, &args);
-    if (st == BR_E_INPUT && args.bad_item >= 0)
-        st = explain_overflow(c, rows, &args);
-    if (st != BR_OK)
-        goto done;
-    __atomic_fetch_add(&b->n_slow, args.n_slow, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&b->n_rescored, args.n_rescored, __ATOMIC_RELAXED);
-done:
-    return st;
 }
 
 static br_status score_heads(const score_context *c, br_dev *lane, br_rows rows)
@@ -100,6 +62,45 @@ static br_status score_heads(const score_context *c, br_dev *lane, br_rows rows)
                                        br_mat_rows(b->x_BD, rows.first, rows.n), query));
         BR_TRY(st, br_op_score_pairs(lane, &args));
         BR_TRY(st, br_model_head_calibrate(c->job->model, lane, head, out));
+    }
+done:
+    return st;
+}
+
+/* What the objective's terms are made of, for the listed items: logits, or probabilities. */
+static br_status score_term(const score_context *c, br_dev *lane, br_rows rows, int32_t t)
+{
+    br_status           st   = BR_OK;
+    br_job             *job  = c->job;
+    int32_t             head = job->setup->objective.term[t].head;
+    br_mat              x    = br_mat_rows(c->batch->x_BD, rows.first, rows.n);
+    br_mat              out  = br_mat_rows(c->batch->term_BK[t], rows.first, rows.n);
+    br_score_pairs_args args = {.query_BD = x,
+                                .item_ND  = job->item_ND,
+                                .bias_N   = head < 0 ? job->bias_N : job->term_bias_N[t],
+                                .item_BK  = br_mat_rows(c->batch->item_BK, rows.first, rows.n),
+                                .out_BK   = out};
+
+    if (head >= 0) {
+        BR_TRY(st, br_dev_scratch(lane, BR_F32, rows.n, job->setup->dim, &args.query_BD));
+        BR_TRY(st, br_model_head_query(job->model, lane, head, x, args.query_BD));
+    }
+    BR_TRY(st, br_op_score_pairs(lane, &args));
+    if (job->setup->objective.type == BR_OBJECTIVE_EXPECTED_VALUE)
+        BR_TRY(st, br_model_head_calibrate(job->model, lane, head, out));
+done:
+    return st;
+}
+
+static br_status score_terms(const score_context *c, br_dev *lane, br_rows rows)
+{
+    br_status st = BR_OK;
+
+    for (int32_t t = 0; t < c->job->setup->objective.n_terms; t++) {
+        size_t mark = br_dev_mark(lane);
+
+        BR_TRY(st, score_term(c, lane, rows, t));
+        br_dev_rewind(lane, mark);
     }
 done:
     return st;
@@ -137,9 +138,10 @@ static br_status score_rows(void *context, br_dev *lane, br_rows rows)
     const score_context *c    = context;
     size_t               mark = br_dev_mark(lane);
 
-    BR_TRY(st, select_items(c, lane, rows));
+    BR_TRY(st, br_choose_rows(c->job, c->batch, lane, rows));
     br_dev_rewind(lane, mark);
     BR_TRY(st, score_heads(c, lane, rows));
+    BR_TRY(st, score_terms(c, lane, rows));
     BR_TRY(st, score_hazards(c, lane, rows));
     BR_TRY(st, square_norms(c, lane, rows));
     BR_TRY(st, br_dev_sync(lane));
@@ -167,7 +169,8 @@ br_status br_stage_score(br_job *job, br_batch *batch, double *cpu_s)
            br_parallel_for(job->n_lanes, (batch->n_rows + job->score_rows - 1) / job->score_rows,
                            score_task, &context, cpu_s));
     job->timing.stage[BR_STAGE_SCORE].flop +=
-        br_flops_score(batch->n_rows, job->setup->n_listed, job->setup->dim, job->setup->n_heads) +
+        br_flops_score(batch->n_rows, job->setup->n_listed, job->setup->objective.width,
+                       job->setup->n_heads) +
         br_flops_hazards(batch->n_rows, job->setup->dim, job->setup->n_periods);
 done:
     return st;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/base/nearest.h"
 #include "host/config/config.h"
 
 static bool is_place(const br_arg *arg)
@@ -76,7 +77,7 @@ static br_status unknown_argument(const br_usage *u, const char *text)
         if (!is_place(&u->args[i]))
             names[n++] = u->args[i].name;
     names[n++] = "--help";
-    nearest    = br_config_nearest(text, names, n);
+    nearest    = br_nearest(text, names, n);
     return br_fail(BR_E_USAGE, "%s: unknown argument '%s'%s%s; see batchrank %s --help", u->verb,
                    text, nearest ? ", did you mean " : "", nearest ? nearest : "", u->verb);
 }

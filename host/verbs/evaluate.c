@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * batchrank evaluate: HR@k and NDCG@k against held-out events. */
+ * batchrank evaluate: HR@k and NDCG@k against held-out events; with --log, another verb. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,6 +144,14 @@ static void list_args(evaluate_args *a, br_evaluation *e, br_arg out[N_ARGS])
     memcpy(out, args, sizeof args);
 }
 
+static bool has_log(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--log") == 0 || strncmp(argv[i], "--log=", 6) == 0)
+            return true;
+    return false;
+}
+
 br_status br_verb_evaluate(int argc, char **argv)
 {
     br_status      st = BR_OK;
@@ -163,10 +171,14 @@ br_status br_verb_evaluate(int argc, char **argv)
         .args   = args,
         .n_args = N_ARGS};
 
+    if (has_log(argc, argv))
+        return br_verb_evaluate_log(argc, argv);
     list_args(&a, &e, args);
     BR_TRY(st, br_args_parse(&usage, argc, argv, &is_help));
-    if (is_help)
-        goto done;
+    if (is_help) {
+        (void)printf("\nWith --log:\n\n");
+        return br_verb_evaluate_log(argc, argv);
+    }
     e.run_path = a.run;
     BR_TRY(st, evaluate(&a, &e));
 done:

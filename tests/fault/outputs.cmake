@@ -9,4 +9,8 @@ if(NOT BR_SANITIZE)
   add_test(NAME test_outputs COMMAND ${BR_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/test_outputs.py
     $<TARGET_FILE:publish_many> $<TARGET_FILE:break_calls> 3)
   set_tests_properties(test_outputs PROPERTIES LABELS fault SKIP_RETURN_CODE 77 TIMEOUT 600)
+  add_test(NAME test_publications COMMAND ${BR_PYTHON}
+    ${CMAKE_CURRENT_LIST_DIR}/test_publications.py $<TARGET_FILE:batchrank>
+    $<TARGET_FILE:break_calls>)
+  set_tests_properties(test_publications PROPERTIES LABELS fault SKIP_RETURN_CODE 77)
 endif()

@@ -122,7 +122,7 @@ def config_files():
     set_key("set unknown key", USAGE, "list.kk", "3", "list.kk", "list.k")
     set_key("k of kernel limit", USAGE, "list.k", "1025", "list.k: found 1025", "[1, 1024]")
     set_key("k no whole number", USAGE, "list.k", "2.5", "list.k: found 2.5")
-    set_key("k beyond 2^53", USAGE, "list.k", "9007199254740993", "list.k: found 9.00719")
+    set_key("k beyond 2^53", USAGE, "list.k", "9007199254740993", "list.k: found 9007199254740992")
     set_key("as_of no date", USAGE, "run.as_of", "2017-02-30", "run.as_of")
     set_key("output inside input", USAGE, "output.path", "model/run", "one inside the other")
     set_key("output equals input", USAGE, "output.path", "customers.h5", "one inside the other")

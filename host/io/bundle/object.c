@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host/base/nearest.h"
 #include "host/base/strbuf.h"
 
 /* "a.b: " in front of a sentence, or "b: " at the top */
@@ -29,7 +30,7 @@ br_status br_object_check_names(const br_object *object, const char *const *name
 {
     for (const br_json_node *n = br_json_first(object->node); n != NULL; n = br_json_next(n)) {
         const char *name     = br_json_name(n);
-        const char *nearest  = br_config_nearest(name, names, n_names);
+        const char *nearest  = br_nearest(name, names, n_names);
         bool        is_known = false;
 
         for (int32_t i = 0; i < n_names; i++)

@@ -272,6 +272,8 @@ static br_status open_rest(br_customers *c)
         BR_TRY(st, open_ragged(c, "/contact", &c->contact));
         BR_TRY(st,
                open_beside_item(c, "/contact", "time", BR_H5_I64, &c->contact, &c->contact.time));
+        c->contact.n_tokens = c->n_items;
+        c->info.has_contact = true;
     }
 done:
     return st;

@@ -20,7 +20,8 @@ enum {
     BOOK_SEGMENT,
     BOOK_EXCLUDE_OFFSET,
     BOOK_EXCLUDE_ITEM,
-    BOOK_VECTOR
+    BOOK_VECTOR,
+    BOOK_CONTACT /* offsets, then events */
 };
 
 /* Room for n_items (never none, so that a pointer says "present"); contents are lost. */
@@ -108,13 +109,12 @@ done:
     return st;
 }
 
-static br_status read_timeline(br_customers *c, int32_t modality, int32_t place, br_unit *unit)
+/* book: BOOK_OFFSETS and BOOK_EVENTS of the timeline. */
+static br_status read_timeline(const br_customers_sets *sets, br_unit *unit, br_timeline *timeline,
+                               int64_t *book)
 {
-    br_status                st       = BR_OK;
-    const br_customers_sets *sets     = &c->modality[modality];
-    br_timeline             *timeline = &unit->timeline[place];
-    int64_t                 *book     = &unit->capacity_bytes[2 * place];
-    int64_t                  first    = 0;
+    br_status st    = BR_OK;
+    int64_t   first = 0;
 
     BR_TRY(st, grow(&timeline->offset_B1, &book[BOOK_OFFSETS], unit->n_rows + 1, sizeof(int64_t)));
     BR_TRY(st, read_offsets(sets, unit, timeline->offset_B1, &first));
@@ -217,6 +217,8 @@ static br_status read_columns(br_customers *c, const br_customers_request *reque
     }
     if (request->wants_exclude && c->info.has_exclude)
         BR_TRY(st, read_exclude(c, unit));
+    if (request->wants_contact && c->info.has_contact)
+        BR_TRY(st, read_timeline(&c->contact, unit, &unit->contact, &book[BOOK_CONTACT]));
     if (request->wants_vector && c->vector != NULL) {
         BR_TRY(st, grow(&unit->vector_BD, &book[BOOK_VECTOR], n_rows * c->vector->n_cols,
                         sizeof(float)));
@@ -264,22 +266,28 @@ br_status br_customers_read(br_customers *customers, const br_customers_request 
     unit->n_rows    = n_rows;
     BR_TRY(st, read_keys(customers, unit));
     for (int32_t m = 0; m < request->n_modalities; m++)
-        BR_TRY(st, read_timeline(customers, request->modality[m], m, unit));
+        BR_TRY(st, read_timeline(&customers->modality[request->modality[m]], unit,
+                                 &unit->timeline[m], &unit->capacity_bytes[2 * m]));
     BR_TRY(st, read_columns(customers, request, unit));
 done:
     return st;
 }
 
+static void free_timeline(br_timeline *timeline)
+{
+    br_free(&timeline->offset_B1);
+    br_free(&timeline->item_E);
+    br_free(&timeline->time_E);
+    br_free(&timeline->type_E);
+    br_free(&timeline->weight_E);
+}
+
 void br_unit_free(br_unit *unit)
 {
     br_keys_free(&unit->key);
-    for (int32_t m = 0; m < BR_CUSTOMERS_MAX_MODALITIES; m++) {
-        br_free(&unit->timeline[m].offset_B1);
-        br_free(&unit->timeline[m].item_E);
-        br_free(&unit->timeline[m].time_E);
-        br_free(&unit->timeline[m].type_E);
-        br_free(&unit->timeline[m].weight_E);
-    }
+    for (int32_t m = 0; m < BR_CUSTOMERS_MAX_MODALITIES; m++)
+        free_timeline(&unit->timeline[m]);
+    free_timeline(&unit->contact);
     br_free(&unit->static_BC);
     br_free(&unit->aggregate_BA);
     br_free(&unit->consent_B);

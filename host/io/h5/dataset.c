@@ -16,6 +16,7 @@ static const struct {
     [BR_H5_I64]  = {"i64", 8},
     [BR_H5_U64]  = {"u64", 8},
     [BR_H5_F32]  = {"f32", 4},
+    [BR_H5_REAL] = {"f32 or f64", 0},
     [BR_H5_KEY]  = {"S<n> (fixed-length bytes) or u64", 0},
     [BR_H5_TEXT] = {"S<n> (fixed-length bytes)", 0},
 };
@@ -33,6 +34,7 @@ static hid_t stored_type(br_h5_type type)
     case BR_H5_KEY:
         return H5T_STD_U64LE;
     case BR_H5_F32:
+    case BR_H5_REAL:
         return H5T_IEEE_F32LE;
     case BR_H5_TEXT:
         break;
@@ -76,6 +78,13 @@ const char *br_h5_type_text(hid_t type, char text[BR_H5_TYPE_TEXT_BYTES])
     return text;
 }
 
+static bool is_wanted(br_h5_type want, hid_t type)
+{
+    if (want == BR_H5_REAL && H5Tequal(type, H5T_IEEE_F64LE) > 0)
+        return true;
+    return want != BR_H5_TEXT && H5Tequal(type, stored_type(want)) > 0;
+}
+
 static br_status check_type(br_h5_dataset *set, const br_h5_want *want, hid_t type)
 {
     br_status st    = BR_OK;
@@ -86,7 +95,7 @@ static br_status check_type(br_h5_dataset *set, const br_h5_want *want, hid_t ty
 
     is_text = (want->type == BR_H5_KEY || want->type == BR_H5_TEXT) &&
               H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0;
-    if (!is_text && (want->type == BR_H5_TEXT || H5Tequal(type, stored_type(want->type)) <= 0))
+    if (!is_text && !is_wanted(want->type, type))
         BR_FAIL(st, BR_E_INPUT, "%s: %s: type is %s; expected %s", set->file->path, set->path,
                 br_h5_type_text(type, text), type_table[want->type].text);
     if (is_text && H5Tget_strpad(type) == H5T_STR_SPACEPAD)

@@ -38,9 +38,9 @@ static br_status check_slot(const br_lists *l, int64_t b, int32_t slot, int64_t 
     if (is_used && !isfinite(l->score_BK[at]))
         return br_fail(BR_E_INPUT, "%s: row %" PRId64 " slot %d: score %.9g is not finite", name,
                        l->first_row + b, slot, (double)l->score_BK[at]);
-    if (is_used && source != BR_SOURCE_MODEL && source != BR_SOURCE_POPULARITY)
-        return br_fail(BR_E_INPUT, "%s: row %" PRId64 " slot %d: source %d, expected 1 or 2", name,
-                       l->first_row + b, slot, source);
+    if (is_used && (source == BR_SOURCE_NONE || source > BR_SOURCE_LAST))
+        return br_fail(BR_E_INPUT, "%s: row %" PRId64 " slot %d: source %d, expected 1 to %d", name,
+                       l->first_row + b, slot, source, BR_SOURCE_LAST);
     for (int h = 0; h < l->n_heads; h++) {
         float p = l->probability_BK[h][at];
         if (is_used ? isinf(p) : !isnan(p))
@@ -135,7 +135,7 @@ static br_status check_flags(const br_lists *l, int64_t b, const char *name)
     if (l->n_B[b] < l->k && flags == 0)
         return br_fail(BR_E_INPUT, "%s: row %" PRId64 ": %d of %d items and no flag says why", name,
                        l->first_row + b, l->n_B[b], l->k);
-    if (l->n_B[b] > 0 && (flags & (BR_FLAG_NO_CONSENT | BR_FLAG_NOTHING_ALLOWED)) != 0)
+    if (l->n_B[b] > 0 && (flags & BR_FLAG_EMPTY) != 0)
         return br_fail(BR_E_INPUT,
                        "%s: row %" PRId64 ": %d items, but the flags 0x%x say that it is empty",
                        name, l->first_row + b, l->n_B[b], flags);

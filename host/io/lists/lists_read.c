@@ -78,6 +78,7 @@ static br_status read_customers(const br_lists_reader *r)
 {
     br_status st = BR_OK;
     br_lists *l  = r->lists;
+    bool      has_rules;
 
     BR_TRY(st, read_keys(r));
     BR_TRY(st, read_rows(r));
@@ -85,6 +86,10 @@ static br_status read_customers(const br_lists_reader *r)
                                    (void **)&l->n_B));
     BR_TRY(st, br_lists_read_array(r, (br_lists_wanted){"/customer/flags", H5T_STD_U32LE, 0},
                                    (void **)&l->flags_B));
+    BR_TRY(st, br_lists_has(r, "/customer/rule", &has_rules));
+    if (has_rules)
+        BR_TRY(st, br_lists_read_array(r, (br_lists_wanted){"/customer/rule", H5T_STD_I32LE, 0},
+                                       (void **)&l->rule_B));
     BR_TRY(st, br_lists_read_array(r, (br_lists_wanted){"/customer/arm", H5T_STD_I32LE, 0},
                                    (void **)&l->arm_B));
     BR_TRY(st,
@@ -219,6 +224,11 @@ static br_status read_logging(const br_lists_reader *r)
         BR_TRY(st, br_lists_read_array(
                        r, (br_lists_wanted){"/logging/log_normaliser", H5T_IEEE_F32LE, 0},
                        (void **)&l->log_normaliser_B));
+    BR_TRY(st, br_lists_has(r, "/logging/log_remaining", &is_there));
+    if (is_there)
+        BR_TRY(st, br_lists_read_array(
+                       r, (br_lists_wanted){"/logging/log_remaining", H5T_IEEE_F32LE, 0},
+                       (void **)&l->log_remaining_B));
 done:
     return st;
 }

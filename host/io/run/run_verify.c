@@ -11,7 +11,7 @@
 #include "host/io/run/json_fields.h"
 #include "host/io/run/run_state.h"
 
-static br_status verify_file(const char *folder, const br_manifest_file *file)
+br_status br_run_verify_file(const char *folder, const br_manifest_file *file)
 {
     br_status   st = BR_OK;
     char        path[PATH_MAX], sha256[BR_DIGEST_TEXT_BYTES];
@@ -115,7 +115,7 @@ br_status br_run_verify_hashes(const char *path, int64_t *n_files)
     BR_TRY(st, br_manifest_read(file, &manifest));
     BR_TRY(st, verify_names(&manifest));
     for (int64_t i = 0; i < manifest.n_files; i++)
-        BR_TRY(st, verify_file(path, &manifest.file[i]));
+        BR_TRY(st, br_run_verify_file(path, &manifest.file[i]));
     BR_TRY(st, verify_identity(path, &manifest));
     BR_TRY(st, verify_audit(path, file));
     st = br_run_check_names(path, manifest.n_units);

@@ -8,6 +8,8 @@
 
 #include "host/base/log.h"
 #include "host/base/memory.h"
+#include "host/pipeline/allocate/constraints.h"
+#include "host/pipeline/rules/rulebook_apply.h"
 #include "host/pipeline/setup/setup_feeds.h"
 
 /* Items of the catalogue that have a vector and are valid at as_of. */
@@ -33,6 +35,8 @@ static br_status list_items(br_setup *s, const int32_t *table_row)
             s->n_invalid++;
             continue;
         }
+        if (s->rulebook.reason_N != NULL && s->rulebook.reason_N[i] > 0)
+            continue;
         if (table_row != NULL)
             s->table_row[s->n_listed] = table_row[i];
         s->catalogue_row[s->n_listed] = (int32_t)i;
@@ -41,9 +45,9 @@ static br_status list_items(br_setup *s, const int32_t *table_row)
     if (s->n_listed == 0)
         BR_FAIL(st, BR_E_INPUT,
                 "%s: none of its %lld items can be listed: %lld have no vector in the model, "
-                "%lld are not valid at run.as_of",
+                "%lld are not valid at run.as_of, %lld are forbidden to everyone by rules",
                 s->config->input_catalogue, (long long)c->n_items, (long long)s->n_unscorable,
-                (long long)s->n_invalid);
+                (long long)s->n_invalid, (long long)s->rulebook.n_forbidden);
     if (s->n_unscorable > 0)
         br_log(BR_LOG_WARN, "setup",
                "%lld of %lld catalogue items have no vector in the model: "
@@ -185,13 +189,17 @@ br_status br_setup_open(const br_config *config, br_setup **out)
     BR_TRY(st, find_channel(s));
     BR_TRY(st, br_setup_join_feeds(s));
     BR_TRY(st, br_setup_join_columns(s));
+    BR_TRY(st, br_rulebook_open(s));
     BR_TRY(st, join_items(s));
     BR_TRY(st, choose_heads(s));
-    s->request.wants_segment = info->has_segment && s->catalogue.segment_N != NULL;
+    BR_TRY(st, br_setup_join_objective(s));
+    s->request.wants_segment |= info->has_segment && s->catalogue.segment_N != NULL;
+    s->require_N = s->rulebook.require_N != NULL ? s->rulebook.require_N : s->catalogue.segment_N;
     s->request.wants_exclude = info->has_exclude;
     if (s->catalogue.segment_N != NULL && !info->has_segment)
         BR_FAIL(st, BR_E_INPUT, "%s: /segment is missing: %s has /item/segment",
                 config->input_customers, config->input_catalogue);
+    BR_TRY(st, br_constraints_check(s));
     *out = s;
     s    = NULL;
 done:
@@ -201,8 +209,13 @@ done:
 
 br_status br_setup_plan_units(br_setup *s)
 {
-    return br_customers_plan(s->customers, s->config->run_unit_customers,
-                             s->config->run_unit_events, &s->unit_start, &s->n_units);
+    br_status st = BR_OK;
+
+    BR_TRY(st, br_customers_plan(s->customers, s->config->run_unit_customers,
+                                 s->config->run_unit_events, &s->unit_start, &s->n_units));
+    BR_TRY(st, br_rulebook_scan(s));
+done:
+    return st;
 }
 
 void br_setup_close(br_setup **setup)
@@ -215,6 +228,7 @@ void br_setup_close(br_setup **setup)
         br_free(&s->feed[i].row_of_token);
     for (int i = 0; i < BR_MAX_STATICS; i++)
         br_free(&s->static_row[i]);
+    br_rulebook_close(&s->rulebook);
     br_free(&s->catalogue_row);
     br_free(&s->listed_row);
     br_free(&s->table_row);

@@ -14,6 +14,8 @@
 #include "host/io/bundle.h"
 #include "host/io/catalogue.h"
 #include "host/io/customers.h"
+#include "host/pipeline/rules/rulebook.h"
+#include "host/pipeline/setup/objective.h"
 #include "models/spec.h"
 
 /* One timeline that the job reads. The encoders' come first, in the order of the model; then
@@ -53,7 +55,10 @@ typedef struct br_setup {
     int32_t              head[BR_MAX_HEADS];
     int32_t              n_curves; /* survival heads to write */
     int32_t              curve[BR_MAX_HEADS];
-    int32_t              n_periods;  /* of all of these */
+    int32_t              n_periods; /* of all of these */
+    br_objective         objective;
+    br_rulebook          rulebook;
+    const uint64_t      *require_N;  /* bits that items require, by catalogue row; NULL: none */
     int64_t             *unit_start; /* [n_units + 1] */
     int64_t              n_units;
 } br_setup;
@@ -62,7 +67,7 @@ typedef struct br_setup {
 br_status br_setup_open(const br_config *config, br_setup **out);
 void      br_setup_close(br_setup **setup);
 
-/* Work units, planned by a scan of the offsets. */
+/* Work units, planned by a scan of the offsets; then what rules need to know of all customers. */
 br_status br_setup_plan_units(br_setup *setup);
 
 #endif

@@ -151,6 +151,24 @@ static br_status add_exclusions(br_setup *s)
     return BR_OK;
 }
 
+br_status br_setup_catalogue_feed(br_setup *s, const char *where, const char *name, int32_t *out)
+{
+    br_feed *feed = find_feed(s, name);
+
+    if (feed == NULL)
+        feed = add_feed(s, name);
+    if (feed->place < 0 || !feed->is_catalogue)
+        return br_fail(BR_E_USAGE, "%s: %s: /timeline/%s %s", where, s->config->input_customers,
+                       name, feed->place < 0 ? "is missing" : "has no catalogue items");
+    *out = (int32_t)(feed - s->feed);
+    return BR_OK;
+}
+
+const br_timeline *br_setup_events_of(const br_setup *s, const br_unit *raw, int32_t feed)
+{
+    return feed < 0 ? &raw->contact : &raw->timeline[s->feed[feed].place];
+}
+
 /* Popularity counts one named timeline, or every timeline of catalogue items. */
 static br_status add_popularity(br_setup *s)
 {

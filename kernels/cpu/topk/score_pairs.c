@@ -24,14 +24,17 @@ static void fetch(br_mat items, int32_t item)
 
 static br_status score_row(const br_score_pairs_args *args, int64_t b)
 {
-    br_status      st     = BR_OK;
-    const float   *x_D    = br_mat_f32(args->query_BD) + b * args->query_BD.ld;
-    const float   *z_ND   = br_mat_f32(args->item_ND);
-    const float   *bias_N = br_mat_f32(args->bias_N);
-    const int32_t *item_K = br_mat_i32(args->item_BK) + b * args->item_BK.ld;
-    float         *out_K  = br_mat_f32(args->out_BK) + b * args->out_BK.ld;
-    int64_t        K      = args->item_BK.n_cols;
+    br_status      st        = BR_OK;
+    const float   *x_D       = br_mat_f32(args->query_BD) + b * args->query_BD.ld;
+    const float   *z_ND      = br_mat_f32(args->item_ND);
+    const float   *bias_N    = br_mat_f32(args->bias_N);
+    const int32_t *item_K    = br_mat_i32(args->item_BK) + b * args->item_BK.ld;
+    const float   *penalty_K = br_mat_f32(args->penalty_BK);
+    float         *out_K     = br_mat_f32(args->out_BK) + b * args->out_BK.ld;
+    int64_t        K         = args->item_BK.n_cols;
 
+    if (penalty_K != NULL)
+        penalty_K += b * args->penalty_BK.ld;
     for (int64_t j = 0; j < K; j++) {
         int32_t item = item_K[j];
         double  dot;
@@ -43,7 +46,8 @@ static br_status score_row(const br_score_pairs_args *args, int64_t b)
         if (j + FETCH_AHEAD < K)
             fetch(args->item_ND, item_K[j + FETCH_AHEAD]);
         dot      = br_canonical_dot_fast(x_D, z_ND + item * args->item_ND.ld, args->item_ND.n_cols);
-        out_K[j] = br_canonical_round(dot, bias_N ? bias_N[item * args->bias_N.ld] : 0.0f);
+        out_K[j] = br_canonical_penalised(dot, bias_N ? bias_N[item * args->bias_N.ld] : 0.0f,
+                                          penalty_K ? penalty_K[j] : 0.0f);
     }
 done:
     return st;

@@ -32,6 +32,9 @@ static const uint8_t  consent_U[U]             = {1, 0, 1, 0, 1};
 static const uint64_t segment_U[U]             = {1, 2, 4, UINT64_MAX, 0};
 static const uint64_t exclude_offset_U1[U + 1] = {0, 0, 2, 2, 2, 3};
 static const int32_t  exclude_item[3]          = {4, 0, 1};
+static const uint64_t contact_offset_U1[U + 1] = {0, 1, 1, 3, 3, 4};
+static const int32_t  contact_item[4]          = {2, 4, 4, 0};
+static const int64_t  contact_time[4]          = {1000, 5, 70, 9};
 
 static char path[FIXTURE_PATH_BYTES];
 
@@ -102,6 +105,9 @@ static int make_file(void **state)
     fixture_put_1d(file, "/segment", H5T_STD_U64LE, U, segment_U);
     fixture_put_1d(file, "/exclude/offset", H5T_STD_U64LE, U + 1, exclude_offset_U1);
     fixture_put_1d(file, "/exclude/item", H5T_STD_I32LE, 3, exclude_item);
+    fixture_put_1d(file, "/contact/offset", H5T_STD_U64LE, U + 1, contact_offset_U1);
+    fixture_put_1d(file, "/contact/item", H5T_STD_I32LE, 4, contact_item);
+    fixture_put_1d(file, "/contact/time", H5T_STD_I64LE, 4, contact_time);
     fixture_put(file, "/vector", H5T_IEEE_F32LE, 2, vector_dims, vector);
     H5Fclose(file);
     return 0;
@@ -140,7 +146,7 @@ static void test_info(void **state)
     assert_string_equal(info->aggregate_name[2], "z");
     assert_int_equal(info->n_channels, 1);
     assert_string_equal(info->channel[0], "email");
-    assert_true(info->has_segment && info->has_exclude);
+    assert_true(info->has_segment && info->has_exclude && info->has_contact);
     assert_int_equal(info->vector_dim, D);
     assert_int_equal(br_customers_vocabulary(customers, "campaign", &keys), BR_OK);
     assert_string_equal(br_keys_text(&keys, 1, text), "c2");
@@ -195,6 +201,19 @@ static void check_columns(const br_unit *unit, int64_t row, int64_t n_rows)
         assert_int_equal(unit->exclude_item_S[e], exclude_item[first + e]);
 }
 
+static void check_contacts(const br_unit *unit, int64_t row, int64_t n_rows)
+{
+    int64_t first = (int64_t)contact_offset_U1[row];
+
+    for (int64_t i = 0; i <= n_rows; i++)
+        assert_int_equal(unit->contact.offset_B1[i], (int64_t)contact_offset_U1[row + i] - first);
+    for (int64_t e = 0; e < unit->contact.n_events; e++) {
+        assert_int_equal(unit->contact.item_E[e], contact_item[first + e]);
+        assert_int_equal(unit->contact.time_E[e], contact_time[first + e]);
+    }
+    assert_null(unit->contact.type_E);
+}
+
 /* Every range of rows, in one unit that is reused: large after small and small after large. */
 static void test_read_every_range(void **state)
 {
@@ -207,6 +226,7 @@ static void test_read_every_range(void **state)
                                             .aggregate     = {2, 0},
                                             .wants_segment = true,
                                             .wants_exclude = true,
+                                            .wants_contact = true,
                                             .wants_vector  = true};
 
     (void)state;
@@ -218,6 +238,7 @@ static void test_read_every_range(void **state)
             assert_int_equal(unit.n_rows, n_rows);
             check_timelines(&unit, row, n_rows);
             check_columns(&unit, row, n_rows);
+            check_contacts(&unit, row, n_rows);
         }
     }
     br_unit_free(&unit);

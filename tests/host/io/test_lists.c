@@ -321,7 +321,7 @@ static void test_broken_values(void **state)
         {break_order, "stands behind slot"},
         {break_tie, "lists: row 104: slot 1"},
         {break_unused, "is unused (n = 9) but holds item"},
-        {break_source, "lists: row 104 slot 0: source 7, expected 1 or 2"},
+        {break_source, "lists: row 104 slot 0: source 7, expected 1 to 5"},
         {break_consent, "the flags 0x2 say that it is empty"},
         {break_flag, "lists: row 104: 9 of 10 items and no flag says why"},
         {break_probability, "probability `redemption` is inf"},

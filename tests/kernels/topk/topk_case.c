@@ -124,7 +124,7 @@ void free_problem(problem *p)
 
 /* ---- the oracle ---- */
 
-float oracle_score(const problem *p, int64_t b, int64_t i)
+float oracle_penalised(const problem *p, int64_t b, int64_t i, float penalty)
 {
     double chain[8] = {0};
     float  score;
@@ -134,8 +134,13 @@ float oracle_score(const problem *p, int64_t b, int64_t i)
     for (int step = 4; step > 0; step /= 2)
         for (int l = 0; l < step; l++)
             chain[l] = chain[l] + chain[l + step];
-    score = (float)(chain[0] + (p->has_bias ? (double)p->bias_N[i] : 0.0));
+    score = (float)(chain[0] + (p->has_bias ? (double)p->bias_N[i] : 0.0) - (double)penalty);
     return score == 0.0f ? 0.0f : score;
+}
+
+float oracle_score(const problem *p, int64_t b, int64_t i)
+{
+    return oracle_penalised(p, b, i, 0.0f);
 }
 
 typedef struct scored {

@@ -54,6 +54,7 @@ float    uniform(uint64_t stream, uint64_t at);
 bool oracle_allows(const problem *p, int64_t b, int32_t item);
 
 float oracle_score(const problem *p, int64_t b, int64_t i);
+float oracle_penalised(const problem *p, int64_t b, int64_t i, float penalty);
 
 /* Runs the problem over lanes, `batch` customers a call; leaves the lists in p. Returns the status;
  * counts slow rows (n_slow may be NULL). */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * "Did you mean": the name with the smallest edit distance. Called when an error is reported. */
-#include <string.h>
+#include "host/base/nearest.h"
 
-#include "host/config/json.h"
+#include <string.h>
 
 #define MAX_LENGTH 64
 
@@ -35,7 +35,7 @@ static int edit_distance(const char *a, const char *b)
     return row[n_b];
 }
 
-const char *br_config_nearest(const char *name, const char *const *names, int32_t n_names)
+const char *br_nearest(const char *name, const char *const *names, int32_t n_names)
 {
     const char *best  = NULL;
     int         least = (int)strnlen(name, MAX_LENGTH) / 2 + 1;

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the keys of a configuration say together. Called once per process. */
+#include "host/config/check.h"
+
+#include <string.h>
+
+/* True when `path` is `folder` or lies in it. */
+static bool is_inside(const char *path, const char *folder)
+{
+    size_t n = strlen(folder);
+
+    return n > 0 && strncmp(path, folder, n) == 0 && (path[n] == '\0' || path[n] == '/');
+}
+
+static void check_required(br_config *config)
+{
+    for (int32_t i = 0; i < br_record_config.n_keys; i++) {
+        const br_key *key = &br_record_config.key[i];
+
+        if ((key->flags & BR_KEY_REQUIRED) && (*(char **)br_key_field(key, config))[0] == '\0')
+            br_config_problem(config, key->name, "is missing");
+    }
+}
+
+static void check_output(br_config *config)
+{
+    const char *const inputs[] = {config->input_customers, config->input_catalogue,
+                                  config->input_model};
+    const char *const names[]  = {"input.customers", "input.catalogue", "input.model"};
+
+    if (config->output_path[0] == '\0')
+        return;
+    for (int i = 0; i < 3; i++)
+        if (is_inside(config->output_path, inputs[i]) || is_inside(inputs[i], config->output_path))
+            br_config_problem(config, "output.path",
+                              "\"%.200s\" and %s \"%.200s\" are one inside the other",
+                              config->output_path, names[i], inputs[i]);
+}
+
+static void check_list(br_config *config)
+{
+    if (config->list_heads.n > 0 && !config->list_probabilities)
+        br_config_problem(config, "list.heads", "names heads, but list.probabilities is false");
+    if (config->list_fallback_modality[0] != '\0' &&
+        config->list_fallback != BR_FALLBACK_POPULARITY)
+        br_config_problem(config, "list.fallback_modality", "is set, but list.fallback is none");
+}
+
+void br_config_check_unset(br_config *config, const br_record *record, const void *base,
+                           const char *path, const char *key, const char *but)
+{
+    char whole[256];
+
+    if (br_key_is_default(br_record_find(record, key), base))
+        return;
+    (void)snprintf(whole, sizeof whole, "%s.%s", path, key);
+    br_config_problem(config, whole, "is set, but %s", but);
+}
+
+br_status br_config_check(br_config *config)
+{
+    static const struct {
+        const char *prefix;
+        void (*check)(br_config *config);
+    } sections[] = {
+        {"output.", check_output},
+        {"list.", check_list},
+        {"objective.", br_config_check_objective},
+        {"policy.", br_config_check_policy},
+        {"constraints.", br_config_check_constraints},
+        {"rules.", br_config_check_rules},
+        {"experiment.", br_config_check_experiment},
+    };
+
+    check_required(config);
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++)
+        if (config->problems.n_bytes == 0 ||
+            strstr(config->problems.data, sections[i].prefix) == NULL)
+            sections[i].check(config);
+    if (config->problems.n_bytes > 0)
+        return br_fail(BR_E_USAGE, "configuration:\n  %s", config->problems.data);
+    return BR_OK;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The exact best items of a chunk of customers, under the rules that act before selection. */
+#ifndef BR_HOST_PIPELINE_CHOOSE_CANDIDATES_H
+#define BR_HOST_PIPELINE_CHOOSE_CANDIDATES_H
+
+#include "host/base/status.h"
+#include "host/pipeline/lanes.h"
+
+typedef struct br_candidates_args {
+    br_mat  query_BQ;
+    int32_t m;
+    br_mat  item_BM; /* listed rows, best first, -1 where fewer remain */
+    br_mat  score_BM;
+} br_candidates_args;
+
+/* BR_E_INPUT naming customer and item of a score that overflows. */
+br_status br_candidates_overflow(const br_job *job, const br_batch *batch, br_rows rows,
+                                 int64_t bad_row, int64_t bad_item);
+
+/* A score that overflows is BR_E_INPUT naming customer and item. */
+br_status br_candidates(br_job *job, br_batch *batch, br_dev *lane, br_rows rows,
+                        const br_candidates_args *args);
+
+#endif
