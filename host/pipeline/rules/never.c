@@ -147,6 +147,14 @@ done:
     return st;
 }
 
+/* Items scored by themselves are not seen by the rules that score_topk knows. */
+static bool has_bits(const br_setup *s, const br_batch *batch, int64_t b, int32_t row)
+{
+    uint64_t require = s->require_N != NULL ? s->require_N[s->catalogue_row[row]] : 0;
+
+    return require == 0 || (batch->have_B[b] & require) == require;
+}
+
 /* Costs of customer b's items that may be listed at all, by row, then by penalty. */
 static int64_t list_costs(const br_setup *s, const br_unit *raw, int64_t b, const br_batch *batch,
                           cost *cost_P)
@@ -166,8 +174,9 @@ static int64_t list_costs(const br_setup *s, const br_unit *raw, int64_t b, cons
         for (int64_t i = 0; i < n_items; i++) {
             int32_t row = s->listed_row[s->rulebook.scratch.item_S[i]];
 
-            if (row >= 0 && bsearch(&row, batch->never_item_S + begin, (size_t)n_never, sizeof row,
-                                    compare_rows) == NULL)
+            if (row >= 0 && has_bits(s, batch, b, row) &&
+                bsearch(&row, batch->never_item_S + begin, (size_t)n_never, sizeof row,
+                        compare_rows) == NULL)
                 cost_P[n++] = (cost){row, place, s->rulebook.scratch.penalty_S[i]};
         }
         place++;
