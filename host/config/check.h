@@ -13,6 +13,7 @@ void br_config_check_unset(br_config *config, const br_record *record, const voi
 
 void br_config_check_objective(br_config *config);
 void br_config_check_rules(br_config *config);
+void br_config_check_shape(br_config *config);
 void br_config_check_experiment(br_config *config);
 
 #endif

@@ -90,7 +90,7 @@ static size_t fusion_bytes(const br_job *job)
 static size_t score_bytes(const br_job *job)
 {
     const br_setup *s     = job->setup;
-    int32_t         m     = br_choose_n_candidates(job);
+    int32_t         m     = br_choose_most_candidates(job);
     size_t          topk  = br_score_topk_scratch_bytes(s->n_listed, s->objective.width, m);
     size_t          heads = (size_t)job->score_rows * (size_t)s->dim * 4 + 64;
 

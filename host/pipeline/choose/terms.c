@@ -16,8 +16,7 @@ static double of_term(const br_job *job, const br_term *term, int32_t item, floa
     return term->weight * br_objective_value(s, term->value, s->catalogue_row[item]) * x;
 }
 
-/* The place of an item among the customer's penalised ones, -1: not there. */
-static int64_t find_extra(const br_batch *batch, int64_t b, int32_t item)
+int64_t br_extra_find(const br_batch *batch, int64_t b, int32_t item)
 {
     int64_t lo, hi, end;
 
@@ -66,7 +65,7 @@ static void explain_penalty(const br_job *job, br_batch *batch, int32_t p, int32
             to_BK[at] -= (float)br_objective_low_value(s, &o->penalty[p], s->catalogue_row[item]);
             continue;
         }
-        extra = find_extra(batch, at / lists->k, item);
+        extra = br_extra_find(batch, at / lists->k, item);
         if (extra >= 0)
             to_BK[at] -= batch->extra_part_PR[extra * o->n_repetitions + place];
     }
