@@ -371,12 +371,15 @@ def write_customers(world, path):
 
 
 def write_suppression(world, path, file):
-    """Lines that end in LF or CRLF, the last one without an end; or a run: some have no list."""
+    """Lines that end in LF or CRLF, the last one without an end, with a mark of UTF-8 or without;
+    or a run: some have no list."""
     keys = sorted(file["keys"], key=str)
     if not file["is_run"]:
         ends = world.rng.choice(["\n", "\r\n"], len(keys))
         text = "".join(f"{k}{e}" for k, e in zip(keys, ends))
-        path.write_bytes((text[:-1] if len(keys) % 2 and ends[-1] == "\n" else text).encode())
+        text = text[:-1] if len(keys) % 2 and ends[-1] == "\n" else text
+        mark = "\ufeff" if keys and world.rng.random() < 0.3 else ""  # as spreadsheets write it
+        path.write_bytes((mark + text).encode())
         return
     others = [k for k in world.key if k not in file["keys"]][:5]
     n = np.array([1] * len(keys) + [0] * len(others), np.int32)

@@ -76,7 +76,7 @@ def is_possible(world, folder):
 
 
 def check_again(world, job, lists):
-    """Other units and lanes give the same bits, and so does ref, of the same x_u."""
+    """Other units and lanes give the same bits, and so do lists by ref, of the same x_u."""
     ways = [["--set", "run.unit_customers=13", "--threads", "3"]]
     if not world.has_model:
         ways.append(["--set", "run.unit_customers=100", "--set", "run.backend=ref"])
@@ -85,7 +85,10 @@ def check_again(world, job, lists):
         again = read_parts(job.parent / f"again{i}-{job.stem}")
         assert again.keys() == lists.keys(), (world.seed, words)
         for name, values in lists.items():
-            assert again[name].tobytes() == values.tobytes(), (world.seed, words, name)
+            if i > 0 and name.startswith("logging/"):  # log-sum-exps are no exact sums
+                assert np.allclose(again[name], values, 1e-4, 1e-4, True), (world.seed, name)
+            else:
+                assert again[name].tobytes() == values.tobytes(), (world.seed, words, name)
 
 
 def check_configuration(seed, folder, count):
