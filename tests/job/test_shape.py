@@ -143,7 +143,8 @@ def check_refusals(folder):
     none = {"fallback": "none"}
     cases = [({"quotas": [{"name": "q", "group": "color", "max": 1}]}, {},
               "shape.quotas[0] 'q'", "has no /item/group/color"),
-             ({"quotas": [{"name": "q", "group": "brand", "max": 0}]}, {}, "shape.quotas[0].max", "[1, 1024]"),
+             ({"quotas": [{"name": "q", "group": "brand", "max": 0}]}, {}, "shape.quotas[0].max",
+              "[1, 1024]"),
              ({"pins": [{**pin, "item": "catalogue-0"}]}, {}, "shape.pins[0] 'p'",
               "has no item 'catalogue-0'"),
              ({"pins": [{**pin, "slot": 14}]}, {"k": 13}, "shape.pins[0].slot", "list.k = 13"),
@@ -154,7 +155,7 @@ def check_refusals(folder):
              ({"diversity": 0.5, "window": 3}, {"k": 4}, "shape.window", "list.k = 4"),
              ({"diversity": 1}, {}, "shape.diversity", "0.99"),
              ({}, {"fallback_group": "income"}, "list.fallback_group", "/static/income"),
-             ({}, {"fallback_group": "age", **none}, "list.fallback_group", "list.fallback is none"),
+             ({}, {"fallback_group": "age", **none}, "list.fallback_group", "is none"),
              ({}, {"fallback_newest": True, **none}, "list.fallback_newest", "is none"),
              ({}, {"fill": True, **none}, "list.fill", "is none")]
     for shape, keys, where, why in cases:

@@ -10,7 +10,7 @@
 #include "host/pipeline/choose/terms.h"
 #include "host/pipeline/popularity.h"
 
-#define MORE_FOR_QUOTAS 4 /* candidates per slot: most lists are full with these */
+#define MORE_FOR_QUOTAS 2 /* candidates per slot: most lists are full with these */
 
 /* ---- sizes ---- */
 
