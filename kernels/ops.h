@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The seam between the engine and the machines it runs on: devices, buffers, views (device.h) and
- * every operation. Backends (ref, cpu, cuda) implement the table behind it; nobody else includes
- * more of kernels/ than this file.
+ * every operation (random lists: draw.h). Backends (ref, cpu, cuda) implement the table behind
+ * it; nobody else includes more of kernels/ than this file.
  *
  * Ops enqueue on the device's stream and return; only br_dev_sync and br_download wait. Arguments
  * are checked once, in ops.c (BR_E_SELFCHECK: a caller's mistake). Dimension letters are those of
@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "kernels/device.h"
+#include "kernels/draw.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -73,6 +73,8 @@ br_status br_config_check(br_config *config)
         {"output.", check_output},
         {"list.", check_list},
         {"objective.", br_config_check_objective},
+        {"policy.", br_config_check_policy},
+        {"constraints.", br_config_check_constraints},
         {"rules.", br_config_check_rules},
         {"shape.", br_config_check_shape},
         {"experiment.", br_config_check_experiment},

@@ -22,8 +22,10 @@
 #ifndef BR_HOST_CONFIG_KEYS_H
 #define BR_HOST_CONFIG_KEYS_H
 
+#include "host/config/sections/constraints.h"
 #include "host/config/sections/experiment.h"
 #include "host/config/sections/objective.h"
+#include "host/config/sections/policy.h"
 #include "host/config/sections/rules.h"
 #include "host/config/sections/shape.h"
 
@@ -90,6 +92,8 @@
     X(CHOICE, "log.level", log_level, "info", 0, 0, BR_KEY_LOCAL, \
       "what the log says", BR_CHOICES_LEVEL) \
     BR_OBJECTIVE_KEYS(X) \
+    BR_POLICY_KEYS(X) \
+    BR_CONSTRAINTS_KEYS(X) \
     BR_RULES_KEYS(X) \
     BR_SHAPE_KEYS(X) \
     BR_EXPERIMENT_KEYS(X)
@@ -97,6 +101,8 @@
 /* R(record, rows) makes br_config_<record>, br_config_<record>_list and br_record_<record>. */
 #define BR_CONFIG_RECORDS(R) \
     BR_OBJECTIVE_RECORDS(R) \
+    BR_POLICY_RECORDS(R) \
+    BR_CONSTRAINTS_RECORDS(R) \
     BR_RULES_RECORDS(R) \
     BR_SHAPE_RECORDS(R) \
     BR_EXPERIMENT_RECORDS(R)

@@ -26,8 +26,10 @@ typedef enum {
     BR_FLAG_NOTHING_ALLOWED = 1 << 4, /* no eligible item at all */
     BR_FLAG_HELD_OUT        = 1 << 5, /* in the hold-out of an experiment: nothing is sent */
     BR_FLAG_HELD_BACK       = 1 << 6, /* empty: a rule holds the customer back */
-    BR_FLAG_DIVERSE         = 1 << 7, /* the model's items stand by diversity, not by score */
-    BR_FLAG_GROUPS_FULL     = 1 << 8  /* short: items were left out as their groups were full */
+    BR_FLAG_NO_CAPACITY     = 1 << 7, /* short or empty: capacity went to others */
+    BR_FLAG_REPAIRED        = 1 << 8, /* changed to hold a constraint: no propensities */
+    BR_FLAG_DIVERSE         = 1 << 9, /* the model's items stand by diversity, not by score */
+    BR_FLAG_GROUPS_FULL     = 1 << 10 /* short: items were left out as their groups were full */
 } br_list_flag;
 
 /* What says that a list is empty. */
@@ -69,6 +71,7 @@ typedef struct br_lists {
     br_curve  curve[BR_LISTS_MAX_COLUMNS];
     float    *log_propensity_BK; /* NULL: not written */
     float    *log_normaliser_B;  /* NULL: not written */
+    float    *log_remaining_B;   /* NULL: not written */
     int32_t  *rule_B; /* the rule that holds the customer back, -1: none; NULL: no rules */
     int32_t  *arm_B;  /* NULL: all 0, probability 1 */
     float    *arm_probability_B;

@@ -62,12 +62,15 @@ typedef struct br_batch {
     float          *confidence_BM;
     int32_t        *static_BC;
     float          *aggregate_BA;
-    float          *vector_BD;  /* ready-made x_u */
-    int32_t        *rule_B;     /* the rule that holds a customer back, in precedence; -1: none */
-    int32_t        *arm_B;      /* -1: held out */
-    int32_t        *stratum_B;  /* of the ledger */
-    int32_t        *category_B; /* of list.fallback_group, -1: none; NULL: not asked for */
-    uint64_t       *have_B;     /* NULL: no item requires anything */
+    float          *vector_BD; /* ready-made x_u */
+    int32_t        *rule_B;    /* the rule that holds a customer back, in precedence; -1: none */
+    int32_t        *arm_B;     /* -1: held out */
+    int32_t        *stratum_B; /* of the ledger */
+    float          *heat_B;    /* temperature or epsilon; NULL: nothing is drawn */
+    int32_t        *draw_stratum_B; /* of the policy: 0 the rest, 1 + its place */
+    uint64_t       *customer_B;     /* whom the draws belong to */
+    int32_t        *category_B;     /* of list.fallback_group, -1: none; NULL: not asked for */
+    uint64_t       *have_B;         /* NULL: no item requires anything */
     br_rule_count   item_rule[BR_RULES_MAX];
     int64_t        *never_offset_B1;
     int32_t        *never_item_S; /* listed rows, ascending within a customer */
@@ -77,7 +80,7 @@ typedef struct br_batch {
     float          *extra_penalty_P;
     float          *extra_part_PR; /* of each repetition penalty */
     br_span         span[10];
-    br_span         rule_span[4];
+    br_span         rule_span[7];
     br_span         extra_span[5];
 
     /* encode, fuse: on the device, sized for the largest unit; what is wanted of it is fetched */
@@ -94,6 +97,11 @@ typedef struct br_batch {
     br_mat   rule_never_S;
     br_mat   item_BK; /* listed rows */
     br_mat   score_BK;
+    br_mat   heat_mat_B;
+    br_mat   customer_mat_B;
+    br_mat   log_propensity_BK; /* absent: nothing is drawn */
+    br_mat   log_normaliser_B;
+    br_mat   log_remaining_B;
     br_mat   probability_BK[BR_MAX_HEADS];
     br_mat   term_BK[BR_MAX_TERMS]; /* logits or probabilities of the objective's terms */
     br_mat   hazard_BP[BR_MAX_HEADS];
@@ -115,5 +123,8 @@ bool br_batch_has_events(const br_batch *batch, int32_t n_encoders, int64_t b);
 
 /* Points the batch at work unit `unit` of the plan. */
 void br_batch_take_unit(br_batch *batch, const int64_t *unit_start, int64_t unit);
+
+/* The place of a listed row among customer b's extras, -1: it is none. */
+int64_t br_batch_extra(const br_batch *batch, int64_t b, int32_t row);
 
 #endif

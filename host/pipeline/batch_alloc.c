@@ -23,6 +23,24 @@ done:
     return st;
 }
 
+/* What draws need and say. */
+static br_status alloc_draws(br_job *job, br_batch *b)
+{
+    br_status st  = BR_OK;
+    br_dev   *dev = job->dev;
+    int64_t   n   = job->max_rows;
+
+    if (job->config->policy_type == BR_POLICY_GREEDY)
+        return BR_OK;
+    BR_TRY(st, br_dev_alloc(dev, BR_F32, n, 1, &b->heat_mat_B));
+    BR_TRY(st, br_dev_alloc(dev, BR_U64, n, 1, &b->customer_mat_B));
+    BR_TRY(st, br_dev_alloc(dev, BR_F32, n, job->k, &b->log_propensity_BK));
+    BR_TRY(st, br_dev_alloc(dev, BR_F32, n, 1, &b->log_normaliser_B));
+    BR_TRY(st, br_dev_alloc(dev, BR_F32, n, 1, &b->log_remaining_B));
+done:
+    return st;
+}
+
 static br_status alloc_device(br_job *job, br_batch *b)
 {
     br_status       st  = BR_OK;
@@ -47,6 +65,7 @@ static br_status alloc_device(br_job *job, br_batch *b)
     BR_TRY(st, br_dev_alloc(dev, BR_I64, n + 1, 1, &b->rule_offset_B1));
     BR_TRY(st, br_dev_alloc(dev, BR_I32, n, job->k, &b->item_BK));
     BR_TRY(st, br_dev_alloc(dev, BR_F32, n, job->k, &b->score_BK));
+    BR_TRY(st, alloc_draws(job, b));
     for (int32_t h = 0; h < s->n_heads; h++)
         BR_TRY(st, br_dev_alloc(dev, BR_F32, n, job->k, &b->probability_BK[h]));
     for (int32_t t = 0; t < s->objective.n_terms; t++)
@@ -127,6 +146,8 @@ static br_status alloc_lists(const br_job *job, br_lists *lists)
     BR_ALLOC(st, lists->source_BK, n_slots, "list sources");
     BR_ALLOC(st, lists->log_propensity_BK, n_slots, "log-propensities");
     BR_ALLOC(st, lists->log_normaliser_B, n, "log-normalisers");
+    if (job->config->policy_type != BR_POLICY_GREEDY)
+        BR_ALLOC(st, lists->log_remaining_B, n, "log of what remains");
     if (s->rulebook.n_holds > 0)
         BR_ALLOC(st, lists->rule_B, n, "rules that hold");
     BR_ALLOC(st, lists->arm_B, n, "arms");

@@ -91,7 +91,9 @@ static size_t score_bytes(const br_job *job)
 {
     const br_setup *s     = job->setup;
     int32_t         m     = br_choose_most_candidates(job);
-    size_t          topk  = br_score_topk_scratch_bytes(s->n_listed, s->objective.width, m);
+    size_t          topk  = job->config->policy_type == BR_POLICY_GREEDY
+                                ? br_score_topk_scratch_bytes(s->n_listed, s->objective.width, m)
+                                : br_draw_topk_scratch_bytes(s->n_listed, s->objective.width, m);
     size_t          heads = (size_t)job->score_rows * (size_t)s->dim * 4 + 64;
 
     if (job->model != NULL)

@@ -16,6 +16,25 @@ static br_status download(br_job *job, br_mat from, int64_t n_rows, void *to)
     return br_download(job->out_lane, br_mat_rows(from, 0, n_rows), to);
 }
 
+/* What was logged of the draws; of greedy lists 0. */
+static br_status fetch_draws(br_job *job, br_batch *b)
+{
+    br_status st    = BR_OK;
+    br_lists *lists = &b->lists;
+    int64_t   n     = b->n_rows;
+
+    if (job->config->policy_type == BR_POLICY_GREEDY) {
+        memset(lists->log_propensity_BK, 0, (size_t)(n * lists->k) * sizeof(float));
+        memset(lists->log_normaliser_B, 0, (size_t)n * sizeof(float));
+        return BR_OK;
+    }
+    BR_TRY(st, download(job, b->log_propensity_BK, n, lists->log_propensity_BK));
+    BR_TRY(st, download(job, b->log_normaliser_B, n, lists->log_normaliser_B));
+    BR_TRY(st, download(job, b->log_remaining_B, n, lists->log_remaining_B));
+done:
+    return st;
+}
+
 static br_status fetch_lists(br_job *job, br_batch *b)
 {
     br_status st    = BR_OK;
@@ -29,6 +48,7 @@ static br_status fetch_lists(br_job *job, br_batch *b)
     BR_TRY(st, download(job, b->score_BK, n, lists->score_BK));
     for (int32_t h = 0; h < lists->n_heads; h++)
         BR_TRY(st, download(job, b->probability_BK[h], n, lists->probability_BK[h]));
+    BR_TRY(st, fetch_draws(job, b));
     for (int32_t h = 0; h < lists->n_curves; h++) /* hazards so far */
         BR_TRY(st, download(job, b->hazard_BP[h], n, lists->curve[h].survival_BP));
     BR_TRY(st, br_terms_fetch(job, b));
@@ -64,10 +84,9 @@ static void keep_model_list(const br_job *job, br_lists *lists, int64_t b)
     int32_t n = 0;
 
     while (n < lists->k && lists->item_BK[b * lists->k + n] >= 0) {
-        int64_t at                   = b * lists->k + n++;
-        lists->item_BK[at]           = job->setup->catalogue_row[lists->item_BK[at]];
-        lists->source_BK[at]         = BR_SOURCE_MODEL;
-        lists->log_propensity_BK[at] = 0.0f;
+        int64_t at           = b * lists->k + n++;
+        lists->item_BK[at]   = job->setup->catalogue_row[lists->item_BK[at]];
+        lists->source_BK[at] = BR_SOURCE_MODEL;
     }
     lists->n_B[b] = n;
     clear_slots(lists, b, n);
@@ -125,6 +144,13 @@ static uint32_t shape_flags(const br_job *job, const br_batch *batch, int64_t b)
     return flags;
 }
 
+/* A list that was not drawn has no probability among the draws. */
+static void forget_draws(br_lists *lists, int64_t b)
+{
+    if (lists->log_remaining_B != NULL)
+        lists->log_normaliser_B[b] = lists->log_remaining_B[b] = NAN;
+}
+
 /* The rule that holds the customer back and the arm, whatever becomes of the list. */
 static void note_verdict(const br_job *job, br_batch *batch, int64_t b)
 {
@@ -148,6 +174,7 @@ static void hold_back(const br_job *job, br_batch *batch, int64_t b)
 
     lists->n_B[b] = 0;
     clear_slots(lists, b, 0);
+    forget_draws(lists, b);
     if (rule < 0)
         lists->flags_B[b] = BR_FLAG_HELD_OUT;
     else if (job->setup->rulebook.hold[rule].kind == BR_HOLD_CONSENT)
@@ -162,7 +189,6 @@ static void decide(const br_job *job, br_batch *batch, int64_t b)
     uint32_t  flags = 0;
     bool      falls_back;
 
-    lists->log_normaliser_B[b] = 0.0f;
     note_verdict(job, batch, b);
     if (batch->rule_B[b] >= 0 || batch->arm_B[b] < 0) {
         hold_back(job, batch, b);
@@ -178,6 +204,7 @@ static void decide(const br_job *job, br_batch *batch, int64_t b)
         keep_shaped_list(job, batch, b, !falls_back);
         flags |= shape_flags(job, batch, b);
     } else if (falls_back) {
+        forget_draws(lists, b);
         fill_by_popularity(job, batch, b);
     } else {
         keep_model_list(job, lists, b);

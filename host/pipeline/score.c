@@ -22,6 +22,11 @@ static br_status place_rules(br_job *job, br_batch *b)
 
     if (b->have_B != NULL)
         BR_TRY(st, br_upload(job->dev, br_mat_rows(b->rule_have_B, 0, b->n_rows), b->have_B));
+    if (b->heat_B != NULL) {
+        BR_TRY(st, br_upload(job->dev, br_mat_rows(b->heat_mat_B, 0, b->n_rows), b->heat_B));
+        BR_TRY(st,
+               br_upload(job->dev, br_mat_rows(b->customer_mat_B, 0, b->n_rows), b->customer_B));
+    }
     if (n_never == 0)
         goto done;
     if (b->rule_never_S.n_rows < n_never) {

@@ -32,6 +32,7 @@ br_status br_cpu_mlp(br_dev *dev, const br_mlp_args *args);
 br_status br_cpu_items_prepare(br_dev *dev, br_items *items);
 void      br_cpu_items_release(br_items *items);
 br_status br_cpu_score_topk(br_dev *dev, br_score_topk_args *args);
+br_status br_cpu_draw_topk(br_dev *dev, br_draw_topk_args *args);
 br_status br_cpu_score_pairs(br_dev *dev, const br_score_pairs_args *args);
 
 #endif

@@ -32,6 +32,7 @@ const br_backend_table br_backend_cpu = {
     .items_prepare  = br_cpu_items_prepare,
     .items_release  = br_cpu_items_release,
     .score_topk     = br_cpu_score_topk,
+    .draw_topk      = br_cpu_draw_topk,
     .score_pairs    = br_cpu_score_pairs,
     .calibrate      = br_ref_calibrate,
 };

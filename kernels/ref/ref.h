@@ -42,6 +42,7 @@ br_status br_ref_mlp(br_dev *dev, const br_mlp_args *args); /* by the ops of dev
 br_status br_ref_items_prepare(br_dev *dev, br_items *items);
 void      br_ref_items_release(br_items *items);
 br_status br_ref_score_topk(br_dev *dev, br_score_topk_args *args);
+br_status br_ref_draw_topk(br_dev *dev, br_draw_topk_args *args);
 br_status br_ref_score_pairs(br_dev *dev, const br_score_pairs_args *args);
 br_status br_ref_calibrate(br_dev *dev, const br_calibrate_args *args);
 

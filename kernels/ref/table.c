@@ -29,6 +29,7 @@ const br_backend_table br_backend_ref = {
     .items_prepare  = br_ref_items_prepare,
     .items_release  = br_ref_items_release,
     .score_topk     = br_ref_score_topk,
+    .draw_topk      = br_ref_draw_topk,
     .score_pairs    = br_ref_score_pairs,
     .calibrate      = br_ref_calibrate,
 };

@@ -10,7 +10,8 @@ import numpy as np
 
 SHORT, NO_CONSENT, NO_EVENTS, FALLBACK, NOTHING, HELD_OUT = 1, 2, 4, 8, 16, 32
 WORDS = {1: "short", 2: "no_consent", 4: "no_events", 8: "fallback", 16: "nothing_allowed",
-         32: "held_out", 64: "held_back", 128: "diverse", 256: "groups_full", 512: "flag_512", 1 << 31: "flag_2147483648"}
+         32: "held_out", 64: "held_back", 128: "no_capacity", 256: "repaired", 512: "diverse",
+         1024: "groups_full", 2048: "flag_2048", 1 << 31: "flag_2147483648"}
 LETTERS = ["a", "b", "Z", "0", "7", ",", ";", "\t", '"', "'", "\n", "\r", " ", "=", "\\", "|", "/",
            "\x01", "\x7f", "ä", "Ж", "猫", "🍎", "\u2028", "{", "]", "$", "*", ":"]
 
@@ -72,6 +73,14 @@ def write_manifest(folder, rows_of):
         "\n  ]\n}\n")
 
 
+def write_receipt(path, part, unit, rows):
+    data = part.read_bytes()
+    path.write_text(json.dumps({
+        "format": "batchrank-receipt", "version": 1, "unit": unit, "first_row": int(rows[0]),
+        "rows": int(rows[1] - rows[0]), "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest()}) + "\n")
+
+
 def write_run(folder, item_key, columns, cuts):
     """columns: {dataset: array of all customers}; cuts: first rows of the parts, and the end."""
     folder = Path(folder)
@@ -86,8 +95,9 @@ def write_run(folder, item_key, columns, cuts):
     for unit, (a, b) in enumerate(zip(cuts, cuts[1:])):
         part = {name: values[a:b] for name, values in columns.items()}
         part["customer/row"] = np.arange(a, b, dtype=np.int64)
-        lists_file(folder / f"parts/part-{unit:05d}.h5", part)
-        (folder / f"receipts/{unit:05d}.json").write_text("{}\n")
+        path = folder / f"parts/part-{unit:05d}.h5"
+        lists_file(path, part)
+        write_receipt(folder / f"receipts/{unit:05d}.json", path, unit, (a, b))
     write_manifest(folder, np.diff(cuts).tolist())
     return folder
 
@@ -100,7 +110,7 @@ def random_columns(rng, key, n_items, k, heads):
     item = np.stack([rng.permutation(np.resize(rng.permutation(n_items), max(k, n_items)))[:k]
                      for _ in range(U)]) if n_items >= k else \
         np.stack([np.resize(rng.permutation(n_items), k) for _ in range(U)])
-    flags = rng.choice([0, SHORT, NO_EVENTS, FALLBACK, 512, 1 << 31, SHORT | FALLBACK],
+    flags = rng.choice([0, SHORT, NO_EVENTS, FALLBACK, 2048, 1 << 31, SHORT | FALLBACK],
                        U).astype(np.uint32)
     empty = n == 0
     flags[empty] = rng.choice([NO_CONSENT, NOTHING, NO_EVENTS | NOTHING, SHORT], empty.sum())

@@ -34,7 +34,7 @@ def check_lists(w, lists, name, seen):
             f"{name} customer {u}: flags {lists['customer/flags'][u]}, expected {flags}"
         seen["lists"] += 1
         seen.update(f"source {s[2]}" for s in made)
-        seen.update(f"flag {1 << bit}" for bit in range(9) if flags >> bit & 1)
+        seen.update(f"flag {1 << bit}" for bit in range(11) if flags >> bit & 1)
     assert (lists["logging/log_propensity"][item >= 0] == 0).all()
     for head in [c for c in lists if c.startswith("probability/")]:
         is_by_model = (source == 1) | ((source == 5) & (lists["customer/flags"] & 8 == 0)[:, None])
@@ -96,11 +96,7 @@ def check_ranked(folder, i, objective):
         items, scores = ranking["list/item"][u][:n].tolist(), ranking["list/score"][u][:n].tolist()
         may = listed & ((w["segment"] & ~w["have"][u]) == 0)
         may[w["never"][u]] = False
-        met = [e[0] for e in w["events"][u]]
         ladders = sw.ladders_of(w, u, listed) if w["fallback"]["fill"] else []
-        if objective["penalties"]:  # ladders leave penalised items out
-            ladders = [(s, *zip(*[p for p in zip(a, b) if p[0] not in met])) if any(
-                j not in met for j in a) else (s, [], []) for s, a, b in ladders]
         made, _ = sw.Policy(w).make((items, scores), [], may, ladders)
         m = found["customer/n"][u]
         assert [s[0] for s in made] == found["list/item"][u][:m].tolist(), (i, u)
@@ -158,8 +154,14 @@ def check_refusals(folder):
              ({}, {"fallback_group": "age", **none}, "list.fallback_group", "is none"),
              ({}, {"fallback_newest": True, **none}, "list.fallback_newest", "is none"),
              ({}, {"fill": True, **none}, "list.fill", "is none")]
-    for shape, keys, where, why in cases:
-        sections = {**w["sections"], "shape": shape, "list": {"k": 10, **keys}}
+    drawn, priced = {"policy": {"type": "plackett_luce"}}, {"constraints": {"capacity": True}}
+    cases = [c + ({},) for c in cases] + [
+        ({"pins": [pin]}, {}, "shape: ", "policy.type greedy", drawn),
+        ({"diversity": 0.1}, {}, "shape: ", "propensities", drawn),
+        ({}, {"fallback_newest": True}, "list: ", "propensities", drawn),
+        ({"diversity": 0.1}, {}, "shape: ", "do not go with constraints", priced)]
+    for shape, keys, where, why, more in cases:
+        sections = {**w["sections"], "shape": shape, "list": {"k": 10, **keys}, **more}
         write_job(folder / "bad" / "bad.json", **sections)
         code, _, log = call("check", folder / "bad" / "bad.json")
         assert code == 2 and where in log and why in log, (shape, keys, code, log)
@@ -208,8 +210,8 @@ def main():
             check_refusals(folder)
         if len(sys.argv) == 1:
             check_order(folder)
-            rare = {f"source {s}" for s in range(1, 6)} | {f"flag {f}" for f in (1, 4, 8, 16, 128,
-                                                                               256)}
+            rare = {f"source {s}" for s in range(1, 6)} | {f"flag {f}" for f in (
+                1, 4, 8, 512, 1024)}
             assert min(seen[c] for c in rare) >= 30, "a case that hardly occurs is not tested"
 
 

@@ -197,6 +197,9 @@ static br_status write_options(hid_t file, const br_lists *lists)
     if (lists->log_normaliser_B != NULL)
         BR_TRY(st, write_array(file, "/logging/log_normaliser", H5T_IEEE_F32LE, n, 0,
                                lists->log_normaliser_B));
+    if (lists->log_remaining_B != NULL)
+        BR_TRY(st, write_array(file, "/logging/log_remaining", H5T_IEEE_F32LE, n, 0,
+                               lists->log_remaining_B));
     if (lists->vector_dim > 0)
         BR_TRY(st, write_array(file, "/vector", H5T_IEEE_F32LE, n, lists->vector_dim,
                                lists->vector_BD));
@@ -266,6 +269,7 @@ void br_lists_free(br_lists *lists)
     }
     br_free(&lists->log_propensity_BK);
     br_free(&lists->log_normaliser_B);
+    br_free(&lists->log_remaining_B);
     br_free(&lists->rule_B);
     br_free(&lists->arm_B);
     br_free(&lists->arm_probability_B);

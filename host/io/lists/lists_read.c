@@ -224,6 +224,11 @@ static br_status read_logging(const br_lists_reader *r)
         BR_TRY(st, br_lists_read_array(
                        r, (br_lists_wanted){"/logging/log_normaliser", H5T_IEEE_F32LE, 0},
                        (void **)&l->log_normaliser_B));
+    BR_TRY(st, br_lists_has(r, "/logging/log_remaining", &is_there));
+    if (is_there)
+        BR_TRY(st, br_lists_read_array(
+                       r, (br_lists_wanted){"/logging/log_remaining", H5T_IEEE_F32LE, 0},
+                       (void **)&l->log_remaining_B));
 done:
     return st;
 }

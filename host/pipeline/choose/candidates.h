@@ -27,6 +27,10 @@ typedef struct br_candidates_args {
     const br_subset *subset; /* NULL: the rows */
 } br_candidates_args;
 
+/* BR_E_INPUT naming customer and item of a score that overflows. */
+br_status br_candidates_overflow(const br_job *job, const br_batch *batch, br_rows rows,
+                                 int64_t bad_row, int64_t bad_item);
+
 /* A score that overflows is BR_E_INPUT naming customer and item. */
 br_status br_candidates(br_job *job, br_batch *batch, br_dev *lane, br_rows rows,
                         const br_candidates_args *args);

@@ -9,27 +9,32 @@
 #include <stddef.h>
 
 #include "host/base/status.h"
+#include "host/pipeline/choose/draw.h"
 #include "host/pipeline/lanes.h"
 
 #define BR_EXTRA_COLUMNS 64 /* pairs with a penalty that a customer's pass takes at a time */
 
 /* A lane's arrays for one chunk of customers; M candidates each. */
 typedef struct br_choose_room {
-    int32_t *item_BM; /* as wide as the larger of M and BR_EXTRA_COLUMNS */
-    float   *score_BM;
-    float   *penalty_BM;
-    double  *total_BM;
-    int32_t *list_item_BK; /* the best so far: k, or more where they are shaped */
-    float   *list_score_BK;
-    int32_t *n_B;
-    bool    *is_all_B; /* no other item may be listed */
+    int32_t       *item_BM; /* as wide as the larger of M and BR_EXTRA_COLUMNS */
+    float         *score_BM;
+    float         *penalty_BM;
+    double        *total_BM;
+    int32_t       *list_item_BK; /* the best so far: k, or more where they are shaped */
+    float         *list_score_BK;
+    int32_t       *n_B;
+    bool          *is_all_B; /* no other item may be listed */
+    /* penalised items of a chunk that draws */
+    br_span        extra_score;
+    br_span        extra_offset;
+    br_draw_extras extra;
 } br_choose_room;
 
 /* The rooms of the lanes, whose tasks must be planned. */
 br_status br_choose_open(br_job *job);
 void      br_choose_close(br_job *job);
 
-/* Candidates per customer to begin with: list.k, or more where they are ranked or shaped. */
+/* Candidates per customer: list.k, or more where they are ranked again. */
 int32_t br_choose_n_candidates(const br_job *job);
 
 /* The most that score_topk is asked for. */

@@ -16,9 +16,10 @@ typedef struct br_chunk {
     br_mat           x_BD;   /* with expected values only */
     br_mat           query_BQ;
     br_choose_room  *room;
-    int32_t          m;      /* candidates to ask for */
-    int32_t          keep;   /* of these and the penalised items, the best that stay; >= k */
-    const uint64_t  *drop_N; /* bits of penalised items to leave out; NULL: none */
+    int32_t          m;         /* candidates to ask for */
+    int32_t          keep;      /* of these and the penalised items, the best that stay; >= k */
+    const uint64_t  *drop_N;    /* bits of penalised items to leave out; NULL: none */
+    float           *collect_X; /* scores of the penalised items; NULL: they go into the list */
 } br_chunk;
 
 /* The row in the batch of customer b. */
@@ -40,6 +41,10 @@ void      br_choose_room_close(br_choose_room *room);
 /* The best of candidates and penalised items into the room: list_item_BK, list_score_BK ([rows,
  * keep]), n_B, is_all_B. */
 br_status br_choose_best(br_chunk *chunk);
+
+/* Expected values of [rows, m] items, which the room's item_BM holds too, into its score_BM: terms
+ * in order, then penalties, fp64, rounded once. The views are scratch of the lane. */
+br_status br_choose_expect(br_chunk *chunk, int32_t m, br_mat item_BM, br_mat score_BM);
 
 /* What [rows, m] items in the room's item_BM are worth, less penalty_BM, into score_BM. */
 br_status br_choose_worth(br_chunk *chunk, int32_t m);

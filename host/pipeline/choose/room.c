@@ -36,4 +36,9 @@ void br_choose_room_close(br_choose_room *r)
     br_free(&r->list_score_BK);
     br_free(&r->n_B);
     br_free(&r->is_all_B);
+    br_free(&r->extra_score.data);
+    br_free(&r->extra_offset.data);
+    br_dev_free(&r->extra.offset_B1);
+    br_dev_free(&r->extra.item_X);
+    br_dev_free(&r->extra.score_X);
 }

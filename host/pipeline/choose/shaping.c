@@ -7,7 +7,6 @@
 
 #include "host/base/memory.h"
 #include "host/pipeline/choose/shape_lane.h"
-#include "host/pipeline/choose/terms.h"
 #include "host/pipeline/popularity.h"
 
 #define MORE_FOR_QUOTAS 2 /* candidates per slot: most lists are full with these */
@@ -160,7 +159,7 @@ static br_status score_pins(br_shape_lane *lane, br_chunk *c)
         return BR_OK;
     for (int64_t b = 0; b < c->rows.n; b++)
         for (int32_t p = 0; p < P; p++) {
-            int64_t extra = br_extra_find(batch, br_chunk_row(c, b), g->pin[p].item);
+            int64_t extra = br_batch_extra(batch, br_chunk_row(c, b), g->pin[p].item);
 
             room->item_BM[b * P + p]    = g->pin[p].item;
             room->penalty_BM[b * P + p] = extra < 0 ? 0.0f : batch->extra_penalty_P[extra];
@@ -174,16 +173,6 @@ static br_status score_pins(br_shape_lane *lane, br_chunk *c)
     }
 done:
     return st;
-}
-
-/* A penalised item stands on the never-list, and may be shown all the same. */
-static bool may_pin(const br_setup *s, const br_batch *batch, int64_t row, int32_t item)
-{
-    uint64_t require = s->require_N != NULL ? s->require_N[s->catalogue_row[item]] : 0;
-
-    if (br_extra_find(batch, row, item) >= 0)
-        return require == 0 || (batch->have_B[row] & require) == require;
-    return br_popularity_may_show(s, batch, row, item);
 }
 
 /* ---- one customer ---- */
@@ -243,7 +232,7 @@ bool br_shape_one(br_shape_lane *lane, const br_chunk *c, int64_t b, const br_ra
                              .source_K = batch->source_BK + row * k};
 
     for (int32_t p = 0; p < g->shape.n_pins; p++) {
-        is_eligible_P[p] = may_pin(job->setup, batch, row, g->pin[p].item);
+        is_eligible_P[p] = br_popularity_may_show(job->setup, batch, row, g->pin[p].item);
         score_P[p]       = lacks ? (float)job->popularity.count_N[g->pin[p].item]
                                  : lane->pin_score_BP[b * g->shape.n_pins + p];
     }

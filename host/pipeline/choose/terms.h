@@ -10,7 +10,4 @@
  * slots. lists.item_BK must hold listed rows still. */
 br_status br_terms_fetch(br_job *job, br_batch *batch);
 
-/* The place of an item among the penalised ones of customer b, -1: not there. */
-int64_t br_extra_find(const br_batch *batch, int64_t b, int32_t item);
-
 #endif

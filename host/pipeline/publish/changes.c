@@ -22,7 +22,8 @@ struct br_changes {
 
 bool br_is_held_out(const br_lists *lists, int64_t b)
 {
-    return (lists->flags_B[b] & BR_FLAG_HELD_OUT) != 0 || lists->arm_B[b] < 0;
+    return (lists->flags_B[b] & BR_FLAG_HELD_OUT) != 0 ||
+           (lists->arm_B[b] < 0 && lists->n_B[b] > 0);
 }
 
 /* splitmix64's mix */

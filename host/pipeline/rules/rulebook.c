@@ -106,6 +106,23 @@ done:
     return st;
 }
 
+static br_status compile_heats(br_setup *s, br_rulebook *book)
+{
+    br_status                     st     = BR_OK;
+    const br_config_stratum_list *strata = &s->config->policy_strata;
+    char                          where[64];
+
+    for (int32_t i = 0; i < strata->n; i++) {
+        (void)snprintf(where, sizeof where, "policy.strata[%d].when", i);
+        BR_TRY(st, br_expr_compile(where, strata->item[i].when, &book->customers.columns,
+                                   &book->heat[i]));
+        book->n_heats = i + 1;
+        br_expr_columns(book->heat[i], book->customers.used_C);
+    }
+done:
+    return st;
+}
+
 static br_status read_suppressions(br_setup *s, br_rulebook *book)
 {
     br_status                         st        = BR_OK;
@@ -323,6 +340,7 @@ br_status br_rulebook_open(br_setup *s)
     BR_TRY(st, list_holds(s->config, book));
     order_holds(s->config, book);
     BR_TRY(st, compile_conditions(s, book));
+    BR_TRY(st, compile_heats(s, book));
     BR_TRY(st, compile_items(s, book));
     BR_TRY(st, forbid_items(s, book));
     BR_TRY(st, read_suppressions(s, book));
@@ -344,6 +362,8 @@ void br_rulebook_close(br_rulebook *book)
 {
     for (int32_t i = 0; i < BR_MAX_CONDITIONS; i++)
         br_expr_free(&book->condition[i]);
+    for (int32_t i = 0; i < BR_MAX_HEATS; i++)
+        br_expr_free(&book->heat[i]);
     for (int32_t i = 0; i < BR_MAX_FILES; i++)
         br_key_set_free(&book->suppression[i]);
     br_rule_columns_close(&book->customers);

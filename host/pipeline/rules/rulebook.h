@@ -24,6 +24,7 @@
 #define BR_MAX_QUIET      8
 #define BR_MAX_RECENT     8
 #define BR_MAX_ARMS       16
+#define BR_MAX_HEATS      16
 #define BR_MAX_STRATA     64
 
 struct br_setup;
@@ -96,6 +97,9 @@ typedef struct br_rulebook {
     int32_t strata_place; /* in the request; -1: one stratum */
     int32_t n_strata;     /* categories, then "missing" */
     br_keys strata_key;
+
+    int32_t  n_heats; /* strata of the policy */
+    br_expr *heat[BR_MAX_HEATS];
 
     bool    has_experiment;
     int32_t n_arms;

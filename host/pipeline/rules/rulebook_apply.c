@@ -8,6 +8,7 @@
 
 #include "host/base/memory.h"
 #include "host/decide/assign.h"
+#include "host/pipeline/choose/draw.h"
 
 /* What one unit's verdicts are made from. */
 typedef struct unit {
@@ -145,6 +146,43 @@ static void find_strata(const unit *u)
     }
 }
 
+/* Temperature or epsilon of each customer, and whom its draws belong to. */
+static br_status heat_customers(const unit *u)
+{
+    br_status        st    = BR_OK;
+    const br_config *c     = u->s->config;
+    bool             is_pl = c->policy_type == BR_POLICY_PLACKETT_LUCE;
+    br_batch        *batch = u->batch;
+    int64_t          n     = batch->n_rows;
+
+    batch->heat_B = NULL;
+    if (c->policy_type == BR_POLICY_GREEDY)
+        return BR_OK;
+    BR_TRY(st, br_span_reserve(&batch->rule_span[4], n, 4, "temperatures"));
+    BR_TRY(st, br_span_reserve(&batch->rule_span[5], n, 4, "strata of the policy"));
+    BR_TRY(st, br_span_reserve(&batch->rule_span[6], n, 8, "customers of draws"));
+    batch->heat_B         = batch->rule_span[4].data;
+    batch->draw_stratum_B = batch->rule_span[5].data;
+    batch->customer_B     = batch->rule_span[6].data;
+    for (int64_t b = 0; b < n; b++) {
+        batch->heat_B[b]         = (float)(is_pl ? c->policy_temperature : c->policy_epsilon);
+        batch->draw_stratum_B[b] = 0;
+        batch->customer_B[b]     = br_draw_customer(&u->raw->key, b);
+    }
+    for (int32_t i = u->book->n_heats - 1; i >= 0; i--) { /* the first that holds wins */
+        const br_config_stratum *stratum = &c->policy_strata.item[i];
+
+        br_expr_eval(u->book->heat[i], &u->book->customers.columns, 0, n, u->book->scratch.hit_B);
+        for (int64_t b = 0; b < n; b++)
+            if (u->book->scratch.hit_B[b]) {
+                batch->heat_B[b]         = (float)(is_pl ? stratum->temperature : stratum->epsilon);
+                batch->draw_stratum_B[b] = i + 1;
+            }
+    }
+done:
+    return st;
+}
+
 /* The longest contacts or timeline of one customer. */
 static int64_t longest(const unit *u)
 {
@@ -207,6 +245,7 @@ br_status br_rulebook_apply(br_setup *s, const br_unit *raw, br_batch *batch)
     hold_customers(&u);
     deal_arms(&u);
     find_strata(&u);
+    BR_TRY(st, heat_customers(&u));
     batch->have_B = NULL;
     if (s->require_N != NULL) {
         batch->have_B = batch->rule_span[3].data;

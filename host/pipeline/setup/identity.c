@@ -4,6 +4,7 @@
 #include "host/pipeline/setup/identity.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "host/base/memory.h"
 #include "host/base/strbuf.h"
@@ -51,6 +52,26 @@ done:
     return st;
 }
 
+/* What suppression files hold decides lists; a run is known by its manifest. */
+static br_status add_suppressions(br_strbuf *t, const br_config_suppression_list *files)
+{
+    br_status st = BR_OK;
+
+    for (int32_t i = 0; i < files->n; i++) {
+        const br_config_suppression *file = &files->item[i];
+        struct stat                  about;
+        char                         path[4096], name[160];
+
+        (void)snprintf(name, sizeof name, "sha256 of rules.suppressions %.64s", file->name);
+        (void)snprintf(path, sizeof path, "%s%s", file->path,
+                       stat(file->path, &about) == 0 && S_ISDIR(about.st_mode) ? "/manifest.json"
+                                                                               : "");
+        BR_TRY(st, add_file(t, name, path));
+    }
+done:
+    return st;
+}
+
 br_status br_identity_text(const br_setup *setup, char **out)
 {
     br_status        st     = BR_OK;
@@ -63,6 +84,7 @@ br_status br_identity_text(const br_setup *setup, char **out)
     BR_TRY(st, add_file(&t, "sha256 of catalogue", config->input_catalogue));
     if (setup->bundle != NULL)
         BR_TRY(st, add_bundle(&t, config->input_model));
+    BR_TRY(st, add_suppressions(&t, &config->rules_suppressions));
     BR_TRY(st, br_config_dump_shaping(config, &keys));
     br_strbuf_add(&t, "  \"configuration\": %s,\n", keys);
     BR_TRY(st, add_device(&t, (br_backend)config->run_backend));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The layout of the counts: [0] customers by fate, [1] norm of x_u, [2] score of listed items, then
- * per encoder [3+3m] events by fate, [4+3m] alpha, [5+3m] gate. */
+ * per encoder [3+3m] events by fate, [4+3m] alpha, [5+3m] gate; at BR_LEDGER_AT the ledger's
+ * customers and items (ledger.h), then draws (draws.h). */
 #ifndef BR_HOST_PIPELINE_STATS_STATS_LAYOUT_H
 #define BR_HOST_PIPELINE_STATS_STATS_LAYOUT_H
 
@@ -17,6 +18,8 @@ typedef enum {
     BR_FATE_HELD_OUT,
     BR_N_FATES
 } br_fate;
+
+#define BR_LEDGER_AT(n_encoders) (3 + 3 * (n_encoders))
 
 #define BR_N_EVENT_FATES 6 /* the fields of br_event_counts */
 #define BR_NORM_BINS     64

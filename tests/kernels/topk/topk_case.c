@@ -239,27 +239,24 @@ static br_mat place(br_dev *dev, br_dtype dtype, int64_t n_rows, int64_t n_cols,
     return mat;
 }
 
-/* A lane whose scratch is full of numbers whose products are infinite: what others left there must
- * not matter. */
-static void open_lane(br_dev *dev, const problem *p, br_dev **lane)
+/* Runs the problem; leaves the lists in p. Returns the status, counts slow rows. */
+/* A lane whose scratch has been used: huge numbers wherever an op reads before it writes. */
+static void open_lane(const problem *p, br_dev *dev, br_dev **lane)
 {
-    size_t  bytes = br_score_topk_scratch_bytes(p->N, p->D, p->k);
-    int64_t n     = (int64_t)(bytes / 4);
-    br_mat  all;
-    float  *old_N = NULL;
+    size_t         bytes = br_score_topk_scratch_bytes(p->N, p->D, p->k);
+    unsigned char *huge  = NULL;
+    br_mat         used;
 
     assert_int_equal(br_dev_open_lane(dev, bytes, lane), BR_OK);
-    assert_int_equal(br_alloc(n, sizeof *old_N, "old scratch", (void **)&old_N), BR_OK);
-    for (int64_t i = 0; i < n; i++)
-        old_N[i] = 3e38f;
-    assert_int_equal(br_dev_scratch(*lane, BR_F32, n, 1, &all), BR_OK);
-    assert_int_equal(br_upload(*lane, all, old_N), BR_OK);
+    assert_int_equal(br_alloc((int64_t)bytes, 1, "scratch", (void **)&huge), BR_OK);
+    memset(huge, 0x7f, bytes);
+    assert_int_equal(br_dev_scratch(*lane, BR_U8, 1, (int64_t)bytes, &used), BR_OK);
+    assert_int_equal(br_upload(*lane, used, huge), BR_OK);
     assert_int_equal(br_dev_sync(*lane), BR_OK);
     br_dev_rewind(*lane, 0);
-    br_free(&old_N);
+    br_free(&huge);
 }
 
-/* Runs the problem; leaves the lists in p. Returns the status, counts slow rows. */
 br_status run(problem *p, br_backend backend, int n_lanes, int64_t batch, int64_t *n_slow)
 {
     running   r  = {.p = p, .batch = batch};
@@ -272,7 +269,7 @@ br_status run(problem *p, br_backend backend, int n_lanes, int64_t batch, int64_
 #endif
     assert_int_equal(br_dev_open(backend, 0, &dev), BR_OK);
     for (int i = 0; i < n_lanes; i++)
-        open_lane(dev, p, &r.lane[i]);
+        open_lane(p, dev, &r.lane[i]);
     item_ND = place(dev, BR_F32, p->N, p->D, p->item_ND);
     if (p->has_bias)
         bias_N = place(dev, BR_F32, p->N, 1, p->bias_N);

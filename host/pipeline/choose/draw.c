@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Asks draw_topk for lists. Called once per chunk of customers, by the lanes. */
+#include "host/pipeline/choose/draw.h"
+
+#include <string.h>
+
+#include "host/pipeline/choose/candidates.h"
+
+#define FNV_BASIS 14695981039346656037u
+#define FNV_PRIME 1099511628211u
+
+uint64_t br_draw_customer(const br_keys *key, int64_t row)
+{
+    const char *text    = (const char *)key->data + row * key->width_bytes;
+    size_t      n_bytes = strnlen(text, (size_t)key->width_bytes);
+    uint64_t    hash    = FNV_BASIS;
+    char        digits[BR_KEY_TEXT_BYTES];
+
+    if (key->is_number) {
+        text    = br_keys_text(key, row, digits);
+        n_bytes = strlen(text);
+    }
+    for (size_t i = 0; i < n_bytes; i++)
+        hash = (hash ^ (uint8_t)text[i]) * FNV_PRIME;
+    return hash;
+}
+
+br_status br_draw_rows(br_job *job, br_batch *b, br_dev *lane, br_rows rows, br_mat query_BQ,
+                       const br_draw_extras *extras)
+{
+    br_status         st   = BR_OK;
+    const br_config  *c    = job->config;
+    br_mat            heat = br_mat_rows(b->heat_mat_B, rows.first, rows.n);
+    br_draw_topk_args args = {
+        .items             = job->items,
+        .query_BD          = query_BQ,
+        .seed              = (uint64_t)c->policy_seed,
+        .customer_B        = br_mat_rows(b->customer_mat_B, rows.first, rows.n),
+        .extra_offset_B1   = extras->offset_B1,
+        .extra_item_X      = extras->item_X,
+        .extra_score_X     = extras->score_X,
+        .n_shortlist       = (int32_t)c->policy_shortlist,
+        .k                 = job->k,
+        .item_BK           = br_mat_rows(b->item_BK, rows.first, rows.n),
+        .score_BK          = br_mat_rows(b->score_BK, rows.first, rows.n),
+        .log_propensity_BK = br_mat_rows(b->log_propensity_BK, rows.first, rows.n),
+        .log_normaliser_B  = br_mat_rows(b->log_normaliser_B, rows.first, rows.n),
+        .log_remaining_B   = br_mat_rows(b->log_remaining_B, rows.first, rows.n)};
+
+    if (c->policy_type == BR_POLICY_PLACKETT_LUCE) {
+        args.law           = BR_DRAW_PLACKETT_LUCE;
+        args.temperature_B = heat;
+    } else {
+        args.law       = BR_DRAW_EPSILON;
+        args.epsilon_B = heat;
+    }
+    if (b->never_offset_B1[b->n_rows] > 0) {
+        args.never_offset_B1 = br_mat_rows(b->rule_offset_B1, rows.first, rows.n + 1);
+        args.never_item_S    = b->rule_never_S;
+    }
+    if (b->have_B != NULL)
+        args.have_B = br_mat_rows(b->rule_have_B, rows.first, rows.n);
+    args.bad_item = -1;
+    st            = br_op_draw_topk(lane, &args);
+    if (st == BR_E_INPUT && args.bad_item >= 0)
+        st = br_candidates_overflow(job, b, rows, args.bad_row, args.bad_item);
+    if (st == BR_OK)
+        __atomic_fetch_add(&b->n_slow, args.n_slow, __ATOMIC_RELAXED);
+    return st;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * draw_topk by its definition: the noise of every item, the K best perturbed scores, and the sum of
+ * all that a list left over. The specification. */
+#include "kernels/ref/draw_topk.h"
+
+#include <math.h>
+
+#include "kernels/canonical.h"
+#include "kernels/ref/ref.h"
+
+/* One row's items; score_N is NaN for an item that does not take part. */
+typedef struct table {
+    br_draw_topk_args *args;
+    int64_t            N;
+    float             *score_N;
+    double            *noise_N;
+    double            *y_N;
+    int32_t            n_best; /* EPSILON from a shortlist: its items, best first */
+    int32_t            best_M[BR_MOST_LISTED];
+    float              best_score_M[BR_MOST_LISTED];
+} table;
+
+static br_status fill_scores(table *t, const br_draw_row *row)
+{
+    const br_items *items  = t->args->items;
+    const float    *x_D    = br_mat_f32(t->args->query_BD) + row->at * t->args->query_BD.ld;
+    const float    *z_ND   = br_mat_f32(items->item_ND);
+    const float    *bias_N = br_mat_f32(items->bias_N);
+
+    for (int32_t i = 0; i < t->N; i++) {
+        double  dot   = br_canonical_dot(x_D, z_ND + i * items->item_ND.ld, items->item_ND.n_cols);
+        float   score = br_canonical_round(dot, bias_N ? bias_N[i * items->bias_N.ld] : 0.0f);
+        int64_t extra = br_draw_extra(row, i);
+
+        if (!isfinite(score)) {
+            br_score_topk_args topk = br_draw_as_topk(t->args);
+            br_status          st   = br_topk_bad_score(&topk, row->at, i, score);
+
+            t->args->bad_row  = topk.bad_row;
+            t->args->bad_item = topk.bad_item;
+            return st;
+        }
+        if (extra >= 0)
+            t->score_N[i] = row->extra_score_X[extra];
+        else
+            t->score_N[i] = br_topk_is_allowed(&row->rules, i) ? score : NAN;
+    }
+    return BR_OK;
+}
+
+/* Only the M best take part. */
+static void keep_shortlist(table *t, int32_t m)
+{
+    t->n_best = 0;
+    for (int32_t i = 0; i < t->N; i++) {
+        if (!isnan(t->score_N[i]))
+            t->n_best = br_topk_insert(t->best_M, t->best_score_M, t->n_best, m, i, t->score_N[i]);
+        t->score_N[i] = NAN;
+    }
+    for (int32_t j = 0; j < t->n_best; j++)
+        t->score_N[t->best_M[j]] = t->best_score_M[j];
+}
+
+static void fill_noise(table *t, const br_draw_row *row)
+{
+    br_gumbel law  = br_gumbel_of(t->N, row->k);
+    br_above  walk = {.item = -1};
+
+    for (int32_t i = 0; i < t->N; i++)
+        t->noise_N[i] = br_noise_below(&law, row->source, i);
+    while (br_above_next(&walk, row->source, &law, t->N))
+        t->noise_N[walk.item] = br_noise_above(&law, walk.unit);
+}
+
+static void draw_plackett_luce(table *t, br_draw_row *row)
+{
+    double    y_K[BR_MOST_LISTED];
+    br_logsum rest = br_logsum_none();
+
+    fill_noise(t, row);
+    for (int32_t i = 0; i < t->N; i++) {
+        t->y_N[i] = isnan(t->score_N[i]) ? -INFINITY : (double)t->score_N[i] / row->temperature;
+        if (!isnan(t->score_N[i]))
+            br_draw_insert(row, y_K, i, t->score_N[i], t->y_N[i] + t->noise_N[i]);
+    }
+    for (int32_t j = 0; j < row->n; j++)
+        t->y_N[row->item_K[j]] = -INFINITY;
+    for (int64_t i = 0; i < t->N; i += BR_SUM_BLOCK) {
+        int64_t n = t->N - i < BR_SUM_BLOCK ? t->N - i : BR_SUM_BLOCK;
+
+        rest = br_logsum_add(rest, br_logsum_block(t->y_N + i, n));
+    }
+    br_draw_finish(t->args, row, rest);
+}
+
+static int32_t best_left(const table *t, const br_draw_row *row)
+{
+    int32_t best = -1;
+
+    for (int32_t i = 0; i < t->N; i++)
+        if (!isnan(t->score_N[i]) && !br_draw_is_listed(row, i) &&
+            (best < 0 || t->score_N[i] > t->score_N[best]))
+            best = i;
+    return best;
+}
+
+/* Any that is left: places of the shortlist, or item rows, until one is. */
+static int32_t any_left(const table *t, const br_draw_row *row, uint32_t *index)
+{
+    uint32_t n = (uint32_t)(t->args->n_shortlist > 0 ? t->n_best : t->N);
+
+    for (;;) {
+        uint32_t word = br_random_at(row->source, BR_STREAM_ITEM, (*index)++).word[0];
+        int64_t  at   = br_choice(word, n);
+
+        if (at >= 0 && t->args->n_shortlist > 0)
+            at = t->best_M[at];
+        if (at >= 0 && !isnan(t->score_N[at]) && !br_draw_is_listed(row, (int32_t)at))
+            return (int32_t)at;
+    }
+}
+
+static void draw_epsilon(table *t, br_draw_row *row)
+{
+    int64_t  n_eligible = 0;
+    uint32_t index      = 0;
+
+    for (int64_t i = 0; i < t->N; i++)
+        n_eligible += !isnan(t->score_N[i]);
+    while (row->n < row->k && row->n < n_eligible) {
+        int32_t   best = best_left(t, row), item = best;
+        br_random coin = br_random_at(row->source, BR_STREAM_COIN, (uint32_t)row->n);
+
+        if (br_unit(coin.word[0], coin.word[1]) < row->epsilon)
+            item = any_left(t, row, &index);
+        br_draw_append(row, item, t->score_N[item], item == best, n_eligible - row->n);
+    }
+    br_draw_finish_epsilon(t->args, row, n_eligible);
+}
+
+br_status br_ref_draw_topk(br_dev *dev, br_draw_topk_args *args)
+{
+    br_status   st = BR_OK;
+    table       t  = {.args = args, .N = args->items->item_ND.n_rows};
+    br_draw_row row;
+
+    (void)dev;
+    BR_ALLOC(st, t.score_N, t.N, "scores");
+    BR_ALLOC(st, t.noise_N, t.N, "noise");
+    BR_ALLOC(st, t.y_N, t.N, "scores over temperatures");
+    for (int64_t b = 0; b < args->query_BD.n_rows; b++) {
+        BR_TRY(st, br_draw_row_of(args, b, &row));
+        BR_TRY(st, fill_scores(&t, &row));
+        if (args->n_shortlist > 0)
+            keep_shortlist(&t, args->n_shortlist);
+        if (args->law == BR_DRAW_PLACKETT_LUCE)
+            draw_plackett_luce(&t, &row);
+        else
+            draw_epsilon(&t, &row);
+    }
+    args->n_slow   = args->query_BD.n_rows;
+    args->n_summed = args->query_BD.n_rows;
+done:
+    br_free(&t.score_N);
+    br_free(&t.noise_N);
+    br_free(&t.y_N);
+    return st;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The pieces of draw_topk that every host backend shares: a row and its extras, the list of the
+ * best perturbed scores, propensities from what a list left over. */
+#ifndef BR_KERNELS_REF_DRAW_TOPK_H
+#define BR_KERNELS_REF_DRAW_TOPK_H
+
+#include "kernels/random.h"
+#include "kernels/ref/score_topk.h"
+
+#define BR_MOST_LISTED 1024
+
+typedef struct br_draw_row {
+    int64_t        at; /* row of args */
+    br_topk_rules  rules;
+    const int32_t *extra_X; /* item rows, ascending */
+    const float   *extra_score_X;
+    int64_t        n_extras;
+    double         temperature;
+    double         epsilon;
+    br_source      source;
+    int32_t        k;
+    int32_t        n; /* listed so far */
+    int32_t       *item_K;
+    float         *score_K;
+    float         *log_K;
+} br_draw_row;
+
+/* Row `at` of args, its temperature, epsilon and extras checked. */
+br_status br_draw_row_of(const br_draw_topk_args *args, int64_t at, br_draw_row *row);
+
+/* The row's place among the extras; -1: none. */
+int64_t br_draw_extra(const br_draw_row *row, int32_t item);
+
+/* Is the item on the row's list already? */
+bool br_draw_is_listed(const br_draw_row *row, int32_t item);
+
+/* The K best perturbed scores so far, into the row's list: y_K beside it. Equal ones: item
+ * ascending. */
+void br_draw_insert(br_draw_row *row, double *y_K, int32_t item, float score, double y);
+
+/* Adds one to the list of an EPSILON row, with its propensity: of n_left items, is it the best? */
+void br_draw_append(br_draw_row *row, int32_t item, float score, bool is_best, int64_t n_left);
+
+/* PLACKETT_LUCE: the propensities of a list that left `rest`; what is unused; the row's sums. */
+void br_draw_finish(const br_draw_topk_args *args, br_draw_row *row, br_logsum rest);
+
+/* EPSILON: what is unused, and ln of the number of items before and after. */
+void br_draw_finish_epsilon(const br_draw_topk_args *args, br_draw_row *row, int64_t n_eligible);
+
+/* What rules and never-lists mean for a row of score_topk: a view of the same rows. */
+br_score_topk_args br_draw_as_topk(const br_draw_topk_args *args);
+
+#endif
