@@ -71,6 +71,7 @@ br_status br_config_check(br_config *config)
         {"constraints.", br_config_check_constraints},
         {"rules.", br_config_check_rules},
         {"experiment.", br_config_check_experiment},
+        {"shadow.", br_config_check_shadow},
     };
 
     check_required(config);

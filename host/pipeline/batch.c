@@ -4,6 +4,7 @@
 #include "host/pipeline/batch.h"
 
 #include "host/base/memory.h"
+#include "host/pipeline/choose/weightings.h"
 
 br_status br_span_reserve(br_span *span, int64_t n_items, size_t item_bytes, const char *what)
 {
@@ -58,9 +59,18 @@ void br_batch_free(br_batch *batch)
         br_free(&batch->extra_span[i].data);
     batch->key = (br_keys){0}; /* lives in a span */
     free_device(batch);
+    br_weightings_free_batch(batch);
     br_free(&batch->host_square_B);
     batch->lists.key = (br_keys){0};
     br_lists_free(&batch->lists);
+}
+
+bool br_batch_has_events(const br_batch *batch, int32_t n_encoders, int64_t b)
+{
+    for (int32_t m = 0; m < n_encoders; m++)
+        if (batch->present_BM[b * n_encoders + m])
+            return true;
+    return n_encoders == 0;
 }
 
 void br_batch_take_unit(br_batch *batch, const int64_t *unit_start, int64_t unit)

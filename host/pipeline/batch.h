@@ -6,6 +6,7 @@
 #ifndef BR_HOST_PIPELINE_BATCH_H
 #define BR_HOST_PIPELINE_BATCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "host/base/status.h"
@@ -106,12 +107,19 @@ typedef struct br_batch {
     int64_t n_slow;
     int64_t n_rescored;
 
+    /* score, by other weights (choose/weightings.h) */
+    int32_t             n_weighted; /* V */
+    struct br_weighted *weighted_V;
+
     /* policy: what is written */
     float   *host_square_B;
     br_lists lists;
 } br_batch;
 
 void br_batch_free(br_batch *batch);
+
+/* Has customer b a usable event? Ready-made vectors need none. */
+bool br_batch_has_events(const br_batch *batch, int32_t n_encoders, int64_t b);
 
 /* Points the batch at work unit `unit` of the plan. */
 void br_batch_take_unit(br_batch *batch, const int64_t *unit_start, int64_t unit);

@@ -8,6 +8,7 @@
 
 #include "host/decide/assign.h"
 #include "host/pipeline/choose/terms.h"
+#include "host/pipeline/choose/weightings.h"
 #include "host/pipeline/popularity.h"
 #include "host/pipeline/stages.h"
 
@@ -110,16 +111,6 @@ static void fill_by_popularity(const br_job *job, const br_batch *batch, int64_t
     lists->n_B[b] = n;
 }
 
-static bool has_usable_events(const br_job *job, const br_batch *batch, int64_t b)
-{
-    int32_t n = job->setup->n_encoders;
-
-    for (int32_t m = 0; m < n; m++)
-        if (batch->present_BM[b * n + m])
-            return true;
-    return n == 0; /* ready-made vectors need no events */
-}
-
 /* A list that was not drawn has no probability among the draws. */
 static void forget_draws(br_lists *lists, int64_t b)
 {
@@ -169,7 +160,7 @@ static void decide(const br_job *job, br_batch *batch, int64_t b)
         hold_back(job, batch, b);
         return;
     }
-    if (!has_usable_events(job, batch, b))
+    if (!br_batch_has_events(batch, job->setup->n_encoders, b))
         flags |= BR_FLAG_NO_EVENTS;
     if ((flags & BR_FLAG_NO_EVENTS) && job->config->list_fallback == BR_FALLBACK_POPULARITY) {
         flags |= BR_FLAG_FALLBACK;
@@ -224,6 +215,7 @@ br_status br_stage_policy(br_job *job, br_batch *batch)
     BR_TRY(st, fetch_lists(job, batch));
     for (int64_t b = 0; b < batch->n_rows; b++)
         decide(job, batch, b);
+    BR_TRY(st, br_weightings_fetch(job, batch));
     for (int32_t h = 0; h < batch->lists.n_curves; h++)
         BR_TRY(st, survive(job, batch, &batch->lists.curve[h]));
 done:
