@@ -9,9 +9,9 @@
 #include "host/pipeline/job.h"
 #include "host/pipeline/look/footprint.h"
 #include "host/pipeline/setup/identity.h"
+#include "host/pipeline/sweep/sweep.h"
 #include "host/verbs/config_args.h"
 #include "host/verbs/run_fleet.h"
-#include "host/verbs/run_sweep.h"
 #include "host/verbs/verbs.h"
 
 static br_status finish(br_job *job, br_run *run)
@@ -109,7 +109,7 @@ br_status br_verb_run(int argc, char **argv)
     if (out != NULL && sweep == NULL)
         BR_FAIL(st, BR_E_USAGE, "--output belongs to --sweep; lists go to output.path");
     if (sweep != NULL) {
-        BR_TRY(st, br_run_sweep(config, sweep, out));
+        BR_TRY(st, br_sweep_job(config, sweep, out));
         goto done;
     }
     BR_TRY(st, br_config_is_constrained(config) ? br_run_fleet(config) : br_run_plain(config));

@@ -11,8 +11,8 @@
       "compared with them", shadow)
 
 #define BR_SHADOW_WEIGHTING_KEYS(X) \
-    X(TEXT, "name", name, "", 0, 0, BR_KEY_REQUIRED, "of the weighting, where its lists are written", \
-      "") \
+    X(TEXT, "name", name, "", 0, 0, BR_KEY_REQUIRED, \
+      "of the weighting, where its lists are written", "") \
     X(NUMBERS, "weights", weights, "[]", -1e6, 1e6, BR_KEY_REQUIRED, \
       "one per term, in the order of objective.terms", "")
 

@@ -51,4 +51,8 @@ void br_sweep_json(const br_sweep *sweep, br_strbuf *text);
 void br_sweep_csv(const br_sweep *sweep, br_strbuf *text);
 void br_sweep_print(const br_sweep *sweep, FILE *out);
 
+/* The whole of `run --sweep`. `file`: the weightings; `out`: the folder of sweep.json and
+ * sweep.csv, NULL: the table only. */
+br_status br_sweep_job(br_config *config, const char *file, const char *out);
+
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The sweep of a configuration: refusals, the pass, the files. */
-#include "host/verbs/run_sweep.h"
+#include "host/pipeline/sweep/sweep.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -13,7 +13,6 @@
 #include "host/base/memory.h"
 #include "host/io/publish.h"
 #include "host/pipeline/look/footprint.h"
-#include "host/pipeline/sweep/sweep.h"
 
 /* Weightings are compared by the lists that they alone make. */
 static br_status check_config(const br_config *config)
@@ -84,7 +83,7 @@ done:
     return st;
 }
 
-br_status br_run_sweep(br_config *config, const char *file, const char *out)
+br_status br_sweep_job(br_config *config, const char *file, const char *out)
 {
     br_status     st        = BR_OK;
     br_weighting *weighting = NULL;
