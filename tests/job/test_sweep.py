@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several weightings in one pass. A sweep's figures equal those of a run by itself with each
 weighting; a shadow's lists are those of such a run, bit for bit, and its distance from the
-published lists is recomputed here; the same bytes for any unit and thread count and after a stop; what cannot be
-compared is refused before any work."""
+published lists is recomputed here; the same bytes for any unit and thread count and after a stop;
+what cannot be compared is refused before any work."""
 import csv
 import json
 import shutil

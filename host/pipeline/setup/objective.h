@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What lists are ranked by (eq. 7-8; docs/DECISIONS.md): the terms and penalties of the
+ * What lists are ranked by (eq. 7-8; docs/OBJECTIVES.md): the terms and penalties of the
  * configuration, joined to the model's heads and the catalogue's value columns. Plain data. */
 #ifndef BR_HOST_PIPELINE_SETUP_OBJECTIVE_H
 #define BR_HOST_PIPELINE_SETUP_OBJECTIVE_H
