@@ -78,6 +78,7 @@ br_status br_config_check(br_config *config)
         {"rules.", br_config_check_rules},
         {"shape.", br_config_check_shape},
         {"experiment.", br_config_check_experiment},
+        {"shadow.", br_config_check_shadow},
     };
 
     check_required(config);

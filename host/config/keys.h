@@ -27,6 +27,7 @@
 #include "host/config/sections/objective.h"
 #include "host/config/sections/policy.h"
 #include "host/config/sections/rules.h"
+#include "host/config/sections/shadow.h"
 #include "host/config/sections/shape.h"
 
 #define BR_KEY_REQUIRED 1
@@ -96,7 +97,8 @@
     BR_CONSTRAINTS_KEYS(X) \
     BR_RULES_KEYS(X) \
     BR_SHAPE_KEYS(X) \
-    BR_EXPERIMENT_KEYS(X)
+    BR_EXPERIMENT_KEYS(X) \
+    BR_SHADOW_KEYS(X)
 
 /* R(record, rows) makes br_config_<record>, br_config_<record>_list and br_record_<record>. */
 #define BR_CONFIG_RECORDS(R) \
@@ -105,7 +107,8 @@
     BR_CONSTRAINTS_RECORDS(R) \
     BR_RULES_RECORDS(R) \
     BR_SHAPE_RECORDS(R) \
-    BR_EXPERIMENT_RECORDS(R)
+    BR_EXPERIMENT_RECORDS(R) \
+    BR_SHADOW_RECORDS(R)
 /* clang-format on */
 
 #endif

@@ -51,6 +51,14 @@ typedef struct br_curve {
     float  *survival_BP; /* S at the end of each period */
 } br_curve;
 
+/* Lists by other weights of the objective, for comparison: never sent out. */
+#define BR_LISTS_MAX_SHADOWS 4
+typedef struct br_shadow {
+    char     name[BR_LISTS_NAME_BYTES];
+    int32_t *item_BK; /* as the lists' own */
+    float   *score_BK;
+} br_shadow;
+
 typedef struct br_lists {
     int64_t   first_row;
     int64_t   n_rows; /* B */
@@ -67,6 +75,8 @@ typedef struct br_lists {
     int32_t   n_terms; /* what the objective added up for each item, penalties negative */
     char      term_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
     float    *term_BK[BR_LISTS_MAX_COLUMNS];
+    int32_t   n_shadows;
+    br_shadow shadow[BR_LISTS_MAX_SHADOWS];
     int32_t   n_curves;
     br_curve  curve[BR_LISTS_MAX_COLUMNS];
     float    *log_propensity_BK; /* NULL: not written */
@@ -116,6 +126,8 @@ typedef struct br_lists_about {
     char     head_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
     int32_t  n_terms;
     char     term_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
+    int32_t  n_shadows;
+    char     shadow_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
     int32_t  n_curves;
     br_curve curve[BR_LISTS_MAX_COLUMNS]; /* without values */
     int32_t  n_counts;
@@ -130,7 +142,8 @@ br_status br_lists_describe(const char *path, br_lists_about *out);
  * unique within a list, scores finite, best first (score descending, then item row ascending,
  * the model's items among themselves, unless the flags say diverse), unused slots -1 and NaN, a
  * short list flagged, an empty one where consent is missing, survival in [0, 1] and never rising
- * where a list is from the model, else NaN. BR_E_INPUT naming `name`, row, slot or period. */
+ * where a list is from the model, else NaN; a shadow's lists likewise. BR_E_INPUT naming `name`,
+ * row, slot or period. */
 br_status br_lists_check(const br_lists *lists, int64_t n_items, const char *name);
 
 #endif

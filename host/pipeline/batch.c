@@ -4,6 +4,7 @@
 #include "host/pipeline/batch.h"
 
 #include "host/base/memory.h"
+#include "host/pipeline/choose/weightings.h"
 
 br_status br_span_reserve(br_span *span, int64_t n_items, size_t item_bytes, const char *what)
 {
@@ -66,6 +67,7 @@ void br_batch_free(br_batch *batch)
         br_free(&batch->extra_span[i].data);
     batch->key = (br_keys){0}; /* lives in a span */
     free_device(batch);
+    br_weightings_free_batch(batch);
     br_free(&batch->host_square_B);
     br_free(&batch->source_BK);
     br_free(&batch->short_B);

@@ -111,6 +111,10 @@ typedef struct br_batch {
     int64_t  n_slow;
     int64_t  n_rescored;
 
+    /* score, by other weights (choose/weightings.h) */
+    int32_t             n_weighted; /* V */
+    struct br_weighted *weighted_V;
+
     /* policy: what is written */
     float   *host_square_B;
     br_lists lists;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "host/base/memory.h"
+#include "host/pipeline/choose/weightings.h"
 #include "host/pipeline/job.h"
 
 /* score_pairs reads by it what belongs to each row itself. */
@@ -173,6 +174,7 @@ br_status br_job_alloc_batch(br_job *job, br_batch *batch)
 
     BR_TRY(st, alloc_device(job, batch));
     BR_TRY(st, alloc_lists(job, &batch->lists));
+    BR_TRY(st, br_weightings_alloc_batch(job, batch));
     BR_ALLOC(st, batch->host_square_B, job->max_rows, "squared norms");
     if (job->shaping != NULL) {
         BR_ALLOC(st, batch->source_BK, job->max_rows * job->k, "sources of shaped lists");

@@ -18,8 +18,10 @@
 /* Units pass the three workers in order; unit i lives in slot i % N_SLOTS. */
 typedef struct flow {
     br_job         *job;
-    br_run         *run;
-    int64_t        *todo; /* units that the run lacks */
+    br_run         *run; /* NULL: units are given to `take` */
+    br_unit_fn      take;
+    void           *context;
+    int64_t        *todo; /* units that the run lacks, or all */
     int64_t         n_todo;
     br_batch        slot[N_SLOTS];
     pthread_mutex_t lock;
@@ -98,6 +100,8 @@ static br_status read_unit(flow *f, br_batch *batch)
     br_stage_clock *clock = &f->job->timing.stage[BR_STAGE_READ];
     br_status       st;
 
+    if (is_interrupted && f->run == NULL)
+        return br_job_check_interrupt(NULL);
     if (is_interrupted)
         return br_fail(BR_E_INTERRUPTED, "interrupted: finished units are kept; run the same "
                                          "command again to go on");
@@ -132,8 +136,11 @@ static br_status decide_and_write(flow *f, br_batch *batch)
     br_stage_clock *stage = f->job->timing.stage;
 
     start_clock(&stage[BR_STAGE_POLICY]);
-    BR_TRY(st, br_stage_policy(f->job, batch));
+    BR_TRY(st,
+           f->run != NULL ? br_stage_policy(f->job, batch) : f->take(f->context, f->job, batch));
     stop_clock(&stage[BR_STAGE_POLICY]);
+    if (f->run == NULL)
+        return BR_OK;
     start_clock(&stage[BR_STAGE_WRITE]);
     BR_TRY(st, br_stage_write(f->job, batch, f->run));
     stop_clock(&stage[BR_STAGE_WRITE]);
@@ -241,36 +248,58 @@ static void list_todo(flow *f, int64_t *n_customers)
     const br_setup *s = f->job->setup;
 
     for (int64_t u = 0; u < s->n_units; u++) {
-        if (br_run_unit_is_done(f->run, u))
+        if (f->run != NULL && br_run_unit_is_done(f->run, u))
             continue;
         f->todo[f->n_todo++] = u;
         *n_customers += s->unit_start[u + 1] - s->unit_start[u];
     }
 }
 
-br_status br_job_execute(br_job *job, br_run *run)
+/* The units that are left to do, all memory taken before the first. */
+static br_status execute(flow *f)
 {
     br_status st          = BR_OK;
+    br_job   *job         = f->job;
     int64_t   n_customers = 0;
-    flow      f           = {.job   = job,
-                             .run   = run,
-                             .lock  = PTHREAD_MUTEX_INITIALIZER,
-                             .moved = PTHREAD_COND_INITIALIZER};
 
-    BR_ALLOC(st, f.todo, job->setup->n_units, "units to do");
-    BR_TRY(st, count_finished(job, run));
-    list_todo(&f, &n_customers);
-    if (f.n_todo < job->setup->n_units)
+    BR_ALLOC(st, f->todo, job->setup->n_units, "units to do");
+    list_todo(f, &n_customers);
+    if (f->n_todo < job->setup->n_units)
         br_log(BR_LOG_INFO, "run", "%lld of %lld units are done already",
-               (long long)(job->setup->n_units - f.n_todo), (long long)job->setup->n_units);
-    for (int i = 0; i < N_SLOTS && i < f.n_todo; i++)
-        BR_TRY(st, br_job_alloc_batch(job, &f.slot[i]));
+               (long long)(job->setup->n_units - f->n_todo), (long long)job->setup->n_units);
+    for (int i = 0; i < N_SLOTS && i < f->n_todo; i++)
+        BR_TRY(st, br_job_alloc_batch(job, &f->slot[i]));
     br_timing_start(&job->timing, n_customers);
-    BR_TRY(st, run_threads(&f));
+    BR_TRY(st, run_threads(f));
     br_timing_report(&job->timing, br_dev_grain(job->dev).n_lanes > 0 ? 0 : job->n_lanes);
 done:
     for (int i = 0; i < N_SLOTS; i++)
-        br_batch_free(&f.slot[i]);
-    br_free(&f.todo);
+        br_batch_free(&f->slot[i]);
+    br_free(&f->todo);
     return st;
+}
+
+br_status br_job_execute(br_job *job, br_run *run)
+{
+    br_status st = BR_OK;
+    flow      f  = {.job   = job,
+                    .run   = run,
+                    .lock  = PTHREAD_MUTEX_INITIALIZER,
+                    .moved = PTHREAD_COND_INITIALIZER};
+
+    BR_TRY(st, count_finished(job, run));
+    BR_TRY(st, execute(&f));
+done:
+    return st;
+}
+
+br_status br_job_pass(br_job *job, br_unit_fn take, void *context)
+{
+    flow f = {.job     = job,
+              .take    = take,
+              .context = context,
+              .lock    = PTHREAD_MUTEX_INITIALIZER,
+              .moved   = PTHREAD_COND_INITIALIZER};
+
+    return execute(&f);
 }

@@ -54,7 +54,8 @@ typedef struct br_job {
     int64_t                score_rows;
     /* one per lane; NULL: the k best are the lists */
     struct br_choose_room *choose_room;
-    struct br_shaping     *shaping; /* NULL: the best items are the lists */
+    struct br_shaping     *shaping;    /* NULL: the best items are the lists */
+    struct br_weightings  *weightings; /* NULL: none (choose/weightings.h) */
 
     br_popularity popularity;
     br_unit       raw; /* the reader's, one unit */
@@ -74,8 +75,16 @@ br_status br_job_alloc_batch(br_job *job, br_batch *batch);
  * absent where the table is. */
 br_status br_job_gather_listed(br_job *job, br_mat table, br_mat *out);
 
+/* job->items of the ranking pair. */
+br_status br_job_prepare_items(br_job *job);
+
 /* All units that `run` lacks, through all stages; then the statistics of all parts. */
 br_status br_job_execute(br_job *job, br_run *run);
+
+/* All units through read, encode, fuse and score, each then given to `take`, in order and one at a
+ * time; nothing is decided, counted or published. */
+typedef br_status (*br_unit_fn)(void *context, br_job *job, br_batch *batch);
+br_status br_job_pass(br_job *job, br_unit_fn take, void *context);
 
 /* Asks a running job to stop after the unit being written (from a signal handler). */
 void      br_job_interrupt(void);

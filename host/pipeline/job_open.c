@@ -8,6 +8,7 @@
 #include "host/base/memory.h"
 #include "host/pipeline/choose/choose.h"
 #include "host/pipeline/choose/shaping.h"
+#include "host/pipeline/choose/weightings.h"
 #include "host/pipeline/job.h"
 #include "host/pipeline/lanes.h"
 #include "host/pipeline/popularity.h"
@@ -72,11 +73,20 @@ done:
     return st;
 }
 
+br_status br_job_prepare_items(br_job *job)
+{
+    const br_items_args items = {.item_ND   = job->rank.item_NQ,
+                                 .bias_N    = job->rank.select_N,
+                                 .require_N = job->require_N,
+                                 .k         = br_choose_n_candidates(job)};
+
+    return br_items_prepare(job->dev, &items, &job->items);
+}
+
 static br_status place_catalogue(br_job *job)
 {
     br_status       st = BR_OK;
     const br_setup *s  = job->setup;
-    br_items_args   items;
 
     if (s->table_row != NULL) {
         BR_TRY(st, br_job_gather_listed(job, br_model_item_table(job->model), &job->item_ND));
@@ -95,11 +105,8 @@ static br_status place_catalogue(br_job *job)
                            job, br_model_head_item_bias(job->model, s->objective.term[t].head),
                            &job->term_bias_N[t]));
     BR_TRY(st, br_rank_open(job));
-    items = (br_items_args){.item_ND   = job->rank.item_NQ,
-                            .bias_N    = job->rank.select_N,
-                            .require_N = job->require_N,
-                            .k         = br_choose_n_candidates(job)};
-    BR_TRY(st, br_items_prepare(job->dev, &items, &job->items));
+    BR_TRY(st, br_job_prepare_items(job));
+    BR_TRY(st, br_weightings_open(job));
     BR_TRY(st, br_dev_sync(job->dev)); /* the lanes read it */
 done:
     return st;
@@ -133,7 +140,8 @@ br_status br_job_open(br_setup *setup, br_job **out)
     BR_TRY(st, br_lanes_open(job));
     BR_TRY(st, br_rank_open_columns(job, job->score_rows));
     BR_TRY(st, br_choose_open(job));
-    if (job->config->list_fallback == BR_FALLBACK_POPULARITY)
+    br_weightings_bind(job);
+    if (job->config->list_fallback == BR_FALLBACK_POPULARITY && !setup->is_sweep)
         BR_TRY(st, br_popularity_count(job));
     BR_TRY(st, br_shaping_open(job));
     BR_TRY(st, br_stats_create(setup, &job->stats));
@@ -155,6 +163,7 @@ void br_job_close(br_job **job_at)
     br_free(&job->popularity.count_N);
     br_free(&job->popularity.order_N);
     br_shaping_close(job);
+    br_weightings_close(job);
     br_choose_close(job);
     br_items_free(&job->items);
     br_rank_close(&job->rank);

@@ -8,6 +8,7 @@
 
 #include "host/decide/assign.h"
 #include "host/pipeline/choose/terms.h"
+#include "host/pipeline/choose/weightings.h"
 #include "host/pipeline/popularity.h"
 #include "host/pipeline/stages.h"
 
@@ -255,6 +256,7 @@ br_status br_stage_policy(br_job *job, br_batch *batch)
     BR_TRY(st, fetch_lists(job, batch));
     for (int64_t b = 0; b < batch->n_rows; b++)
         decide(job, batch, b);
+    BR_TRY(st, br_weightings_fetch(job, batch));
     for (int32_t h = 0; h < batch->lists.n_curves; h++)
         BR_TRY(st, survive(job, batch, &batch->lists.curve[h]));
 done:

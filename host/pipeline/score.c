@@ -5,6 +5,7 @@
  * lanes; once per work unit. */
 #include "host/base/parallel.h"
 #include "host/pipeline/choose/choose.h"
+#include "host/pipeline/choose/weightings.h"
 #include "host/pipeline/lanes.h"
 #include "host/pipeline/stages.h"
 #include "host/pipeline/stats/flops.h"
@@ -67,6 +68,18 @@ done:
     return st;
 }
 
+static br_status score_term_pairs(br_job *job, br_dev *lane, int32_t head,
+                                  const br_score_pairs_args *args)
+{
+    br_status st = BR_OK;
+
+    BR_TRY(st, br_op_score_pairs(lane, args));
+    if (job->setup->objective.type == BR_OBJECTIVE_EXPECTED_VALUE)
+        BR_TRY(st, br_model_head_calibrate(job->model, lane, head, args->out_BK));
+done:
+    return st;
+}
+
 /* What the objective's terms are made of, for the listed items: logits, or probabilities. */
 static br_status score_term(const score_context *c, br_dev *lane, br_rows rows, int32_t t)
 {
@@ -74,20 +87,24 @@ static br_status score_term(const score_context *c, br_dev *lane, br_rows rows, 
     br_job             *job  = c->job;
     int32_t             head = job->setup->objective.term[t].head;
     br_mat              x    = br_mat_rows(c->batch->x_BD, rows.first, rows.n);
-    br_mat              out  = br_mat_rows(c->batch->term_BK[t], rows.first, rows.n);
     br_score_pairs_args args = {.query_BD = x,
                                 .item_ND  = job->item_ND,
                                 .bias_N   = head < 0 ? job->bias_N : job->term_bias_N[t],
                                 .item_BK  = br_mat_rows(c->batch->item_BK, rows.first, rows.n),
-                                .out_BK   = out};
+                                .out_BK   = br_mat_rows(c->batch->term_BK[t], rows.first, rows.n)};
 
     if (head >= 0) {
         BR_TRY(st, br_dev_scratch(lane, BR_F32, rows.n, job->setup->dim, &args.query_BD));
         BR_TRY(st, br_model_head_query(job->model, lane, head, x, args.query_BD));
     }
-    BR_TRY(st, br_op_score_pairs(lane, &args));
-    if (job->setup->objective.type == BR_OBJECTIVE_EXPECTED_VALUE)
-        BR_TRY(st, br_model_head_calibrate(job->model, lane, head, out));
+    BR_TRY(st, score_term_pairs(job, lane, head, &args));
+    for (int32_t v = 0; job->setup->is_sweep && v < c->batch->n_weighted; v++) {
+        const br_weighted *w = &c->batch->weighted_V[v];
+
+        args.item_BK = br_mat_rows(w->item_BK, rows.first, rows.n);
+        args.out_BK  = br_mat_rows(w->term_BK[t], rows.first, rows.n);
+        BR_TRY(st, score_term_pairs(job, lane, head, &args));
+    }
 done:
     return st;
 }
@@ -140,6 +157,7 @@ static br_status score_rows(void *context, br_dev *lane, br_rows rows)
 
     BR_TRY(st, br_choose_rows(c->job, c->batch, lane, rows));
     br_dev_rewind(lane, mark);
+    BR_TRY(st, br_weightings_rows(c->job, c->batch, lane, rows));
     BR_TRY(st, score_heads(c, lane, rows));
     BR_TRY(st, score_terms(c, lane, rows));
     BR_TRY(st, score_hazards(c, lane, rows));
@@ -165,12 +183,16 @@ br_status br_stage_score(br_job *job, br_batch *batch, double *cpu_s)
     batch->n_slow     = 0;
     batch->n_rescored = 0;
     BR_TRY(st, place_rules(job, batch));
+    br_weightings_begin(job, batch);
     BR_TRY(st,
            br_parallel_for(job->n_lanes, (batch->n_rows + job->score_rows - 1) / job->score_rows,
                            score_task, &context, cpu_s));
+    br_weightings_end(job, batch);
     job->timing.stage[BR_STAGE_SCORE].flop +=
         br_flops_score(batch->n_rows, job->setup->n_listed, job->setup->objective.width,
                        job->setup->n_heads) +
+        batch->n_weighted *
+            br_flops_score(batch->n_rows, job->setup->n_listed, job->setup->objective.width, 0) +
         br_flops_hazards(batch->n_rows, job->setup->dim, job->setup->n_periods);
 done:
     return st;

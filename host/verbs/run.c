@@ -9,6 +9,7 @@
 #include "host/pipeline/job.h"
 #include "host/pipeline/look/footprint.h"
 #include "host/pipeline/setup/identity.h"
+#include "host/pipeline/sweep/sweep.h"
 #include "host/verbs/config_args.h"
 #include "host/verbs/run_fleet.h"
 #include "host/verbs/verbs.h"
@@ -76,16 +77,26 @@ br_status br_verb_run(int argc, char **argv)
     br_config_args common = {.n_threads = -1};
     br_config     *config = NULL;
     bool           is_help;
-    const br_arg   args[] = {BR_CONFIG_ARGS(common)};
+    const char    *sweep  = NULL;
+    const char    *out    = NULL;
+    const br_arg   args[] = {BR_CONFIG_ARGS(common),
+                             {"--sweep", NULL, BR_ARG_TEXT, "FILE",
+                              "compares weightings of objective.terms instead (docs/OBJECTIVES.md)",
+                              &sweep, false, 0, 0},
+                             {"--output", "-o", BR_ARG_TEXT, "DIR",
+                              "where a sweep's sweep.json and sweep.csv go", &out, false, 0, 0}};
     const br_usage usage  = {
          .verb     = "run",
          .summary  = "Runs the job of a configuration: customers' timelines in, ranked lists out.",
          .text     = "Reads customers, encodes their timelines, fuses modalities, scores\n"
                       "the whole catalogue and writes the best items with probabilities.\n"
                       "A run that was stopped goes on where it was when the same command is given\n"
-                      "again; a complete run is left alone. Progress goes to stderr.",
+                      "again; a complete run is left alone. Progress goes to stderr.\n"
+                      "With --sweep the lists of up to 64 other weightings are made in one pass,\n"
+                      "compared and thrown away; one that was stopped begins anew.",
          .examples = "  batchrank run configs/demo/run.json\n"
-                      "  batchrank run job.json --set list.k=50 --set run.threads=16",
+                      "  batchrank run job.json --set list.k=50 --set run.threads=16\n"
+                      "  batchrank run job.json --sweep weights.json -o sweep",
          .args     = args,
          .n_args   = BR_N_ARGS(args)};
 
@@ -95,6 +106,12 @@ br_status br_verb_run(int argc, char **argv)
         goto done;
     }
     BR_TRY(st, br_config_from_args(&common, &config));
+    if (out != NULL && sweep == NULL)
+        BR_FAIL(st, BR_E_USAGE, "--output belongs to --sweep; lists go to output.path");
+    if (sweep != NULL) {
+        BR_TRY(st, br_sweep_job(config, sweep, out));
+        goto done;
+    }
     BR_TRY(st, br_config_is_constrained(config) ? br_run_fleet(config) : br_run_plain(config));
 done:
     br_config_close(&config);

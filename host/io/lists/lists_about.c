@@ -44,15 +44,17 @@ static br_status describe_names(const br_lists_reader *r, br_lists_about *out)
 {
     br_status      st    = BR_OK;
     br_lists_names heads = {.name = out->head_name}, terms = {.name = out->term_name},
-                   counts = {.name = out->count_name};
+                   counts = {.name = out->count_name}, shadows = {.name = out->shadow_name};
     hsize_t dims[2];
 
     BR_TRY(st, br_lists_members(r, "/probability", &heads));
     BR_TRY(st, br_lists_members(r, "/objective", &terms));
     BR_TRY(st, br_lists_members(r, "/stats", &counts));
-    out->n_heads  = heads.n;
-    out->n_terms  = terms.n;
-    out->n_counts = counts.n;
+    BR_TRY(st, br_lists_members(r, "/shadow", &shadows));
+    out->n_heads   = heads.n;
+    out->n_terms   = terms.n;
+    out->n_counts  = counts.n;
+    out->n_shadows = shadows.n;
     BR_TRY(st, br_lists_read_curves(r, out->curve, &out->n_curves));
     BR_TRY(st, look_at(r, "/gate/gate", dims, NULL));
     if (dims[1] > 0)

@@ -89,13 +89,16 @@ static br_status check_order(const br_lists *l, int64_t b, const char *name)
     return BR_OK;
 }
 
-static br_status check_unique(const br_lists *l, int64_t b, int32_t *sorted_K, const char *name)
+static br_status check_unique(const br_lists *l, int64_t b, const int32_t *item_K,
+                              int32_t *sorted_K, const char *name)
 {
-    int32_t n = l->n_B[b];
+    int32_t n = 0;
 
+    while (n < l->k && item_K[n] >= 0)
+        n++;
     if (n == 0)
         return BR_OK;
-    memcpy(sorted_K, l->item_BK + b * l->k, (size_t)n * sizeof *sorted_K);
+    memcpy(sorted_K, item_K, (size_t)n * sizeof *sorted_K);
     qsort(sorted_K, (size_t)n, sizeof *sorted_K, compare_items);
     for (int32_t j = 1; j < n; j++)
         if (sorted_K[j] == sorted_K[j - 1])
@@ -142,6 +145,36 @@ static br_status check_flags(const br_lists *l, int64_t b, const char *name)
     return BR_OK;
 }
 
+/* A shadow's list of customer b is like any other. */
+static br_status check_shadow(const br_lists *l, const br_shadow *s, int64_t b, int64_t n_items,
+                              const char *name)
+{
+    const int32_t *item_K      = s->item_BK + b * l->k;
+    const float   *score_K     = s->score_BK + b * l->k;
+    bool           is_fallback = (l->flags_B[b] & BR_FLAG_FALLBACK) != 0;
+
+    for (int32_t j = 0; j < l->k; j++) {
+        bool is_used = item_K[j] != -1;
+
+        if (is_used && (item_K[j] < 0 || (n_items >= 0 && item_K[j] >= n_items)))
+            return br_fail(BR_E_INPUT, "%s: row %" PRId64 ": shadow `%s` slot %d: item %d", name,
+                           l->first_row + b, s->name, j, item_K[j]);
+        if (is_used ? !isfinite(score_K[j]) : !isnan(score_K[j]))
+            return br_fail(BR_E_INPUT,
+                           "%s: row %" PRId64 ": shadow `%s` slot %d: item %d has score %.9g", name,
+                           l->first_row + b, s->name, j, item_K[j], (double)score_K[j]);
+        if (j == 0 || !is_used || is_fallback)
+            continue;
+        if (item_K[j - 1] == -1 || score_K[j] > score_K[j - 1] ||
+            (score_K[j] == score_K[j - 1] && item_K[j] < item_K[j - 1]))
+            return br_fail(BR_E_INPUT,
+                           "%s: row %" PRId64 ": shadow `%s` slot %d stands behind an empty or a "
+                           "worse one",
+                           name, l->first_row + b, s->name, j);
+    }
+    return BR_OK;
+}
+
 br_status br_lists_check(const br_lists *lists, int64_t n_items, const char *name)
 {
     br_status st       = BR_OK;
@@ -157,7 +190,12 @@ br_status br_lists_check(const br_lists *lists, int64_t n_items, const char *nam
         BR_TRY(st, check_flags(lists, b, name));
         BR_TRY(st, check_order(lists, b, name));
         BR_TRY(st, check_survival(lists, b, name));
-        BR_TRY(st, check_unique(lists, b, sorted_K, name));
+        BR_TRY(st, check_unique(lists, b, lists->item_BK + b * lists->k, sorted_K, name));
+        for (int s = 0; s < lists->n_shadows; s++) {
+            BR_TRY(st, check_shadow(lists, &lists->shadow[s], b, n_items, name));
+            BR_TRY(st,
+                   check_unique(lists, b, lists->shadow[s].item_BK + b * lists->k, sorted_K, name));
+        }
     }
 done:
     br_free(&sorted_K);

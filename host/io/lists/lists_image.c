@@ -26,19 +26,21 @@ static br_status check(const br_lists *lists, const br_keys *item_key)
         return br_fail(BR_E_SELFCHECK, "lists: item keys of %d bytes", item_key->width_bytes);
     if (lists->n_heads > BR_LISTS_MAX_COLUMNS || lists->n_terms > BR_LISTS_MAX_COLUMNS ||
         lists->n_curves > BR_LISTS_MAX_COLUMNS || lists->n_gates > BR_LISTS_MAX_COLUMNS ||
-        lists->n_counts > BR_LISTS_MAX_COLUMNS)
-        return br_fail(
-            BR_E_SELFCHECK,
-            "lists: %d heads, %d terms, %d of survival, %d gates, %d counts; at most %d each",
-            lists->n_heads, lists->n_terms, lists->n_curves, lists->n_gates, lists->n_counts,
-            BR_LISTS_MAX_COLUMNS);
+        lists->n_counts > BR_LISTS_MAX_COLUMNS || lists->n_shadows > BR_LISTS_MAX_SHADOWS)
+        return br_fail(BR_E_SELFCHECK,
+                       "lists: %d heads, %d terms, %d of survival, %d gates, %d counts; at most %d "
+                       "each; and %d "
+                       "shadows; at most %d",
+                       lists->n_heads, lists->n_terms, lists->n_curves, lists->n_gates,
+                       lists->n_counts, BR_LISTS_MAX_COLUMNS, lists->n_shadows,
+                       BR_LISTS_MAX_SHADOWS);
     return BR_OK;
 }
 
 static size_t expected_bytes(const br_lists *lists, const br_keys *item_key)
 {
     size_t n_rows   = (size_t)lists->n_rows;
-    size_t per_slot = 9 + 4 * (size_t)(lists->n_heads + lists->n_terms) +
+    size_t per_slot = 9 + 4 * (size_t)(lists->n_heads + lists->n_terms + 2 * lists->n_shadows) +
                       (lists->log_propensity_BK != NULL ? 4 : 0);
     size_t per_row = PER_ROW_BYTES + (size_t)lists->key.width_bytes + per_slot * (size_t)lists->k +
                      4 * (size_t)lists->vector_dim + 8 * (size_t)lists->n_gates;
@@ -138,6 +140,29 @@ static br_status write_lists(hid_t file, const br_lists *lists)
                              lists->probability_BK));
     BR_TRY(st, write_columns(file, lists, "/objective", lists->n_terms, lists->term_name,
                              lists->term_BK));
+done:
+    return st;
+}
+
+static br_status write_shadows(hid_t file, const br_lists *lists)
+{
+    br_status st = BR_OK;
+
+    if (lists->n_shadows > 0)
+        BR_TRY(st, br_h5_image_group(file, "/shadow"));
+    for (int s = 0; s < lists->n_shadows; s++) {
+        const br_shadow *shadow = &lists->shadow[s];
+        char             path[BR_H5_PATH_BYTES];
+
+        (void)snprintf(path, sizeof path, "/shadow/%s", shadow->name);
+        BR_TRY(st, br_h5_image_group(file, path));
+        (void)snprintf(path, sizeof path, "/shadow/%s/item", shadow->name);
+        BR_TRY(st,
+               write_array(file, path, H5T_STD_I32LE, lists->n_rows, lists->k, shadow->item_BK));
+        (void)snprintf(path, sizeof path, "/shadow/%s/score", shadow->name);
+        BR_TRY(st,
+               write_array(file, path, H5T_IEEE_F32LE, lists->n_rows, lists->k, shadow->score_BK));
+    }
 done:
     return st;
 }
@@ -243,6 +268,7 @@ br_status br_lists_image(const br_lists *lists, const br_keys *item_key, void **
         BR_TRY(st, br_h5_image_keys(file, "/item/key", item_key));
     }
     BR_TRY(st, write_lists(file, lists));
+    BR_TRY(st, write_shadows(file, lists));
     BR_TRY(st, write_survival(file, lists));
     BR_TRY(st, write_options(file, lists));
     BR_TRY(st, write_counts(file, lists));
@@ -266,6 +292,10 @@ void br_lists_free(br_lists *lists)
         br_free(&lists->term_BK[h]);
         br_free(&lists->curve[h].survival_BP);
         br_free(&lists->counts[h].count);
+    }
+    for (int s = 0; s < BR_LISTS_MAX_SHADOWS; s++) {
+        br_free(&lists->shadow[s].item_BK);
+        br_free(&lists->shadow[s].score_BK);
     }
     br_free(&lists->log_propensity_BK);
     br_free(&lists->log_normaliser_B);

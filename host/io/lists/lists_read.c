@@ -154,6 +154,33 @@ done:
     return st;
 }
 
+static br_status read_shadows(const br_lists_reader *r)
+{
+    br_status      st = BR_OK;
+    char           name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
+    br_lists_names list = {.name = name};
+
+    BR_TRY(st, br_lists_members(r, "/shadow", &list));
+    if (list.n > BR_LISTS_MAX_SHADOWS)
+        BR_FAIL(st, BR_E_INPUT, "%s: /shadow: %d members, expected at most %d", r->path, list.n,
+                BR_LISTS_MAX_SHADOWS);
+    for (int s = 0; s < list.n; s++) {
+        br_shadow *shadow = &r->lists->shadow[s];
+        char       path[BR_H5_PATH_BYTES];
+
+        memcpy(shadow->name, name[s], sizeof shadow->name);
+        (void)snprintf(path, sizeof path, "/shadow/%.63s/item", name[s]);
+        BR_TRY(st, br_lists_read_array(r, (br_lists_wanted){path, H5T_STD_I32LE, r->lists->k},
+                                       (void **)&shadow->item_BK));
+        (void)snprintf(path, sizeof path, "/shadow/%.63s/score", name[s]);
+        BR_TRY(st, br_lists_read_array(r, (br_lists_wanted){path, H5T_IEEE_F32LE, r->lists->k},
+                                       (void **)&shadow->score_BK));
+    }
+    r->lists->n_shadows = list.n;
+done:
+    return st;
+}
+
 static br_status read_survival(const br_lists_reader *r)
 {
     br_status st = BR_OK;
@@ -289,6 +316,7 @@ br_status br_lists_read(const char *path, br_lists *out)
     BR_TRY(st, read_customers(&r));
     BR_TRY(st, read_lists(&r));
     BR_TRY(st, read_scores(&r));
+    BR_TRY(st, read_shadows(&r));
     BR_TRY(st, read_survival(&r));
     BR_TRY(st, read_options(&r));
     BR_TRY(st, read_counts(&r));

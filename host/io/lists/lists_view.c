@@ -127,6 +127,26 @@ done:
     return st;
 }
 
+/* Each shadow is a group of its own. */
+static br_status view_shadows(const viewer *v)
+{
+    br_status      st = BR_OK;
+    char           name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
+    br_lists_names list = {.name = name};
+
+    BR_TRY(st, br_lists_members(&v->first, "/shadow", &list));
+    if (list.n > 0)
+        BR_TRY(st, br_h5_image_group(v->file, "/shadow"));
+    for (int i = 0; i < list.n; i++) {
+        char path[BR_H5_PATH_BYTES];
+
+        (void)snprintf(path, sizeof path, "/shadow/%.63s", name[i]);
+        BR_TRY(st, view_group(v, path));
+    }
+done:
+    return st;
+}
+
 static br_status view_parts(viewer *v)
 {
     static const char *const groups[] = {"/customer", "/list",    "/probability", "/objective",
@@ -141,6 +161,7 @@ static br_status view_parts(viewer *v)
     BR_TRY(st, br_lists_open_file(path, BR_LISTS_FORMAT, &v->first.file));
     for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++)
         BR_TRY(st, view_group(v, groups[g]));
+    BR_TRY(st, view_shadows(v));
     BR_TRY(st, br_lists_has(&v->first, "/vector", &has_vector));
     if (has_vector)
         BR_TRY(st, view_dataset(v, "/vector"));

@@ -192,6 +192,18 @@ done:
     return st;
 }
 
+br_status br_rank_open_like(br_job *job, const br_rank *base)
+{
+    br_status st = BR_OK;
+
+    job->rank = (br_rank){.item_NQ = base->item_NQ};
+    BR_TRY(st, fold_queries(job));
+    BR_TRY(st, fold_bias(job));
+    job->rank.select_N = job->rank.bias_N;
+done:
+    return st;
+}
+
 br_status br_rank_open_columns(br_job *job, int64_t n_rows)
 {
     br_status st        = BR_OK;
@@ -204,6 +216,7 @@ br_status br_rank_open_columns(br_job *job, int64_t n_rows)
     for (int64_t i = 0; i < n_rows * Q; i++)
         column_BQ[i] = (int32_t)(i % Q);
     BR_TRY(st, br_dev_alloc(job->dev, BR_I32, n_rows, Q, &job->rank.column_BQ));
+    job->rank.owns_column = true;
     BR_TRY(st, br_upload(job->dev, job->rank.column_BQ, column_BQ));
     BR_TRY(st, br_dev_sync(job->dev));
 done:
@@ -214,7 +227,8 @@ done:
 void br_rank_close(br_rank *rank)
 {
     br_dev_free(&rank->fold_QD);
-    br_dev_free(&rank->column_BQ);
+    if (rank->owns_column)
+        br_dev_free(&rank->column_BQ);
     if (rank->owns_item)
         br_dev_free(&rank->item_NQ);
     if (rank->owns_bias)

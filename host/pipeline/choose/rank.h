@@ -23,11 +23,14 @@ typedef struct br_rank {
     bool   owns_item;
     bool   owns_bias;
     bool   owns_select;
+    bool   owns_column;
 } br_rank;
 
 /* Needs the job's model, catalogue and setup; then, for chunks of up to n_rows customers, the
  * columns of the fold. */
 br_status br_rank_open(struct br_job *job);
+/* The same for other weights of the same terms: `base` lends the items, and its columns later. */
+br_status br_rank_open_like(struct br_job *job, const br_rank *base);
 br_status br_rank_open_columns(struct br_job *job, int64_t n_rows);
 void      br_rank_close(br_rank *rank);
 

@@ -5,15 +5,44 @@
 
 #include <math.h>
 
-/* weight x value x logit (with c_k), or x probability. */
+/* Logit (with c_k) or probability. */
+static double raw_of(const br_job *job, const br_term *term, float raw)
+{
+    double c = 0.0;
+
+    if (term->head >= 0 && job->setup->objective.type == BR_OBJECTIVE_LINEAR)
+        c = (double)br_model_head_bias(job->model, term->head);
+    return (double)raw + c;
+}
+
+/* weight x value x logit or probability. */
 static double of_term(const br_job *job, const br_term *term, int32_t item, float raw)
 {
     const br_setup *s = job->setup;
-    double          x = (double)raw;
 
-    if (term->head >= 0 && s->objective.type == BR_OBJECTIVE_LINEAR)
-        x += (double)br_model_head_bias(job->model, term->head);
-    return term->weight * br_objective_value(s, term->value, s->catalogue_row[item]) * x;
+    return term->weight * br_objective_value(s, term->value, s->catalogue_row[item]) *
+           raw_of(job, term, raw);
+}
+
+double br_terms_unweighted(const br_job *job, int32_t t, int32_t item, float raw)
+{
+    const br_setup *s    = job->setup;
+    const br_term  *term = &s->objective.term[t];
+
+    return br_objective_value(s, term->value, s->catalogue_row[item]) * raw_of(job, term, raw);
+}
+
+double br_terms_penalty(const br_job *job, const br_batch *batch, int64_t b, int32_t item)
+{
+    const br_setup     *s     = job->setup;
+    const br_objective *o     = &s->objective;
+    int64_t             extra = br_batch_extra(batch, b, item);
+    double              sum   = extra >= 0 ? (double)batch->extra_penalty_P[extra] : 0.0;
+
+    for (int32_t p = 0; p < o->n_penalties; p++)
+        if (o->penalty[p].type == BR_PENALTY_LOW_VALUE)
+            sum += br_objective_low_value(s, &o->penalty[p], s->catalogue_row[item]);
+    return sum;
 }
 
 static void explain_terms(const br_job *job, br_lists *lists, int32_t t)

@@ -10,4 +10,10 @@
  * slots. lists.item_BK must hold listed rows still. */
 br_status br_terms_fetch(br_job *job, br_batch *batch);
 
+/* value x logit (with c_k), or x probability, of a listed item; raw: of the batch's term_BK. */
+double br_terms_unweighted(const br_job *job, int32_t t, int32_t item, float raw);
+
+/* All that penalties take off a listed item of customer b. */
+double br_terms_penalty(const br_job *job, const br_batch *batch, int64_t b, int32_t item);
+
 #endif

@@ -19,7 +19,8 @@ static double row_bytes(const br_setup *s)
 
     n += s->config->output_gates ? 8.0 * s->n_encoders : 0.0;
     n += 4.0 * s->n_periods;
-    return n + 8 + 4 + 4 + 4 + 4 + 4 + k * (4 + 4 + 1 + 4 + 4.0 * s->n_heads) +
+    return n + 8 + 4 + 4 + 4 + 4 + 4 +
+           k * (4 + 4 + 1 + 4 + 4.0 * s->n_heads + 8.0 * s->n_weightings) +
            br_customers_info_of(s->customers)->key_width_bytes;
 }
 
@@ -92,8 +93,11 @@ br_footprint br_footprint_of(const br_setup *s)
     f.lists  = rows * (row_bytes(s) + 4.0 * s->dim) * (N_SLOTS + 2);
     f.device =
         rows * N_SLOTS *
-        (4.0 * (state + s->dim + s->n_periods) + (double)s->config->list_k * 4 * (2 + s->n_heads));
+        (4.0 * (state + s->dim + s->n_periods) +
+         (double)s->config->list_k * 4 *
+             (2 + s->n_heads + s->n_weightings * (2.0 + (s->is_sweep ? s->objective.n_terms : 0))));
     f.weights += (double)s->n_listed * s->dim * 4 * 2;
+    f.weights += s->n_weightings * (double)s->n_listed * (s->objective.width * 2.0 + 4);
     f.shape      = shape_bytes(s);
     f.memory     = f.events + f.lists + f.device + f.weights + f.shape;
     f.output     = n * row_bytes(s);

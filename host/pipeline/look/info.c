@@ -38,6 +38,7 @@ br_status br_info_lists(const char *path, FILE *out)
         (void)fprintf(out, "items         %" PRId64 "\n", about->n_items);
     print_names(out, "probabilities", about->n_heads, about->head_name);
     print_names(out, "objective", about->n_terms, about->term_name);
+    print_names(out, "shadows", about->n_shadows, about->shadow_name);
     for (int32_t h = 0; h < about->n_curves; h++)
         (void)fprintf(out, "survival      %s: %d x %" PRId64 " s\n", about->curve[h].name,
                       about->curve[h].n_periods, about->curve[h].period_s);

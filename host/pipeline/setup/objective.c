@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "host/base/memory.h"
 #include "host/pipeline/setup/setup.h"
 #include "host/pipeline/setup/setup_feeds.h"
 
@@ -149,6 +150,27 @@ static br_status plan_blocks(br_setup *s, br_objective *o)
     return BR_OK;
 }
 
+static br_status join_shadows(br_setup *s)
+{
+    br_status                    st      = BR_OK;
+    const br_config_shadow_list *shadows = &s->config->shadow_weightings;
+
+    if (shadows->n == 0)
+        return BR_OK;
+    BR_ALLOC(st, s->weighting, shadows->n, "shadows");
+    for (int32_t i = 0; i < shadows->n; i++) {
+        const br_config_shadow *from = &shadows->item[i];
+        br_weighting           *to   = &s->weighting[i];
+
+        (void)snprintf(to->name, sizeof to->name, "%s", from->name);
+        for (int32_t t = 0; t < s->objective.n_terms; t++)
+            to->weight_T[t] = from->weights.item[t];
+    }
+    s->n_weightings = shadows->n;
+done:
+    return st;
+}
+
 br_status br_setup_join_objective(br_setup *s)
 {
     br_status     st = BR_OK;
@@ -162,6 +184,7 @@ br_status br_setup_join_objective(br_setup *s)
         o->n_candidates =
             (int32_t)(s->config->objective_top < s->n_listed ? s->config->objective_top
                                                              : s->n_listed);
+    BR_TRY(st, join_shadows(s));
 done:
     return st;
 }

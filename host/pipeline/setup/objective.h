@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What lists are ranked by (eq. 7-8; docs/DECISIONS.md): the terms and penalties of the
+ * What lists are ranked by (eq. 7-8; docs/OBJECTIVES.md): the terms and penalties of the
  * configuration, joined to the model's heads and the catalogue's value columns. Plain data. */
 #ifndef BR_HOST_PIPELINE_SETUP_OBJECTIVE_H
 #define BR_HOST_PIPELINE_SETUP_OBJECTIVE_H
@@ -12,8 +12,9 @@
 #include "host/config/config.h"
 #include "models/spec.h"
 
-#define BR_MAX_TERMS     16
-#define BR_MAX_PENALTIES 16
+#define BR_MAX_TERMS            16
+#define BR_MAX_PENALTIES        16
+#define BR_WEIGHTING_NAME_BYTES 64
 
 struct br_setup;
 
@@ -52,6 +53,13 @@ typedef struct br_objective {
     int32_t    width;                     /* Q = n_blocks x D */
     int32_t    n_candidates;              /* that are ranked again; 0: none are */
 } br_objective;
+
+/* Other weights of the same terms, by which lists are made beside those of the objective: a
+ * shadow's (section `shadow`), or one of a sweep. */
+typedef struct br_weighting {
+    char   name[BR_WEIGHTING_NAME_BYTES];
+    double weight_T[BR_MAX_TERMS];
+} br_weighting;
 
 /* BR_E_USAGE where a head or column is not there. Items must have been joined. */
 br_status br_setup_join_objective(struct br_setup *setup);

@@ -58,6 +58,9 @@ typedef struct br_setup {
     int32_t              curve[BR_MAX_HEADS];
     int32_t              n_periods; /* of all of these */
     br_objective         objective;
+    int32_t              n_weightings;
+    br_weighting        *weighting;
+    bool                 is_sweep; /* the weightings' terms are wanted, nothing is published */
     br_rulebook          rulebook;
     br_shape_plan        shape;
     const uint64_t      *require_N;  /* bits that items require, by catalogue row; NULL: none */

@@ -78,6 +78,7 @@ br_status br_stats_create(const br_setup *setup, br_stats *out)
     BR_TRY(st, add_counts(out, "draws", "", br_draws_length(setup)));
     out->n_items = setup->catalogue.n_items;
     BR_ALLOC(st, out->exposure_N, out->n_items, "exposure");
+    BR_TRY(st, br_shadow_stats_open(setup, &out->shadows));
 done:
     return st;
 }
@@ -87,6 +88,7 @@ void br_stats_free(br_stats *stats)
     for (int32_t i = 0; i < stats->n_counts; i++)
         br_free(&stats->total[i].count);
     br_free(&stats->exposure_N);
+    br_shadow_stats_close(&stats->shadows);
     stats->n_counts = 0;
 }
 
@@ -227,7 +229,7 @@ br_status br_stats_add(br_stats *stats, const br_lists *lists)
         stats->exposure_N[lists->item_BK[at]]++;
         stats->n_filled++;
     }
-    return BR_OK;
+    return br_shadow_stats_add(&stats->shadows, lists);
 }
 
 br_status br_stats_guard(const br_stats *stats, const br_setup *setup)

@@ -12,13 +12,15 @@
 #include "host/io/lists.h"
 #include "host/pipeline/batch.h"
 #include "host/pipeline/setup/setup.h"
+#include "host/pipeline/stats/shadows.h"
 
 typedef struct br_stats {
-    int32_t   n_counts;
-    br_counts total[BR_LISTS_MAX_COLUMNS];
-    int64_t   n_items;
-    int64_t  *exposure_N; /* [catalogue rows] places in lists */
-    int64_t   n_filled;   /* slots */
+    int32_t         n_counts;
+    br_counts       total[BR_LISTS_MAX_COLUMNS];
+    int64_t         n_items;
+    int64_t        *exposure_N; /* [catalogue rows] places in lists */
+    int64_t         n_filled;   /* slots */
+    br_shadow_stats shadows;
 } br_stats;
 
 /* Names and sizes of the counts of this job: allocates totals. */

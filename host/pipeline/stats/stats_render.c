@@ -192,6 +192,7 @@ br_status br_stats_render(const br_stats *stats, const br_setup *setup, const ch
     br_ledger_render(setup, stats->total[BR_LEDGER_AT(setup->n_encoders)].count,
                      stats->total[BR_LEDGER_AT(setup->n_encoders) + 1].count, &j, &m);
     br_strbuf_add(&j, "%s", more != NULL ? more : "");
+    br_shadow_stats_render(&stats->shadows, setup, &j);
     br_draws_render(setup, stats->total[BR_LEDGER_AT(setup->n_encoders) + 2].count, &j);
     BR_TRY(st, add_exposure(&j, stats, setup));
     BR_TRY(st, br_strbuf_take(&j, json));
