@@ -5,8 +5,8 @@ raw tables of The Complete Journey and the demo's model.
 
 Run once before the job:  scripts/prepare_campaign.py --out campaign
 Writes OUT/customers.h5 (vectors as of the morning of SEND_DAY, demographics, aggregates, earlier
-mailings as contacts), OUT/catalogue.h5 (coupons as offers), OUT/model (the demo's heads on ready-made
-vectors) and OUT/suppressed.txt. What is invented, and how: campaign_offers.py.
+mailings as contacts), OUT/catalogue.h5 (coupons as offers), OUT/model (the demo's heads on
+ready-made vectors) and OUT/suppressed.txt. What is invented, and how: campaign_offers.py.
 Needs NumPy, h5py and batchrank (--batchrank, $BATCHRANK or build/cpu/batchrank). Exit code 0, or 2
 (usage), 3 (raw data) or that of batchrank, with a message on stderr.
 """
