@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The home feed end to end on the shipped data (docs/FEED.md): the demo's files, the job, Redis
 text; every rule checked on the published keys against receipts and catalogue, propensities and
-ledger, the same bits twice, and the guard on diversity."""
+ledger, the same bits twice, the guard on diversity; and the quotas of the feed without chance."""
 import csv
 import datetime
 import json
@@ -33,9 +33,9 @@ def prepare(folder):
     (folder / "configs/feed").mkdir(parents=True)
     (folder / "configs/demo").mkdir()
     os.symlink(ROOT / "configs/demo/model", folder / "configs/demo/model")
-    job = folder / "configs/feed/run.json"
-    job.write_bytes((ROOT / "configs/feed/run.json").read_bytes())
-    return job
+    for name in ("run.json", "shaped.json"):
+        (folder / "configs/feed" / name).write_bytes((ROOT / "configs/feed" / name).read_bytes())
+    return folder / "configs/feed/run.json"
 
 
 def read_resp(path):
@@ -146,6 +146,27 @@ def check_guard(folder, job):
     print("ok  a temperature that explores too little ends with code 10")
 
 
+def check_shaped(folder, drawn):
+    """The feed without chance: at most 8 of a department and 2 of a type in a list."""
+    run("run", folder / "configs/feed/shaped.json")
+    run("publish", folder / "demo/feed-shaped", "--to", "resp", "-o", folder / "shaped",
+        "--key-prefix", "feed")
+    feed = {c[1].decode().split(":")[2]: json.loads(c[2])
+            for c in read_resp(folder / "shaped/lists.resp")}
+    check_keys(folder, feed)
+    lists = read_parts(folder / "demo/feed-shaped")
+    same = lists["customer/arm"] == drawn["customer/arm"]
+    assert same.all(), "one salt deals the same customers"
+    with h5py.File(folder / "demo/data/catalogue.h5") as f:
+        row = {k.decode(): i for i, k in enumerate(f["/item/key"])}
+        groups = {name: f["/item/group/" + name][:] for name in ("department", "type")}
+    for name, most in (("department", 8), ("type", 2)):
+        counts = [np.bincount(g[g >= 0]).max() for g in (
+            groups[name][[row[i] for i in items]] for items in feed.values())]
+        assert max(counts) == most and np.mean(np.array(counts) == most) > 0.5, name
+    print(f"ok  {len(feed)} lists without chance keep to the quotas")
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -156,6 +177,7 @@ def main():
         lists = check_stats(folder)
         check_again(folder, job, lists)
         check_guard(folder, job)
+        check_shaped(folder, lists)
 
 
 if __name__ == "__main__":
