@@ -27,6 +27,7 @@ import completejourney_raw as cj
 import prepare_completejourney as demo
 from customer_files import codes, fixed, open_output, publish, rows_of, sort_events, write_timeline
 from raw_tables import RawError
+from training.figures import auc
 
 ROOT = Path(__file__).resolve().parent.parent
 SEND_DAY = "2017-06-02"  # a Friday
@@ -114,7 +115,8 @@ def calibrate(tensors, x_UD, pairs):
     p = 1.0 / (1.0 + np.exp(-(a * logit + b)))
     print(f"prepare_campaign: first wave: {households.size} households x {offer.size} offers, "
           f"{int(response.sum())} redeemed; logit x {a} {b:+}: mean probability {p.mean():.5f}, "
-          f"observed {response.mean():.5f}", file=sys.stderr)
+          f"observed {response.mean():.5f}, "
+          f"AUC {auc(p.ravel(), response.ravel()):.3f}", file=sys.stderr)
     return {"type": "platt", "a": a, "b": b}
 
 
