@@ -14,7 +14,8 @@ typedef br_chunk chunk;
 
 static bool is_decided_here(const br_job *job, const br_batch *batch)
 {
-    return job->setup->objective.n_candidates > 0 || batch->extra_offset_B1 != NULL;
+    return job->setup->objective.n_candidates > 0 || batch->extra_offset_B1 != NULL ||
+           job->config->price_N != NULL;
 }
 
 int32_t br_choose_n_candidates(const br_job *job)
@@ -47,7 +48,8 @@ static bool needs_room(const br_job *job)
 {
     const br_objective *o = &job->setup->objective;
 
-    return o->n_candidates > 0 || o->n_repetitions > 0 || job->setup->shape.is_on;
+    return o->n_candidates > 0 || o->n_repetitions > 0 || job->setup->shape.is_on ||
+           job->config->price_N != NULL;
 }
 
 br_status br_choose_open(br_job *job)
@@ -138,6 +140,18 @@ static void note_whether_all(chunk *c)
         c->room->is_all_B[b] = is_all || c->room->item_BM[(b + 1) * c->m - 1] < 0;
 }
 
+/* Candidates were selected at an allocation's prices; what counts is what they are worth. */
+static br_status score_without_prices(chunk *c, br_mat item_BM, br_mat score_BM)
+{
+    const br_score_pairs_args pairs = {.query_BD = c->query_BQ,
+                                       .item_ND  = c->job->rank.item_NQ,
+                                       .bias_N   = c->job->rank.bias_N,
+                                       .item_BK  = item_BM,
+                                       .out_BK   = score_BM};
+
+    return br_op_score_pairs(c->lane, &pairs);
+}
+
 static br_status take_candidates(chunk *c)
 {
     br_status          st   = BR_OK;
@@ -158,6 +172,8 @@ static br_status take_candidates(chunk *c)
             c->room->penalty_BM[i] = 0.0f;
         BR_TRY(st, br_choose_expect(c, m, item_BM, score_BM));
     } else {
+        if (c->job->config->price_N != NULL)
+            BR_TRY(st, score_without_prices(c, item_BM, score_BM));
         BR_TRY(st, br_download(c->lane, score_BM, c->room->score_BM));
     }
     insert_all(c, m);
