@@ -69,3 +69,22 @@ void br_batch_take_unit(br_batch *batch, const int64_t *unit_start, int64_t unit
     batch->first_row = unit_start[unit];
     batch->n_rows    = unit_start[unit + 1] - unit_start[unit];
 }
+
+int64_t br_batch_extra(const br_batch *batch, int64_t b, int32_t row)
+{
+    int64_t lo, hi, end;
+
+    if (batch->extra_offset_B1 == NULL)
+        return -1;
+    lo  = batch->extra_offset_B1[b];
+    end = hi = batch->extra_offset_B1[b + 1];
+    while (lo < hi) {
+        int64_t mid = lo + (hi - lo) / 2;
+
+        if (batch->extra_item_P[mid] < row)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < end && batch->extra_item_P[lo] == row ? lo : -1;
+}

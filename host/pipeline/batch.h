@@ -116,4 +116,7 @@ void br_batch_free(br_batch *batch);
 /* Points the batch at work unit `unit` of the plan. */
 void br_batch_take_unit(br_batch *batch, const int64_t *unit_start, int64_t unit);
 
+/* The place of a listed row among customer b's extras, -1: it is none. */
+int64_t br_batch_extra(const br_batch *batch, int64_t b, int32_t row);
+
 #endif

@@ -91,7 +91,7 @@ int32_t br_popularity_list(const br_job *job, const br_batch *batch, int64_t b, 
             require = s->require_N[s->catalogue_row[row]];
         if (require != 0 && (batch->have_B[b] & require) != require)
             continue;
-        if (!is_never(batch, b, row))
+        if (!is_never(batch, b, row) || br_batch_extra(batch, b, row) >= 0)
             row_K[n++] = row;
     }
     return n;

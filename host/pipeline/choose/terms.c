@@ -16,26 +16,6 @@ static double of_term(const br_job *job, const br_term *term, int32_t item, floa
     return term->weight * br_objective_value(s, term->value, s->catalogue_row[item]) * x;
 }
 
-/* The place of an item among the customer's penalised ones, -1: not there. */
-static int64_t find_extra(const br_batch *batch, int64_t b, int32_t item)
-{
-    int64_t lo, hi, end;
-
-    if (batch->extra_offset_B1 == NULL)
-        return -1;
-    lo  = batch->extra_offset_B1[b];
-    end = hi = batch->extra_offset_B1[b + 1];
-    while (lo < hi) {
-        int64_t mid = lo + (hi - lo) / 2;
-
-        if (batch->extra_item_P[mid] < item)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo < end && batch->extra_item_P[lo] == item ? lo : -1;
-}
-
 static void explain_terms(const br_job *job, br_lists *lists, int32_t t)
 {
     const br_term *term  = &job->setup->objective.term[t];
@@ -66,7 +46,7 @@ static void explain_penalty(const br_job *job, br_batch *batch, int32_t p, int32
             to_BK[at] -= (float)br_objective_low_value(s, &o->penalty[p], s->catalogue_row[item]);
             continue;
         }
-        extra = find_extra(batch, at / lists->k, item);
+        extra = br_batch_extra(batch, at / lists->k, item);
         if (extra >= 0)
             to_BK[at] -= batch->extra_part_PR[extra * o->n_repetitions + place];
     }
