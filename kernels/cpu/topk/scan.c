@@ -229,6 +229,16 @@ static double least_norm(const br_scan *s, int32_t b)
     return s->tile.row[b].threshold / s->tile.row[b].norm;
 }
 
+/* The place of nobody: its sums are 0, whatever the scratch held before. */
+static void empty_units(br_scan *s, int64_t place)
+{
+    int64_t  n  = s->tile.items->n_units;
+    int32_t *to = s->unit_LU + place / ROWS * ROWS * n + place % ROWS;
+
+    for (int64_t u = 0; u < n; u++)
+        to[u * ROWS] = 0;
+}
+
 /* With biases a panel may matter to customers long before they can leave: those it matters to stand
  * together, in few tiles. */
 static void sort_by_least_norm(br_scan *s)
@@ -256,6 +266,7 @@ static void close_ranks(br_scan *s)
         set_place(s, place);
     }
     for (; place % ROWS != 0; place++) {
+        empty_units(s, place);
         s->least_L[place] = nothing_passes(s);
         s->lse_L[place]   = &s->lse.nobody;
     }

@@ -240,6 +240,23 @@ static br_mat place(br_dev *dev, br_dtype dtype, int64_t n_rows, int64_t n_cols,
 }
 
 /* Runs the problem; leaves the lists in p. Returns the status, counts slow rows. */
+/* A lane whose scratch has been used: huge numbers wherever an op reads before it writes. */
+static void open_lane(const problem *p, br_dev *dev, br_dev **lane)
+{
+    size_t         bytes = br_score_topk_scratch_bytes(p->N, p->D, p->k);
+    unsigned char *huge  = NULL;
+    br_mat         used;
+
+    assert_int_equal(br_dev_open_lane(dev, bytes, lane), BR_OK);
+    assert_int_equal(br_alloc((int64_t)bytes, 1, "scratch", (void **)&huge), BR_OK);
+    memset(huge, 0x7f, bytes);
+    assert_int_equal(br_dev_scratch(*lane, BR_U8, 1, (int64_t)bytes, &used), BR_OK);
+    assert_int_equal(br_upload(*lane, used, huge), BR_OK);
+    assert_int_equal(br_dev_sync(*lane), BR_OK);
+    br_dev_rewind(*lane, 0);
+    br_free(&huge);
+}
+
 br_status run(problem *p, br_backend backend, int n_lanes, int64_t batch, int64_t *n_slow)
 {
     running   r  = {.p = p, .batch = batch};
@@ -252,9 +269,7 @@ br_status run(problem *p, br_backend backend, int n_lanes, int64_t batch, int64_
 #endif
     assert_int_equal(br_dev_open(backend, 0, &dev), BR_OK);
     for (int i = 0; i < n_lanes; i++)
-        assert_int_equal(
-            br_dev_open_lane(dev, br_score_topk_scratch_bytes(p->N, p->D, p->k), &r.lane[i]),
-            BR_OK);
+        open_lane(p, dev, &r.lane[i]);
     item_ND = place(dev, BR_F32, p->N, p->D, p->item_ND);
     if (p->has_bias)
         bias_N = place(dev, BR_F32, p->N, 1, p->bias_N);
