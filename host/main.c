@@ -21,6 +21,7 @@ typedef struct verb {
 
 static const verb verbs[] = {
     {"run", br_verb_run, "timelines in, ranked lists out: the whole job of a configuration"},
+    {"allocate", br_verb_allocate, "capacities and budgets of a run solved again"},
     {"topk", br_verb_topk, "exact top-k of two matrices: no configuration needed"},
     {"encode", br_verb_encode, "customer vectors x_u only"},
     {"check", br_verb_check, "every check of inputs and configuration, no work"},

@@ -68,6 +68,7 @@ br_status br_config_check(br_config *config)
         {"list.", check_list},
         {"objective.", br_config_check_objective},
         {"policy.", br_config_check_policy},
+        {"constraints.", br_config_check_constraints},
         {"rules.", br_config_check_rules},
         {"experiment.", br_config_check_experiment},
     };

@@ -12,6 +12,7 @@ void br_config_check_unset(br_config *config, const br_record *record, const voi
                            const char *path, const char *key, const char *but);
 
 void br_config_check_objective(br_config *config);
+void br_config_check_constraints(br_config *config);
 void br_config_check_policy(br_config *config);
 void br_config_check_rules(br_config *config);
 void br_config_check_experiment(br_config *config);

@@ -74,6 +74,9 @@ br_status br_config_set(br_config *config, const char *assignment);
 br_status br_config_check(br_config *config);
 void      br_config_close(br_config **config);
 
+/* Does any constraint hold over all customers together? */
+bool br_config_is_constrained(const br_config *config);
+
 bool br_config_has(const br_config_list *list, const char *name);
 
 /* The resolved configuration as JSON (absolute paths); reading it gives the same again. */

@@ -22,6 +22,7 @@
 #ifndef BR_HOST_CONFIG_KEYS_H
 #define BR_HOST_CONFIG_KEYS_H
 
+#include "host/config/sections/constraints.h"
 #include "host/config/sections/experiment.h"
 #include "host/config/sections/objective.h"
 #include "host/config/sections/policy.h"
@@ -84,6 +85,7 @@
       "what the log says", BR_CHOICES_LEVEL) \
     BR_OBJECTIVE_KEYS(X) \
     BR_POLICY_KEYS(X) \
+    BR_CONSTRAINTS_KEYS(X) \
     BR_RULES_KEYS(X) \
     BR_EXPERIMENT_KEYS(X)
 
@@ -91,6 +93,7 @@
 #define BR_CONFIG_RECORDS(R) \
     BR_OBJECTIVE_RECORDS(R) \
     BR_POLICY_RECORDS(R) \
+    BR_CONSTRAINTS_RECORDS(R) \
     BR_RULES_RECORDS(R) \
     BR_EXPERIMENT_RECORDS(R)
 /* clang-format on */

@@ -25,7 +25,9 @@ typedef enum {
     BR_FLAG_FALLBACK        = 1 << 3, /* filled by popularity */
     BR_FLAG_NOTHING_ALLOWED = 1 << 4, /* no eligible item at all */
     BR_FLAG_HELD_OUT        = 1 << 5, /* in the hold-out of an experiment: nothing is sent */
-    BR_FLAG_HELD_BACK       = 1 << 6  /* empty: a rule holds the customer back */
+    BR_FLAG_HELD_BACK       = 1 << 6, /* empty: a rule holds the customer back */
+    BR_FLAG_NO_CAPACITY     = 1 << 7, /* short or empty: capacity went to others */
+    BR_FLAG_REPAIRED        = 1 << 8  /* changed to hold a constraint: no propensities */
 } br_list_flag;
 
 /* What says that a list is empty. */

@@ -10,6 +10,7 @@
 #include "host/pipeline/look/footprint.h"
 #include "host/pipeline/setup/identity.h"
 #include "host/verbs/config_args.h"
+#include "host/verbs/run_fleet.h"
 #include "host/verbs/verbs.h"
 
 static br_status finish(br_job *job, br_run *run)
@@ -18,7 +19,7 @@ static br_status finish(br_job *job, br_run *run)
     char     *json    = NULL;
     char     *metrics = NULL;
 
-    BR_TRY(st, br_stats_render(&job->stats, job->setup, &json, &metrics));
+    BR_TRY(st, br_stats_render(&job->stats, job->setup, NULL, &json, &metrics));
     BR_TRY(st, br_run_commit(run, &job->setup->catalogue.key, json, metrics));
     br_log(BR_LOG_INFO, "run", "complete: %s", job->config->output_path);
 done:
@@ -36,7 +37,7 @@ static void report_memory(void)
                (double)used.ru_maxrss / 1024.0);
 }
 
-static br_status run_job(br_config *config)
+br_status br_run_plain(br_config *config)
 {
     br_status st       = BR_OK;
     br_setup *setup    = NULL;
@@ -94,7 +95,7 @@ br_status br_verb_run(int argc, char **argv)
         goto done;
     }
     BR_TRY(st, br_config_from_args(&common, &config));
-    BR_TRY(st, run_job(config));
+    BR_TRY(st, br_config_is_constrained(config) ? br_run_fleet(config) : br_run_plain(config));
 done:
     br_config_close(&config);
     return st;

@@ -9,6 +9,7 @@
 typedef br_status (*br_verb_fn)(int argc, char **argv);
 
 br_status br_verb_run(int argc, char **argv);
+br_status br_verb_allocate(int argc, char **argv);
 br_status br_verb_topk(int argc, char **argv);
 br_status br_verb_encode(int argc, char **argv);
 br_status br_verb_check(int argc, char **argv);

@@ -66,8 +66,9 @@ def read_parts(run_dir):
     return {name: np.concatenate(arrays) for name, arrays in columns.items()}
 
 
-def canonical_scores(query_BD, item_ND, bias_N=None):
-    """docs/EXACTNESS.md in NumPy: eight interleaved float64 chains, a fixed tree, one rounding."""
+def canonical_sums(query_BD, item_ND, bias_N=None):
+    """docs/EXACTNESS.md in NumPy, before the rounding: eight interleaved float64 chains, a fixed
+    tree, then the bias."""
     D = query_BD.shape[1]
     chains = np.zeros((8, query_BD.shape[0], item_ND.shape[0]))
     q, z = query_BD.astype(np.float64), item_ND.astype(np.float64)
@@ -76,6 +77,13 @@ def canonical_scores(query_BD, item_ND, bias_N=None):
     pair = chains[:4] + chains[4:]
     two = pair[:2] + pair[2:]
     score = two[0] + two[1]
-    if bias_N is not None:
-        score = score + bias_N.astype(np.float64)[None, :]
-    return score.astype(np.float32) + np.float32(0)
+    return score if bias_N is None else score + bias_N.astype(np.float64)[None, :]
+
+
+def round_scores(sums):
+    """To float32, once; -0 becomes +0."""
+    return sums.astype(np.float32) + np.float32(0)
+
+
+def canonical_scores(query_BD, item_ND, bias_N=None):
+    return round_scores(canonical_sums(query_BD, item_ND, bias_N))

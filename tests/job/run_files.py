@@ -72,6 +72,14 @@ def write_manifest(folder, rows_of):
         "\n  ]\n}\n")
 
 
+def write_receipt(path, part, unit, rows):
+    data = part.read_bytes()
+    path.write_text(json.dumps({
+        "format": "batchrank-receipt", "version": 1, "unit": unit, "first_row": int(rows[0]),
+        "rows": int(rows[1] - rows[0]), "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest()}) + "\n")
+
+
 def write_run(folder, item_key, columns, cuts):
     """columns: {dataset: array of all customers}; cuts: first rows of the parts, and the end."""
     folder = Path(folder)
@@ -86,8 +94,9 @@ def write_run(folder, item_key, columns, cuts):
     for unit, (a, b) in enumerate(zip(cuts, cuts[1:])):
         part = {name: values[a:b] for name, values in columns.items()}
         part["customer/row"] = np.arange(a, b, dtype=np.int64)
-        lists_file(folder / f"parts/part-{unit:05d}.h5", part)
-        (folder / f"receipts/{unit:05d}.json").write_text("{}\n")
+        path = folder / f"parts/part-{unit:05d}.h5"
+        lists_file(path, part)
+        write_receipt(folder / f"receipts/{unit:05d}.json", path, unit, (a, b))
     write_manifest(folder, np.diff(cuts).tolist())
     return folder
 

@@ -17,7 +17,7 @@ typedef struct solve {
     br_problem problem;
     br_scan    scan;
     br_lists   lists;
-    int32_t   *first_BK;  /* the priced top-k, before the repair */
+    int32_t   *first_BK;   /* the priced top-k, before the repair */
     price_at  *cheapest_N; /* items by price */
     int64_t   *seen_N;
 } solve;
@@ -25,8 +25,8 @@ typedef struct solve {
 static int by_price(const void *x, const void *y)
 {
     const price_at *a = x, *b = y;
-    return a->price != b->price ? (a->price < b->price ? -1 : 1) : (a->item > b->item) -
-                                                                   (a->item < b->item);
+    return a->price != b->price ? (a->price < b->price ? -1 : 1)
+                                : (a->item > b->item) - (a->item < b->item);
 }
 
 /* The lowest price of the items outside the row's shortlist; inf: there are none. */
@@ -59,8 +59,8 @@ static br_status certify(solve *s)
         s->cheapest_N[i] = (price_at){a->price_N[i], i};
     qsort(s->cheapest_N, (size_t)a->n_items, sizeof *s->cheapest_N, by_price);
     for (int64_t b = 0; b < a->n_rows; b++) {
-        int32_t n     = br_problem_length(&s->problem, b);
-        int32_t last  = n > 0 ? s->first_BK[b * a->n_kept + n - 1] : -1;
+        int32_t n    = br_problem_length(&s->problem, b);
+        int32_t last = n > 0 ? s->first_BK[b * a->n_kept + n - 1] : -1;
         double  could;
 
         if (n == 0 || a->bound_B[b] == -INFINITY)
@@ -124,8 +124,8 @@ static void write_activity(solve *s)
                          (side->cost_N != NULL ? (double)a->limit_L[l].cost_N[i] : 1.0);
         a->activity_L[l] = units;
         if (side->is_soft && s->lists.activity_L[l] > side->bound)
-            a->report->short_cost -= (double)(s->lists.activity_L[l] - side->bound) /
-                                     side->scale * s->problem.short_price;
+            a->report->short_cost -= (double)(s->lists.activity_L[l] - side->bound) / side->scale *
+                                     s->problem.short_price;
     }
 }
 
@@ -210,6 +210,12 @@ done:
     return st;
 }
 
+static void copy_lists(const br_allocate_args *a, const int32_t *from_BK, int32_t *to_BK)
+{
+    if (a->n_rows > 0)
+        memcpy(to_BK, from_BK, (size_t)(a->n_rows * a->n_kept) * sizeof *to_BK);
+}
+
 /* Holds every hard cap, then raises the value. */
 static br_status finish(solve *s)
 {
@@ -229,10 +235,9 @@ static br_status repair(solve *s)
     br_status               st      = BR_OK;
     const br_allocate_args *a       = s->problem.args;
     int32_t                *kept_BK = NULL;
-    size_t                  bytes   = (size_t)(a->n_rows * a->n_kept) * sizeof *kept_BK;
     double                  value   = -INFINITY;
 
-    memcpy(s->lists.pos_BK, s->first_BK, bytes);
+    copy_lists(a, s->first_BK, s->lists.pos_BK);
     br_lists_count(&s->lists);
     if (br_repair_is_small(a)) {
         BR_ALLOC(st, kept_BK, a->n_rows * a->n_kept, "lists kept");
@@ -240,15 +245,15 @@ static br_status repair(solve *s)
         BR_TRY(st, improve_prices(s));
         BR_TRY(st, finish(s));
         value = br_lists_value(&s->lists);
-        memcpy(kept_BK, s->lists.pos_BK, bytes);
-        memcpy(s->lists.pos_BK, s->first_BK, bytes);
+        copy_lists(a, s->lists.pos_BK, kept_BK);
+        copy_lists(a, s->first_BK, s->lists.pos_BK);
         br_lists_count(&s->lists);
     }
     if (kept_BK == NULL || a->n_limits > 0) /* without limits the first way is optimal */
         BR_TRY(st, finish(s));
 
     if (kept_BK != NULL && (a->n_limits == 0 || br_lists_value(&s->lists) < value)) {
-        memcpy(s->lists.pos_BK, kept_BK, bytes);
+        copy_lists(a, kept_BK, s->lists.pos_BK);
         br_lists_count(&s->lists);
     }
 done:

@@ -9,8 +9,10 @@
  *             and every limit holds
  *
  * The constraints get prices (duals) by projected, accelerated dual gradient ascent, scaled by the
- * measured slope of demand; a list is the priced top-k of its shortlist; a repair then holds every
- * hard cap and improves the lists while it finds moves that pay. Equal for any number of lanes. */
+ * measured slope of demand; a list is the priced top-k of its shortlist, written in the order of
+ * utility; equal customers are told apart by a small draw hashed from row and item. A repair then
+ * holds every hard cap and improves the lists while it finds moves that pay. Equal for any number
+ * of lanes. */
 #ifndef BR_HOST_DECIDE_ALLOCATE_ALLOCATE_H
 #define BR_HOST_DECIDE_ALLOCATE_ALLOCATE_H
 
@@ -25,8 +27,9 @@
  *   min_share  D_g >= bound * D                         dual: utility per slot of room
  * The first three are hard: no result ever breaks them. A minimum share is soft: it is held as long
  * as a missing slot would cost more than `short_price`; what is missing then is reported.
- * Sums are integers in fixed point: costs exact (in steps no coarser than 2^-40 of the largest
- * possible sum, rounded up), shares with 2^-40 in favour of the bound, so that 1/3 of 3 is 1. */
+ * Sums are integers in fixed point: a cost is rounded up to 2^-51 of the largest one, or 2^-61 of
+ * the largest possible sum; a share is taken 2^-40 in favour of the bound, so that 1/3 of 3 is 1.
+ */
 typedef enum br_limit_kind {
     BR_LIMIT_BUDGET,
     BR_LIMIT_MAX_UNITS,
@@ -77,15 +80,15 @@ typedef struct br_allocate_args {
     double          short_price; /* > 0, or 0: 4 times the largest utility - floor */
     double          tolerance;   /* relative gap aimed at, > 0; 0: 2e-4 */
     double          max_passes;  /* of the ascent, > 0; 0: 30 or, for small problems, more */
-    const double   *start_C;     /* duals to start from, [N + L]; NULL: 0 */
+    const double   *start_C;     /* duals to start from, [N + L], near the end; NULL: from 0 */
     int             n_lanes;
     /* out */
-    int32_t *list_BK;    /* item rows by utility, best first; -1 behind the last */
-    uint8_t *touched_B;  /* 1: the repair changed this list */
-    double  *dual_C;     /* [N + L] >= 0: one more unit of capacity or bound is worth this */
-    float   *price_N;    /* sum of the duals an item uses up: subtract it from the item's bias;
-                            negative where a minimum share pushes the item */
-    double  *activity_L; /* the left-hand side of each limit; shares: D_g */
+    int32_t        *list_BK;   /* item rows by utility, best first; -1 behind the last */
+    uint8_t        *touched_B; /* 1: the repair changed this list */
+    double         *dual_C;    /* [N + L] >= 0: one more unit of capacity or bound is worth this */
+    float          *price_N; /* sum of the duals an item uses up: subtract it from the item's bias;
+                                negative where a minimum share pushes the item */
+    double         *activity_L; /* the left-hand side of each limit; shares: D_g */
     br_allocate_report *report;
 } br_allocate_args;
 

@@ -8,36 +8,35 @@
 
 #define DEFAULT_TOLERANCE 2e-4
 #define DEFAULT_PASSES    30.0
-#define SMALL_WORK        2e8  /* candidates looked at that nobody waits for */
+#define SMALL_WORK        3e8 /* candidates looked at that nobody waits for */
 #define SMALL_PASSES      600.0
-#define SAMPLE_ROWS       8192 /* of the coarsest sample, at least */
+#define SAMPLE_ROWS       1024 /* of the coarsest sample, at least */
 #define SAMPLE_STRIDE     16   /* at most */
-#define SAMPLE_PASSES     6.0  /* of one sample, at most */
 #define PACE              0.7  /* of full diagonal Newton steps */
 #define MIN_PACE          0.02
-#define WINDOW            25   /* steps without progress that end an ascent */
+#define WINDOW            25 /* steps without progress that end an ascent */
 
 /* What a scan found at a point: enough to step from it again. */
 typedef struct point {
-    double  *dual_C;
-    double  *room_C;  /* bound - left-hand side; inf: no constraint */
-    double  *slope_C; /* of the left-hand side, by the constraint's own dual */
-    double  *free_L;  /* room of limits that steps are taken by */
-    double   value;
-    double   level; /* the move of all priced capacities together that the number of slots asks for */
+    double *dual_C;
+    double *room_C;  /* bound - left-hand side; inf: no constraint */
+    double *slope_C; /* of the left-hand side, by the constraint's own dual */
+    double *free_L;  /* room of limits that steps are taken by */
+    double  value;
+    double level; /* the move of all priced capacities together that the number of slots asks for */
 } point;
 
 typedef struct climb {
     br_problem *p;
     br_scan    *scan;
     int32_t     n_duals;
-    double     *dual_C;   /* the last point that a step reached */
-    point       at, best; /* where the gradient is taken: ahead of it; the best such point */
-    double      unit;     /* worth of a slot: the scale of prices */
-    double      share;    /* of all slots that the scan covers */
-    double     *moved_L;  /* the last move of each limit's price */
-    double      momentum; /* Nesterov's t */
-    double      pace;     /* of a step by the slopes */
+    double     *dual_C;     /* the last point that a step reached */
+    point       at, best;   /* where the gradient is taken: ahead of it; the best such point */
+    double      unit;       /* worth of a slot: the scale of prices */
+    double      share;      /* of all slots that the scan covers */
+    double     *moved_L;    /* the last move of each limit's price */
+    double      momentum;   /* Nesterov's t */
+    double      pace;       /* of a step by the slopes */
     double      reach;      /* of the price of a limit */
     double      level_pace; /* of the common move, relative to that */
     double      tolerance;
@@ -113,9 +112,9 @@ static void measure_point(climb *c, const int64_t *activity_L)
     for (int32_t i = 0; i < n; i++) {
         int64_t capacity = br_problem_capacity(c->p, i);
 
-        c->at.room_C[i]  = capacity == INT64_MAX ? INFINITY
-                                                 : c->share * (double)capacity -
-                                                      (double)c->scan->demand_N[i];
+        c->at.room_C[i]  = capacity == INT64_MAX
+                               ? INFINITY
+                               : c->share * (double)capacity - (double)c->scan->demand_N[i];
         c->at.slope_C[i] = ((double)c->scan->near_N[i] + 0.5) / band;
         if (capacity < INT64_MAX && (c->at.dual_C[i] > 0.0 || c->at.room_C[i] < 0.0)) {
             sum += c->at.room_C[i];
@@ -130,15 +129,13 @@ static void measure_point(climb *c, const int64_t *activity_L)
 
         c->at.room_C[n + l] =
             (c->share * (double)side->bound - (double)activity_L[l]) / side->scale;
-        c->at.free_L[l] = room_at_capacity(c, l);
-        c->at.slope_C[n + l] =
-            (c->scan->curve_L[l] + 0.5 * side->largest * side->largest) / band;
+        c->at.free_L[l]      = room_at_capacity(c, l);
+        c->at.slope_C[n + l] = (c->scan->curve_L[l] + 0.5 * side->largest * side->largest) / band;
     }
     for (int32_t i = 0; i < c->n_duals; i++)
         if (c->at.room_C[i] < INFINITY)
-            miss += c->at.dual_C[i] > 0.0
-                        ? fabs(c->at.room_C[i]) * fmin(c->at.dual_C[i], c->unit)
-                        : fmax(-c->at.room_C[i], 0.0) * c->unit;
+            miss += c->at.dual_C[i] > 0.0 ? fabs(c->at.room_C[i]) * fmin(c->at.dual_C[i], c->unit)
+                                          : fmax(-c->at.room_C[i], 0.0) * c->unit;
     c->miss = miss / fmax(fabs(c->at.value), 1e-300);
 }
 
@@ -179,8 +176,8 @@ static double taken_up(const climb *c, int32_t item, const double *moved_L)
 
     for (int32_t l = 0; l < c->p->args->n_limits; l++)
         if (moved_L[l] != 0.0)
-            sum += moved_L[l] * (double)br_side_coef(&c->p->side_L[l], item) /
-                   c->p->side_L[l].scale;
+            sum +=
+                moved_L[l] * (double)br_side_coef(&c->p->side_L[l], item) / c->p->side_L[l].scale;
     return sum;
 }
 
@@ -223,7 +220,7 @@ static void retreat(climb *c)
 {
     point_copy(c, &c->best, &c->at);
     memcpy(c->dual_C, c->best.dual_C, (size_t)c->n_duals * sizeof *c->dual_C);
-    c->momentum   = 1.0;
+    c->momentum = 1.0;
     c->level_pace *= 0.5;
     c->reach *= 0.5;
     c->pace       = fmax(0.5 * c->pace, MIN_PACE);
@@ -289,23 +286,29 @@ static br_status measure(climb *c)
         n += c->scan->demand_N[i];
     c->unit         = n > 0 ? c->scan->worth / (double)n : 1.0;
     c->scan->jitter = (float)(c->tolerance * c->unit);
-    c->scan->band   = (float)(0.25 * c->unit);
+    c->scan->band   = (float)((c->p->args->start_C != NULL ? 0.01 : 0.25) * c->unit);
 done:
     br_free(&zero_C);
     return st;
 }
 
+static double passes_allowed(const br_allocate_args *a)
+{
+    double small = SMALL_WORK / ((double)a->n_rows * a->width);
+
+    if (a->max_passes > 0.0)
+        return a->max_passes;
+    return fmin(fmax(DEFAULT_PASSES, small), SMALL_PASSES);
+}
+
 /* The first climbs take wider draws, which round the corners that equal customers make, and, where
- * there are many customers, a sample of them. */
+ * there are many customers, a sample of them. Duals to start from make most of that needless. */
 static br_status climb_levels(climb *c, int64_t *activity_L)
 {
     static const double     wider[] = {256.0, 32.0, 4.0};
     br_status               st      = BR_OK;
     const br_allocate_args *a       = c->p->args;
-    double                  small   = SMALL_WORK / ((double)a->n_rows * a->width);
-    double                  passes  = a->max_passes > 0.0 ? a->max_passes
-                                                          : fmin(fmax(DEFAULT_PASSES, small),
-                                                                 SMALL_PASSES);
+    double                  passes  = passes_allowed(a);
     int64_t                 stride  = SAMPLE_STRIDE;
     float                   jitter;
 
@@ -314,7 +317,9 @@ static br_status climb_levels(climb *c, int64_t *activity_L)
     set_sample(c, stride);
     BR_TRY(st, measure(c));
     jitter = c->scan->jitter;
-    for (int i = 0; i < 3; i++, stride = stride > 1 ? stride / 4 : 1) {
+    for (int i = 0; i<3; i++, stride = stride> 1 ? stride / 4 : 1) {
+        if (a->start_C != NULL && i < 2)
+            continue;
         set_sample(c, stride);
         c->scan->jitter = (float)wider[i] * jitter;
         c->scan->band   = (float)fmax(c->scan->band, 0.25 * (double)c->scan->jitter);
@@ -331,18 +336,18 @@ br_status br_ascent(br_problem *p, br_scan *scan, double *dual_C, int32_t *n_ste
 {
     br_status st         = BR_OK;
     int64_t  *activity_L = NULL;
-    climb     c          = {.p         = p,
-                            .scan      = scan,
-                            .dual_C    = dual_C,
-                            .n_duals   = p->args->n_items + p->args->n_limits,
-                            .tolerance = p->args->tolerance > 0.0 ? p->args->tolerance
-                                                                  : DEFAULT_TOLERANCE};
+    int32_t   n          = p->args->n_items;
+    climb     c = {.p = p, .scan = scan, .dual_C = dual_C, .n_duals = n + p->args->n_limits};
 
+    c.tolerance = p->args->tolerance > 0.0 ? p->args->tolerance : DEFAULT_TOLERANCE;
     BR_ALLOC(st, activity_L, p->args->n_limits, "left-hand sides");
     BR_ALLOC(st, c.moved_L, p->args->n_limits, "moves of limits");
     BR_TRY(st, point_open(c.n_duals, p->args->n_limits, &c.at));
     BR_TRY(st, point_open(c.n_duals, p->args->n_limits, &c.best));
-    for (int32_t at = 0; at < c.n_duals; at++)
+    for (int32_t i = 0; i < n; i++)
+        if (br_problem_capacity(p, i) == INT64_MAX)
+            dual_C[i] = 0.0; /* a start may come from other capacities */
+    for (int32_t at = n; at < c.n_duals; at++)
         dual_C[at] = fmin(dual_C[at], most_of(&c, at));
     BR_TRY(st, climb_levels(&c, activity_L));
     *n_steps = c.n_steps;

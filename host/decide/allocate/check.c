@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What an allocation refuses: arrays that break their contract, limits that contradict each other. */
+ * What an allocation refuses: arrays that break their contract, limits that contradict each other.
+ */
 #include <math.h>
 #include <stdbool.h>
 
@@ -16,17 +17,18 @@ static bool is_share(br_limit_kind kind)
 
 static br_status check_shape(const br_allocate_args *a)
 {
-    if (a->n_rows < 0 || a->n_items < 1 || a->width < 1 || a->n_kept < 1 ||
-        a->n_kept > a->width || a->n_kept > 1024)
+    if (a->n_rows < 0 || a->n_items < 1 || a->width < 1 || a->n_kept < 1 || a->n_kept > a->width ||
+        a->n_kept > 1024)
         return br_fail(BR_E_USAGE,
                        "allocate: %lld rows, %d items, shortlists of %d, lists of %d; expected at "
                        "least 1 item and 1 <= list <= shortlist, list <= 1024",
                        (long long)a->n_rows, a->n_items, a->width, a->n_kept);
     if (!isfinite(a->floor) || !(a->short_price >= 0.0) || !(a->tolerance >= 0.0) ||
         !(a->max_passes >= 0.0) || isinf(a->short_price) || a->n_lanes < 1)
-        return br_fail(BR_E_USAGE, "allocate: floor %g, short_price %g, tolerance %g, max_passes "
-                                   "%g, %d lanes; expected a finite floor, the others >= 0, and "
-                                   "a lane",
+        return br_fail(BR_E_USAGE,
+                       "allocate: floor %g, short_price %g, tolerance %g, max_passes "
+                       "%g, %d lanes; expected a finite floor, the others >= 0, and "
+                       "a lane",
                        a->floor, a->short_price, a->tolerance, a->max_passes, a->n_lanes);
     return BR_OK;
 }
@@ -39,12 +41,14 @@ static br_status check_row(const br_allocate_args *a, int64_t row, int64_t *seen
 
     for (int32_t m = 0; m < a->width && item_M[m] != -1; m++) {
         if (item_M[m] < 0 || item_M[m] >= a->n_items || seen_N[item_M[m]] == row + 1)
-            return br_fail(BR_E_INPUT, "allocate: row %lld, candidate %d: found item %d, expected "
-                                       "0 .. %d, each once",
+            return br_fail(BR_E_INPUT,
+                           "allocate: row %lld, candidate %d: found item %d, expected "
+                           "0 .. %d, each once",
                            (long long)row, m, item_M[m], a->n_items - 1);
         if (!isfinite(utility_M[m]) || (m > 0 && utility_M[m] > utility_M[m - 1]))
-            return br_fail(BR_E_INPUT, "allocate: row %lld, candidate %d: found utility %g, "
-                                       "expected a finite one, best first",
+            return br_fail(BR_E_INPUT,
+                           "allocate: row %lld, candidate %d: found utility %g, "
+                           "expected a finite one, best first",
                            (long long)row, m, (double)utility_M[m]);
         seen_N[item_M[m]] = row + 1;
     }
@@ -141,8 +145,9 @@ static br_status check_pair(const br_limit *x, const br_limit *y)
         return br_fail(BR_E_USAGE, "limits '%s' and '%s' are of one kind, on one group", x->name,
                        y->name);
     if (x->kind == BR_LIMIT_MIN_SHARE && y->kind == BR_LIMIT_MAX_SHARE && x->bound > y->bound)
-        return br_fail(BR_E_USAGE, "limits '%s' and '%s': the minimum share %g is above the "
-                                   "maximum %g",
+        return br_fail(BR_E_USAGE,
+                       "limits '%s' and '%s': the minimum share %g is above the "
+                       "maximum %g",
                        x->name, y->name, x->bound, y->bound);
     if (x->kind == BR_LIMIT_MIN_SHARE && x->bound > 0.0 && y->kind == BR_LIMIT_MAX_UNITS &&
         y->bound < 1.0)
@@ -180,12 +185,14 @@ static br_status check_column(const br_allocate_args *a, const br_limit *limit)
         return BR_OK;
     sum = sum_shares(a, limit, &n_items);
     if (limit->kind == BR_LIMIT_MIN_SHARE && sum > 1.0 + SHARE_SLACK)
-        return br_fail(BR_E_USAGE, "limit '%s': the minimum shares of its column sum to %g, "
-                                   "expected at most 1",
+        return br_fail(BR_E_USAGE,
+                       "limit '%s': the minimum shares of its column sum to %g, "
+                       "expected at most 1",
                        limit->name, sum);
     if (limit->kind == BR_LIMIT_MAX_SHARE && sum < 1.0 - SHARE_SLACK && n_items == a->n_items)
-        return br_fail(BR_E_USAGE, "limit '%s': the maximum shares of its column sum to %g and "
-                                   "cover every item, expected at least 1: nothing could be shown",
+        return br_fail(BR_E_USAGE,
+                       "limit '%s': the maximum shares of its column sum to %g and "
+                       "cover every item, expected at least 1: nothing could be shown",
                        limit->name, sum);
     return BR_OK;
 }

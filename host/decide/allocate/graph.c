@@ -196,8 +196,8 @@ void br_chains_price(br_chains *c, const double *dual_C)
     for (int32_t i = 0; i < c->n - 1; i++) {
         c->scarce_n[i] = c->price_n[i] = dual_C[i];
         for (int32_t l = 0; l < p->args->n_limits; l++)
-            c->price_n[i] += dual_C[c->n - 1 + l] / p->side_L[l].scale *
-                             (double)br_side_coef(&p->side_L[l], i);
+            c->price_n[i] +=
+                dual_C[c->n - 1 + l] / p->side_L[l].scale * (double)br_side_coef(&p->side_L[l], i);
     }
 }
 

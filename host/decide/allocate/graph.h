@@ -20,12 +20,12 @@ typedef struct br_chains {
     int32_t  *next_BK;
     int32_t  *prev_BK;
     double   *label_n;
-    int32_t  *from_n;  /* the edge that set the label; -1: a start */
+    int32_t  *from_n; /* the edge that set the label; -1: a start */
     int32_t  *queue_n;
     bool     *queued_n;
-    int32_t  *path_n;  /* nodes, in the direction of the moves */
+    int32_t  *path_n; /* nodes, in the direction of the moves */
     int32_t   n_path;
-    double    work;    /* edges and candidates looked at */
+    double    work; /* edges and candidates looked at */
 } br_chains;
 
 br_status br_chains_open(br_lists *lists, br_chains *c);

@@ -36,8 +36,7 @@ br_status br_heap_push(br_heap *heap, br_heap_entry entry)
 
     if (heap->n == heap->n_room)
         BR_TRY(st, grow(heap));
-    for (at = heap->n++; at > 0 && is_before(&entry, &heap->entry[(at - 1) / 2]);
-         at = (at - 1) / 2)
+    for (at = heap->n++; at > 0 && is_before(&entry, &heap->entry[(at - 1) / 2]); at = (at - 1) / 2)
         heap->entry[at] = heap->entry[(at - 1) / 2];
     heap->entry[at] = entry;
 done:

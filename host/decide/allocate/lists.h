@@ -12,9 +12,9 @@ typedef struct br_lists {
     br_problem   *problem;
     const float  *price_N;
     const double *dual_C;
-    double        tiny;       /* gains below this are none */
-    int32_t      *pos_BK;     /* candidate of each slot, -1 free; slots beyond the row's length: -1 */
-    int64_t      *demand_N;   /* slots that list the item */
+    double        tiny;     /* gains below this are none */
+    int32_t      *pos_BK;   /* candidate of each slot, -1 free; slots beyond the row's length: -1 */
+    int64_t      *demand_N; /* slots that list the item */
     int64_t      *activity_L; /* left-hand sides of the limits */
 } br_lists;
 

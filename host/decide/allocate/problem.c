@@ -101,8 +101,8 @@ void br_problem_prices(const br_problem *p, const double *dual_C, float *price_N
 
         for (int32_t l = 0; l < p->args->n_limits; l++)
             if (dual_L[l] > 0.0)
-                side_price += dual_L[l] / p->side_L[l].scale *
-                              (double)br_side_coef(&p->side_L[l], i);
+                side_price +=
+                    dual_L[l] / p->side_L[l].scale * (double)br_side_coef(&p->side_L[l], i);
         price_N[i] = (float)(dual_C[i] + side_price);
         if (side_price_N != NULL)
             side_price_N[i] = (float)side_price;

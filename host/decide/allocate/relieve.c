@@ -103,8 +103,7 @@ static br_status relieve(br_lists *lists, int32_t limit, bool is_forced)
 
     BR_TRY(st, line_up(&r));
     while (br_heap_pop(&r.heap, &move)) {
-        int32_t pos =
-            lists->pos_BK[move.row * lists->problem->args->n_kept + move.slot];
+        int32_t       pos = lists->pos_BK[move.row * lists->problem->args->n_kept + move.slot];
         br_heap_entry now;
 
         if (!is_over(&r, br_lists_item(lists, move.row, pos)))

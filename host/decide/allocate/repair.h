@@ -24,7 +24,8 @@ br_status br_repair_relieve(br_lists *lists);
 br_status br_repair_fill(br_lists *lists);
 
 /* Chains: a slot moves to an item that another row gives up for one that ... has room. The best
- * chain first, until none pays or the work is spent. Small problems only; others stay as they are. */
+ * chain first, until none pays or the work is spent. Small problems only; others stay as they are.
+ */
 br_status br_repair_chains(br_lists *lists);
 
 #endif

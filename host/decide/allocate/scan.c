@@ -69,7 +69,7 @@ int32_t br_scan_row(const br_scan *s, int64_t row, int32_t n, int32_t *pos, floa
     const float            *utility_M = a->utility_BM + row * a->width;
     const float             floor_at  = (float)a->floor;
     const float             most      = s->jitter - s->lowest - floor_at;
-    int32_t                 n_found = 0, n_positive;
+    int32_t                 n_found   = 0, n_positive;
 
     for (int32_t m = 0; m < a->width && item_M[m] >= 0; m++) {
         float   v = utility_M[m] - floor_at - s->price_N[item_M[m]];
@@ -140,8 +140,7 @@ static void add_row(br_scan *s, int64_t row, int64_t *lane_2N, double *task_S)
     if (!is_sloped || n == 0)
         return;
     if (n_listed > 0 && worth[n_listed - 1] - bar < s->band)
-        add_curve(s, item_M[pos[n_listed - 1]], next > 0.0f ? item_M[pos[n_listed]] : -1,
-                  task_S);
+        add_curve(s, item_M[pos[n_listed - 1]], next > 0.0f ? item_M[pos[n_listed]] : -1, task_S);
     bar = n_listed == n ? worth[n - 1] : 0.0f;
     if (next > -INFINITY && bar - next < s->band) {
         near_N[item_M[pos[n_listed]]]++;
@@ -155,8 +154,7 @@ static br_status scan_task(void *context, int lane, int64_t task)
     br_scan *s       = context;
     int64_t *lane_2N = s->lane_W2N + (int64_t)lane * 2 * s->problem->args->n_items;
     int64_t  n_sums  = 2 + s->problem->args->n_limits;
-    int64_t  last    = (task + 1) * TASK_ROWS < n_sampled(s) ? (task + 1) * TASK_ROWS
-                                                             : n_sampled(s);
+    int64_t  last = (task + 1) * TASK_ROWS < n_sampled(s) ? (task + 1) * TASK_ROWS : n_sampled(s);
 
     memset(s->task_TS + task * n_sums, 0, (size_t)n_sums * sizeof *s->task_TS);
     for (int64_t i = task * TASK_ROWS; i < last; i++)
@@ -171,7 +169,8 @@ static void collect(br_scan *s)
 
     memset(s->demand_N, 0, (size_t)a->n_items * sizeof *s->demand_N);
     memset(s->near_N, 0, (size_t)a->n_items * sizeof *s->near_N);
-    memset(s->curve_L, 0, (size_t)a->n_limits * sizeof *s->curve_L);
+    for (int32_t l = 0; l < a->n_limits; l++)
+        s->curve_L[l] = 0.0;
     for (int w = 0; w < a->n_lanes; w++) {
         const int64_t *lane_2N = s->lane_W2N + (int64_t)w * 2 * a->n_items;
 

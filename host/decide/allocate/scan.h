@@ -19,12 +19,12 @@ typedef struct br_scan {
     float       band;     /* prices this near count as a slope */
     int32_t    *pos_BK;   /* NULL, or gets the candidates chosen, -1 behind the last */
     /* out */
-    int64_t *demand_N; /* slots that list the item */
-    int64_t *near_N;   /* slots that would leave or enter within the band */
-    double  *curve_L;  /* sum of squared changes of the limit's left-hand side within the band */
-    double   curve;    /* the same of the number of slots */
-    double   worth;    /* sum of utility - floor - price (+ draw) over chosen slots */
-    int64_t  n_slots;  /* sum of lengths of the rows scanned */
+    int64_t    *demand_N; /* slots that list the item */
+    int64_t    *near_N;   /* slots that would leave or enter within the band */
+    double     *curve_L;  /* sum of squared changes of the limit's left-hand side within the band */
+    double      curve;    /* the same of the number of slots */
+    double      worth;    /* sum of utility - floor - price (+ draw) over chosen slots */
+    int64_t     n_slots;  /* sum of lengths of the rows scanned */
 } br_scan;
 
 br_status br_scan_open(br_problem *p, br_scan *s);

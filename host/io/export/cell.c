@@ -153,7 +153,7 @@ const char *br_export_flag_word(int bit)
 {
     static const char *const words[] = {"short",    "no_consent",      "no_events",
                                         "fallback", "nothing_allowed", "held_out",
-                                        "held_back"};
+                                        "held_back", "no_capacity", "repaired"};
 
     return bit >= 0 && bit < (int)(sizeof words / sizeof words[0]) ? words[bit] : NULL;
 }

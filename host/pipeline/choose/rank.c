@@ -44,7 +44,7 @@ static br_status fold_queries(br_job *job)
             if (o->term[t].value == o->block_value[b])
                 BR_TRY(st, add_term(job, &o->term[t], weight_DD, block_DD));
         for (int64_t i = 0; i < n_block; i++)
-            fold_QD[b * n_block + i] = (float)block_DD[i];
+            fold_QD[b * n_block + i] = (float)(block_DD[i] * o->block_scale[b]);
     }
     BR_TRY(st, br_dev_alloc(job->dev, BR_F32, o->width, D, &rank->fold_QD));
     BR_TRY(st, br_upload(job->dev, rank->fold_QD, fold_QD));
@@ -136,7 +136,8 @@ static br_status fold_items(br_job *job)
     BR_TRY(st, br_download(job->dev, job->item_ND, item_ND));
     for (int64_t i = 0; i < s->n_listed; i++)
         for (int32_t b = 0; b < o->n_blocks; b++) {
-            double value = br_objective_value(s, o->block_value[b], s->catalogue_row[i]);
+            double value =
+                br_objective_value(s, o->block_value[b], s->catalogue_row[i]) / o->block_scale[b];
 
             for (int64_t d = 0; d < D; d++)
                 item_NQ[i * o->width + b * D + d] = (float)(value * (double)item_ND[i * D + d]);

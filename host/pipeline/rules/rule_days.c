@@ -154,6 +154,12 @@ static bool counts_days(const br_config *c)
     return c->rules_caps.n > 0 || c->rules_recent.n > 0 || c->rules_quiet.n > 0;
 }
 
+/* Zones are looked up even where no rule needs them yet: a wrong name is an error today. */
+static bool names_zones(const br_config *c)
+{
+    return strcmp(c->rules_time_zone, "UTC") != 0 || c->rules_time_zone_column[0] != '\0';
+}
+
 br_status br_rule_days_open(br_setup *s, br_rulebook *book)
 {
     br_status        st   = BR_OK;
@@ -162,15 +168,17 @@ br_status br_rule_days_open(br_setup *s, br_rulebook *book)
     br_calendar_spec spec = {.n_days = most_days(c)};
 
     spec.send_at = c->rules_send_at != INT64_MAX ? c->rules_send_at : c->run_as_of;
-    if (!counts_days(c))
+    if (!counts_days(c) && !names_zones(c))
         return BR_OK;
-    if (spec.send_at == INT64_MAX)
+    if (counts_days(c) && spec.send_at == INT64_MAX)
         BR_FAIL(st, BR_E_USAGE,
                 "rules.send_at and run.as_of are empty: the objective's penalties count days");
     BR_TRY(st, br_zones_read(c->rules_time_zone, &all.zone[all.n]));
     all.n = 1;
     if (c->rules_time_zone_column[0] != '\0')
         BR_TRY(st, read_column(s, book, &all));
+    if (!counts_days(c))
+        goto done;
     spec.n_zones = all.n;
     spec.zone    = (const br_zone *const *)all.zone;
     BR_TRY(st, br_calendar_create(&spec, &book->calendar));

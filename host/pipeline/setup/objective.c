@@ -3,6 +3,7 @@
  * Joins the objective to the model and the catalogue. Called once per job. */
 #include "host/pipeline/setup/objective.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "host/pipeline/setup/setup.h"
@@ -103,6 +104,26 @@ done:
     return st;
 }
 
+/* The power of 2 nearest to the root mean square of a value column over the listed items. */
+static double scale_of(const br_setup *s, int32_t value)
+{
+    double squares = 0.0;
+    int    exponent;
+
+    if (value < 0)
+        return 1.0;
+    for (int64_t i = 0; i < s->n_listed; i++) {
+        double v = br_objective_value(s, value, s->catalogue_row[i]);
+
+        squares += v * v;
+    }
+    squares = sqrt(squares / (double)s->n_listed);
+    if (!(squares > 0.0) || !isfinite(squares))
+        return 1.0;
+    (void)frexp(squares * 1.41421356237309504880, &exponent);
+    return ldexp(1.0, exponent - 1);
+}
+
 static br_status plan_blocks(br_setup *s, br_objective *o)
 {
     for (int32_t t = 0; t < o->n_terms; t++) {
@@ -117,6 +138,8 @@ static br_status plan_blocks(br_setup *s, br_objective *o)
         o->n_blocks       = 1;
         o->block_value[0] = -1;
     }
+    for (int32_t b = 0; b < o->n_blocks; b++)
+        o->block_scale[b] = scale_of(s, o->block_value[b]);
     o->width = o->n_blocks * s->dim;
     if (o->width > MAX_WIDTH)
         return br_fail(BR_E_USAGE,

@@ -46,8 +46,11 @@ typedef struct br_objective {
     br_penalty penalty[BR_MAX_PENALTIES];
     int32_t    n_blocks; /* 1 for the plain score */
     int32_t    block_value[BR_MAX_TERMS];
-    int32_t    width;        /* Q = n_blocks x D */
-    int32_t    n_candidates; /* that are ranked again; 0: none are */
+    double     block_scale[BR_MAX_TERMS]; /* a power of 2 near the values' size: taken off the items
+                                             and put on the query, so that no block drowns another
+                                             when both are screened in few bits */
+    int32_t    width;                     /* Q = n_blocks x D */
+    int32_t    n_candidates;              /* that are ranked again; 0: none are */
 } br_objective;
 
 /* BR_E_USAGE where a head or column is not there. Items must have been joined. */

@@ -8,6 +8,7 @@
 
 #include "host/base/log.h"
 #include "host/base/memory.h"
+#include "host/pipeline/allocate/constraints.h"
 #include "host/pipeline/rules/rulebook_apply.h"
 #include "host/pipeline/setup/setup_feeds.h"
 
@@ -198,6 +199,7 @@ br_status br_setup_open(const br_config *config, br_setup **out)
     if (s->catalogue.segment_N != NULL && !info->has_segment)
         BR_FAIL(st, BR_E_INPUT, "%s: /segment is missing: %s has /item/segment",
                 config->input_customers, config->input_catalogue);
+    BR_TRY(st, br_constraints_check(s));
     *out = s;
     s    = NULL;
 done:

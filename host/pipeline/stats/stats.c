@@ -120,16 +120,24 @@ static br_fate fate_of(const br_lists *lists, int64_t b)
     return flags & BR_FLAG_SHORT ? BR_FATE_MODEL_SHORT : BR_FATE_MODEL;
 }
 
-static void count_customer(const br_batch *batch, int64_t b)
+static void count_lists(const br_batch *batch, int64_t b)
 {
     const br_lists  *lists = &batch->lists;
     const br_counts *c     = lists->counts;
 
     c[0].count[fate_of(lists, b)]++;
-    c[1].count[br_stats_log_bin(sqrt((double)batch->host_square_B[b]), BR_NORM_BINS / 2)]++;
     for (int32_t j = 0; j < lists->n_B[b]; j++)
         if (lists->source_BK[b * lists->k + j] == BR_SOURCE_MODEL)
             c[2].count[score_bin(lists->score_BK[b * lists->k + j])]++;
+}
+
+static void count_customer(const br_batch *batch, int64_t b)
+{
+    const br_lists  *lists = &batch->lists;
+    const br_counts *c     = lists->counts;
+
+    count_lists(batch, b);
+    c[1].count[br_stats_log_bin(sqrt((double)batch->host_square_B[b]), BR_NORM_BINS / 2)]++;
 }
 
 static void count_gates(const br_setup *setup, const br_batch *batch)
@@ -161,6 +169,31 @@ void br_stats_count(const br_setup *setup, br_batch *batch)
     br_ledger_count(setup, batch, lists->counts[BR_LEDGER_AT(setup->n_encoders)].count,
                     lists->counts[BR_LEDGER_AT(setup->n_encoders) + 1].count);
     br_draws_count(batch, lists->counts[BR_LEDGER_AT(setup->n_encoders) + 2].count);
+}
+
+br_status br_stats_recount(const br_setup *setup, const br_lists *before, br_batch *batch)
+{
+    br_lists *lists  = &batch->lists;
+    int32_t   ledger = BR_LEDGER_AT(setup->n_encoders);
+
+    if (before->n_counts != lists->n_counts)
+        return br_fail(BR_E_INPUT, "part of row %lld: %d counts found, expected %d",
+                       (long long)before->first_row, before->n_counts, lists->n_counts);
+    for (int32_t i = 0; i < lists->n_counts; i++) {
+        bool is_anew = i == 0 || i == 2 || i == ledger || i == ledger + 1;
+
+        if (strcmp(before->counts[i].name, lists->counts[i].name) != 0 ||
+            before->counts[i].n != lists->counts[i].n)
+            return br_fail(BR_E_INPUT, "part of row %lld: counts '%s' found, expected '%s'",
+                           (long long)before->first_row, before->counts[i].name,
+                           lists->counts[i].name);
+        for (int64_t j = 0; j < lists->counts[i].n; j++)
+            lists->counts[i].count[j] = is_anew ? 0 : before->counts[i].count[j];
+    }
+    for (int64_t b = 0; b < batch->n_rows; b++)
+        count_lists(batch, b);
+    br_ledger_count(setup, batch, lists->counts[ledger].count, lists->counts[ledger + 1].count);
+    return BR_OK;
 }
 
 br_status br_stats_add(br_stats *stats, const br_lists *lists)

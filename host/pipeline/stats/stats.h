@@ -29,6 +29,11 @@ void      br_stats_free(br_stats *stats);
 br_status br_stats_attach(const br_stats *stats, br_lists *lists);
 void      br_stats_count(const br_setup *setup, br_batch *batch);
 
+/* Counts of a unit whose lists were chosen anew from those of `before`: what has to do with lists
+ * is counted again, the rest is taken over. BR_E_INPUT where the counts are others than this job's.
+ */
+br_status br_stats_recount(const br_setup *setup, const br_lists *before, br_batch *batch);
+
 /* Adds a part's counts and items to the totals. BR_E_SELFCHECK when the part's counts are others
  * than this job's or do not balance. */
 br_status br_stats_add(br_stats *stats, const br_lists *lists);
@@ -37,7 +42,8 @@ br_status br_stats_add(br_stats *stats, const br_lists *lists);
 br_status br_stats_guard(const br_stats *stats, const br_setup *setup);
 
 /* stats.json and metrics.prom as text; br_free them. */
-br_status br_stats_render(const br_stats *stats, const br_setup *setup, char **json,
-                          char **metrics);
+/* `more`: further members of the JSON object, each with its comma; NULL: none */
+br_status br_stats_render(const br_stats *stats, const br_setup *setup, const char *more,
+                          char **json, char **metrics);
 
 #endif

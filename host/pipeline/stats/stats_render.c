@@ -177,7 +177,8 @@ static void add_metrics(br_strbuf *t, const br_stats *stats, const br_setup *set
                   (long long)stats->n_filled);
 }
 
-br_status br_stats_render(const br_stats *stats, const br_setup *setup, char **json, char **metrics)
+br_status br_stats_render(const br_stats *stats, const br_setup *setup, const char *more,
+                          char **json, char **metrics)
 {
     br_status st = BR_OK;
     br_strbuf j = {0}, m = {0};
@@ -190,6 +191,7 @@ br_status br_stats_render(const br_stats *stats, const br_setup *setup, char **j
     add_metrics(&m, stats, setup);
     br_ledger_render(setup, stats->total[BR_LEDGER_AT(setup->n_encoders)].count,
                      stats->total[BR_LEDGER_AT(setup->n_encoders) + 1].count, &j, &m);
+    br_strbuf_add(&j, "%s", more != NULL ? more : "");
     br_draws_render(setup, stats->total[BR_LEDGER_AT(setup->n_encoders) + 2].count, &j);
     BR_TRY(st, add_exposure(&j, stats, setup));
     BR_TRY(st, br_strbuf_take(&j, json));

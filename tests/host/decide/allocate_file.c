@@ -122,16 +122,23 @@ static br_status write_array(session *s, const void *from, size_t unit, int64_t 
 
 static br_status write_output(session *s, double seconds)
 {
-    br_status                 st = BR_OK;
-    const br_allocate_args   *a  = &s->args;
-    const br_allocate_report *r  = &s->report;
-    const double              number[] = {(double)r->n_slots,   r->utility,
-                                          r->value,             r->dual_value,
-                                          r->gap,               r->short_cost,
-                                          r->short_price,       (double)r->n_over,
-                                          (double)r->n_touched, (double)r->n_uncertain,
-                                          r->outside_value,     (double)r->n_steps,
-                                          r->passes,            seconds};
+    br_status                 st       = BR_OK;
+    const br_allocate_args   *a        = &s->args;
+    const br_allocate_report *r        = &s->report;
+    const double              number[] = {(double)r->n_slots,
+                                          r->utility,
+                                          r->value,
+                                          r->dual_value,
+                                          r->gap,
+                                          r->short_cost,
+                                          r->short_price,
+                                          (double)r->n_over,
+                                          (double)r->n_touched,
+                                          (double)r->n_uncertain,
+                                          r->outside_value,
+                                          (double)r->n_steps,
+                                          r->passes,
+                                          seconds};
 
     BR_TRY(st, write_array(s, a->list_BK, sizeof *a->list_BK, a->n_rows * a->n_kept));
     BR_TRY(st, write_array(s, a->touched_B, sizeof *a->touched_B, a->n_rows));

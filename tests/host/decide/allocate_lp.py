@@ -4,11 +4,11 @@ import allocate_case as ac
 import numpy as np
 
 
-def optimum(case, whole=False, seconds=30):
-    """The best value of fractional lists, or (value, bound) of whole ones; missing slots of minimum
-    shares cost case.short_price as in the solver."""
+def optimum(case):
+    """The best value of fractional lists; missing slots of minimum shares cost case.short_price as
+    in the solver."""
     from scipy import sparse
-    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.optimize import linprog
     row, pos = np.nonzero(case.item >= 0)
     item = case.item[row, pos]
     n = len(row)
@@ -30,14 +30,12 @@ def optimum(case, whole=False, seconds=30):
     missing = sparse.csc_matrix((-np.ones(len(soft)), (soft, np.arange(len(soft)))),
                                 shape=(matrix.shape[0], len(soft)))
     price = case.short_price or 4 * max(worth.max(), 0.0)
-    is_pair = np.arange(n + len(soft)) < n
-    done = milp(np.where(is_pair, -np.resize(worth, len(is_pair)), price),
-                constraints=LinearConstraint(sparse.hstack([matrix, missing]),
-                                             ub=np.concatenate(bound)),
-                bounds=Bounds(0, np.where(is_pair, 1, np.inf)),
-                integrality=is_pair * whole, options={"time_limit": seconds})
-    assert done.x is not None, done.message
-    return (-done.fun, -done.mip_dual_bound) if whole else -done.fun
+    bounds = np.array([(0, 1)] * n + [(0, np.inf)] * len(soft))
+    done = linprog(np.concatenate([-worth, np.full(len(soft), price)]),
+                   A_ub=sparse.hstack([matrix, missing]), b_ub=np.concatenate(bound),
+                   bounds=bounds, method="highs-ipm")
+    assert done.status == 0, done.message
+    return -done.fun
 
 
 def random_score(rng, n_rows, n_items, kind):

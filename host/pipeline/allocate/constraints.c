@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Joins constraints to the catalogue. Called once per job. */
+#include "host/pipeline/allocate/constraints.h"
+
+#include <string.h>
+
+#include "host/base/nearest.h"
+
+static br_status find_cost(const br_setup *s, int32_t i, const float **out)
+{
+    const br_config_budget *b = &s->config->constraints_budgets.item[i];
+    const br_catalogue     *c = &s->catalogue;
+    char                    item[BR_KEY_TEXT_BYTES];
+
+    *out = NULL;
+    for (int32_t v = 0; v < c->n_values; v++)
+        if (strcmp(c->value_name[v], b->cost) == 0)
+            *out = c->value_N[v];
+    if (*out == NULL)
+        return br_fail(BR_E_USAGE, "constraints.budgets[%d] '%.64s': %s has no /item/value/%s", i,
+                       b->name, s->config->input_catalogue, b->cost);
+    for (int64_t n = 0; n < c->n_items; n++)
+        if ((*out)[n] < 0.0f)
+            return br_fail(BR_E_USAGE,
+                           "constraints.budgets[%d] '%.64s': item %s costs %g, expected 0 or more",
+                           i, b->name, br_keys_text(&c->key, n, item), (double)(*out)[n]);
+    return BR_OK;
+}
+
+/* The number of a member of a group column; unnamed groups go by number. */
+static int32_t find_member(const br_catalogue *c, int32_t g, const char *member)
+{
+    char text[BR_KEY_TEXT_BYTES];
+
+    for (int32_t m = 0; m < c->group_key[g].n_keys; m++)
+        if (strcmp(br_keys_text(&c->group_key[g], m, text), member) == 0)
+            return m;
+    if (c->group_key[g].n_keys == 0)
+        for (int64_t i = 0; i < c->n_items; i++) {
+            (void)snprintf(text, sizeof text, "%d", c->group_N[g][i]);
+            if (c->group_N[g][i] >= 0 && strcmp(text, member) == 0)
+                return c->group_N[g][i];
+        }
+    return -1;
+}
+
+static br_status find_group(const br_setup *s, int32_t i, br_limit *like)
+{
+    const br_config_limit *l = &s->config->constraints_limits.item[i];
+    const br_catalogue    *c = &s->catalogue;
+
+    for (int32_t g = 0; g < c->n_groups; g++) {
+        if (strcmp(c->group_name[g], l->group) != 0)
+            continue;
+        like->group_N = c->group_N[g];
+        like->group   = find_member(c, g, l->member);
+        if (like->group < 0)
+            return br_fail(BR_E_USAGE,
+                           "constraints.limits[%d] '%.64s': group '%s' has no member '%s'", i,
+                           l->name, l->group, l->member);
+        return BR_OK;
+    }
+    return br_fail(BR_E_USAGE, "constraints.limits[%d] '%.64s': %s has no /item/group/%s", i,
+                   l->name, s->config->input_catalogue, l->group);
+}
+
+static void add(br_constraints *out, br_limit like, br_limit_kind kind, double bound)
+{
+    like.kind                   = kind;
+    like.bound                  = bound;
+    out->limit[out->n_limits++] = like;
+}
+
+br_status br_constraints_join(const br_setup *s, br_constraints *out)
+{
+    br_status        st = BR_OK;
+    const br_config *c  = s->config;
+
+    *out = (br_constraints){0};
+    if (c->constraints_capacity && s->catalogue.capacity_N == NULL)
+        BR_FAIL(st, BR_E_USAGE, "constraints.capacity: %s has no /item/capacity",
+                c->input_catalogue);
+    out->capacity_N = c->constraints_capacity ? s->catalogue.capacity_N : NULL;
+    for (int32_t i = 0; i < c->constraints_budgets.n; i++) {
+        br_limit like = {.name = c->constraints_budgets.item[i].name};
+
+        BR_TRY(st, find_cost(s, i, &like.cost_N));
+        add(out, like, BR_LIMIT_BUDGET, c->constraints_budgets.item[i].max);
+    }
+    for (int32_t i = 0; i < c->constraints_limits.n; i++) {
+        const br_config_limit *l    = &c->constraints_limits.item[i];
+        br_limit               like = {.name = l->name};
+
+        BR_TRY(st, find_group(s, i, &like));
+        if (l->max_units >= 0)
+            add(out, like, BR_LIMIT_MAX_UNITS, (double)l->max_units);
+        if (l->max_share < 1.0)
+            add(out, like, BR_LIMIT_MAX_SHARE, l->max_share);
+        if (l->min_share > 0.0)
+            add(out, like, BR_LIMIT_MIN_SHARE, l->min_share);
+    }
+done:
+    return st;
+}
+
+br_status br_constraints_check(const br_setup *s)
+{
+    br_status        st = BR_OK;
+    br_constraints   c;
+    br_allocate_args args;
+
+    if (!br_config_is_constrained(s->config))
+        return BR_OK;
+    BR_TRY(st, br_constraints_join(s, &c));
+    args = (br_allocate_args){.n_items    = (int32_t)s->catalogue.n_items,
+                              .width      = 1,
+                              .n_kept     = 1,
+                              .capacity_N = c.capacity_N,
+                              .n_limits   = c.n_limits,
+                              .limit_L    = c.limit,
+                              .n_lanes    = 1};
+    BR_TRY(st, br_allocate_check(&args));
+done:
+    return st;
+}
