@@ -17,12 +17,9 @@ br_status br_verb_explain(int argc, char **argv)
            {"RUN", NULL, BR_ARG_TEXT, "DIR", "a complete run directory", &a.run, true, 0, 0},
            {"--customer", NULL, BR_ARG_TEXT, "KEY", "the customer's key", &a.customer, true, 0, 0},
            {"--item", NULL, BR_ARG_TEXT, "KEY", "the item's key", &a.item, true, 0, 0},
-           {"--why-not", NULL, BR_ARG_FLAG, NULL, "the shortest answer first", &a.why_not, false, 0,
-            0},
-           {"--json", NULL, BR_ARG_FLAG, NULL, "one JSON object instead of text", &a.is_json, false, 0,
-            0},
-           {"--threads", NULL, BR_ARG_INT, "N", "lanes (threads); 0: all cores", &a.n_threads, false,
-            0, 256}};
+           {"--why-not", NULL, BR_ARG_FLAG, NULL, "the answer first", &a.why_not, false, 0, 0},
+           {"--json", NULL, BR_ARG_FLAG, NULL, "JSON instead of text", &a.is_json, false, 0, 0},
+           {"--threads", NULL, BR_ARG_INT, "N", "threads; 0: all", &a.n_threads, false, 0, 256}};
     const br_usage usage = {
         .verb    = "explain",
         .summary = "Why a customer of a run got an item, or did not.",

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A random world with a model and every kind of rule, and what must be said of each (customer, item)
-pair of it, worked out from the data in plain Python and float64. For test_explain.py."""
+"""A random world with a model and every kind of rule, and what must be said of each pair of customer
+and item, worked out from the data in plain Python and float64. For test_explain.py."""
 import json
 import sys
 
@@ -44,7 +44,7 @@ def make(folder, rng):
           "area": np.where(rng.random(N) < 0.7, -1, rng.integers(0, 3, N)).astype(np.int32),
           "price": rng.uniform(1, 60, N).astype(np.float32),
           "margin": rng.uniform(0, 1, N).astype(np.float32),
-          "required": np.where(rng.random(N) < 0.2, 1 << rng.integers(0, 3, N), 0).astype(np.uint64),
+          "required": np.where(rng.random(N) < 0.2, 1 << rng.integers(0, 3, N), 0),
           "had": rng.integers(0, 8, U).astype(np.uint64),
           "mail_consent": (rng.random(U) < 0.9).astype(np.uint8),
           "valid": np.stack([np.full(N, AS_OF - DAY), AS_OF + np.where(
@@ -65,18 +65,21 @@ def make(folder, rng):
     with h5py.File(folder / "catalogue.h5", "a") as f:
         f["/item/group/area"], f["/item/group_key/area"] = d["area"], np.array(REGIONS, "S8")
         f["/item/value/price"], f["/item/value/margin"] = d["price"], d["margin"]
-        f["/item/segment"], f["/item/valid"] = d["required"], d["valid"]
+        f["/item/segment"], f["/item/valid"] = d["required"].astype(np.uint64), d["valid"]
+        f["/item/capacity"] = np.where(rng.random(N) < 0.3, -1, rng.integers(0, 25, N))
         f["/item/name"] = np.array([f"Item \"{i}\" caf\u00e9".encode() for i in range(N)])
         d["item_key"] = [k.decode() for k in f["/item/key"][:]]
     (folder / "complaints.txt").write_text("".join(f"c{u:04d}\n" for u in d["complaints"]))
     return d
 
 
-def write_config(folder, name, objective, policy, k=K):
+def write_config(folder, name, objective, policy, constraints=None):
     job = {"input": {"customers": "customers.h5", "catalogue": "catalogue.h5", "model": "model"},
            "output": {"path": name, "vectors": True, "gates": True}, "run": {"as_of": str(AS_OF)},
-           "list": {"k": k, "channel": "mail", "exclude_history": ["buy"]}, "rules": RULES,
+           "list": {"k": K, "channel": "mail", "exclude_history": ["buy"]}, "rules": RULES,
            "objective": objective, "policy": policy, "experiment": EXPERIMENT}
+    if constraints:
+        job["constraints"], job["list"]["fallback"] = constraints, "none"
     (folder / f"{name}.json").write_text(json.dumps(job))
     return folder / f"{name}.json"
 
@@ -122,7 +125,7 @@ def unlistable(d, i):
 
 def is_eligible(d, u, i):
     return not any(unlistable(d, i).values()) and not item_rules(d, u, i) and \
-        not never_list(d, u, i) and not d["required"][i] & ~d["had"][u]
+        not never_list(d, u, i) and not int(d["required"][i]) & ~int(d["had"][u])
 
 
 # ---- scores ----
@@ -228,6 +231,7 @@ def influences(d, u, i, objective):
             fewer = {**events, name: events[name][:e] + events[name][e + 1:]}
             score = sum(p[i] for p in parts_of(d, vector(d, u, fewer), objective)[0].values())
             token = events[name][e][4]
-            key = f"campaign-{[3, 1, 5, None, 2][token]}" if name == "mail" else d["item_key"][token]
+            key = f"campaign-{[3, 1, 5, None, 2][token]}" if name == "mail" else \
+                d["item_key"][token]
             out.append((name, key, events[name][e][1], whole - score))
     return out

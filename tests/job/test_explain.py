@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """`explain` on a random world with a model, rules of every kind, an experiment, objectives and
-policies: each (customer, item) pair against an independent computation (verdicts, score, terms, rank,
-margin, probabilities, propensity, events) and against the parts, bit for bit where they say the same;
-every kind of answer occurs; unknown keys, changed inputs and a changed list are refused."""
+policies: each pair of customer and item against an independent computation (verdicts, score, terms,
+rank, margin, probabilities, propensity, events) and against the parts, bit for bit where they say the
+same; every kind of answer occurs; unknown keys, changed inputs and a changed list are refused."""
 import hashlib
 import json
 import shutil
@@ -17,8 +17,7 @@ import numpy as np
 
 import explain_world as world
 from explain_world import AS_OF, K, N, U
-from job_files import call, read_parts, run
-from run_files import words
+from job_files import call, open_file, read_parts, run, write_job
 
 SEED = 20261130
 LINEAR = {"type": "linear", "terms": world.TERMS, "penalties": [world.TIRED, world.THIN]}
@@ -29,8 +28,17 @@ LOTTERY = {"type": "plackett_luce", "temperature": 1.5, "strata": [world.YOUNG],
 JOBS = {"plain": ({"type": "score"}, GREEDY), "linear": (LINEAR, GREEDY),
         "expected": (EXPECTED, GREEDY), "lottery": (LINEAR, LOTTERY),
         "short": (LINEAR, {**LOTTERY, "shortlist": 9}),
-        "epsilon": (LINEAR, {"type": "epsilon", "epsilon": 0.3, "strata": [world.YOUNG]})}
+        "epsilon": (LINEAR, {"type": "epsilon", "epsilon": 0.3, "strata": [world.YOUNG]}),
+        "allocated": (LINEAR, GREEDY, {"capacity": True}),
+        "worth": (EXPECTED, GREEDY, {"capacity": True})}
+FLAGS = ["short", "no_consent", "no_events", "fallback", "nothing_allowed", "held_out", "held_back",
+         "no_capacity", "repaired"]
 CLOSE = 3e-4
+ANY = {"rank": 1, "margin": 1.0}  # where the score does not matter yet
+
+
+def is_allocated(name):
+    return len(JOBS[name]) > 2
 
 
 def explain(folder, name, u, key, *more):
@@ -44,11 +52,13 @@ def check_customer(d, lists, u, found):
     assert [r["name"] for r in found["rules"] if r["holds"]] == held
     assert found["held_back_by"] == (held[0] if held else None)
     assert found["key"] == f"c{u:04d}" and found["row"] == u
-    assert found["arm"] == lists["customer/arm"][u] == (-1 if found["is_held_out"] else found["arm"])
+    assert found["arm"] == lists["customer/arm"][u]
+    assert found["is_held_out"] == (found["arm"] < 0)
     assert found["arm_name"] == {-1: None, 0: "a", 1: "b"}[found["arm"]]
     assert found["stratum"] == (world.REGIONS + [""])[d["region"][u]]
     assert found["list_length"] == lists["customer/n"][u] and found["k"] == K
-    assert found["flags"] == words(int(lists["customer/flags"][u]))
+    assert found["flags"] == [w for b, w in enumerate(FLAGS)
+                              if lists["customer/flags"][u] >> b & 1]
 
 
 def check_item(d, lists, u, i, found):
@@ -87,7 +97,7 @@ def check_rank(d, name, u, i, x_D, found):
     assert abs(c["linear_score"] - linear[i]) < CLOSE
     low, high = before(linear, i, ordinary)
     assert low <= c["linear_rank"] <= high
-    top = objective["top"]
+    top = N if is_allocated(name) else objective["top"]  # as many as it needs
     if eligible[i] or not contacted[i]:
         assert c["is_candidate"] == ((eligible[i] and contacted[i]) or c["linear_rank"] <= top)
     best = np.sort(linear[ordinary])[::-1]
@@ -182,7 +192,7 @@ def check_score(d, name, lists, u, i, found, slot):
         assert abs(found["margin"] - (float(last) - found["score"])) < 1e-6 * max(1, abs(last))
 
 
-def wanted_reason(d, name, lists, u, i, rank):
+def wanted_reason(d, name, lists, u, i, score):
     listable = not any(world.unlistable(d, i).values())
     policy = JOBS[name][1]
     if world.holds(d, u):
@@ -199,16 +209,18 @@ def wanted_reason(d, name, lists, u, i, rank):
         return "never_list"
     if i in lists["list/item"][u]:
         return "listed"
+    n = lists["customer/n"][u]
+    if is_allocated(name) and (n < K or score["margin"] <= 0):
+        return "constraints"
     is_drawn = policy["type"] != "greedy" and not lists["customer/flags"][u] & 8
-    return "not_drawn" if is_drawn and rank <= (policy.get("shortlist") or N) else "outscored"
+    return "not_drawn" if is_drawn and score["rank"] <= (policy.get("shortlist") or N) else "outscored"
 
 
 def check_pair(d, name, lists, u, i, found):
     check_customer(d, lists, u, found["customer"])
     check_item(d, lists, u, i, found["item"])
     check_score(d, name, lists, u, i, found["score"], found["item"]["slot"])
-    rank = found["score"]["rank"] if found["score"] else 0
-    wanted = wanted_reason(d, name, lists, u, i, rank)
+    wanted = wanted_reason(d, name, lists, u, i, found["score"])
     assert found["why_not"]["reason"] == wanted, (name, u, i, found["why_not"], wanted)
     for m, modality in enumerate(found["modalities"]):
         for c in ("alpha", "gate"):
@@ -238,8 +250,9 @@ def choose_pairs(d, name, lists, rng):
               if lists["customer/n"][u]]
     by_reason = {}
     for u, i in zip(rng.integers(0, U, 1500), rng.integers(0, N, 1500)):
-        if len(by_reason.setdefault(wanted_reason(d, name, lists, u, i, 1), [])) < 5:
-            by_reason[wanted_reason(d, name, lists, u, i, 1)].append((int(u), int(i)))
+        few = by_reason.setdefault(wanted_reason(d, name, lists, u, i, ANY), [])
+        if len(few) < 5:
+            few.append((int(u), int(i)))
     fallback = np.flatnonzero((lists["customer/flags"] & 8) > 0)[:8]
     return pairs + sum(by_reason.values(), []) + [(int(u), int(u) % N) for u in fallback]
 
@@ -275,6 +288,34 @@ def check_text(folder, d):
         assert any(line.startswith(label + " ") for line in last), label
     assert "--why-not" in run("explain", "--help")
     print("ok  text")
+
+
+def check_vectors(folder, rng):
+    """Ready-made vectors, numbers as keys: no modalities, no events, exact ranks."""
+    x, z = (rng.integers(-9, 9, (n, 4)).astype(np.float32) for n in (70000, 50))
+    with open_file(folder / "x.h5", "customers") as f:
+        f["/customer/key"], f["/vector"] = np.arange(70000, dtype=np.uint64) * 3, x
+    with open_file(folder / "z.h5", "catalogue") as f:
+        f["/item/key"], f["/item/vector"] = np.arange(50, dtype=np.uint64) + 1000, z
+    write_job(folder / "vectors.json", input={"customers": "x.h5", "catalogue": "z.h5"},
+              output={"path": "vectors"}, list={"k": 4})
+    run("run", folder / "vectors.json")
+    for u, i in ((0, 0), (65535, 7), (65536, 8), (69999, 49)):
+        found = json.loads(run("explain", folder / "vectors", "--customer", 3 * u, "--item",
+                               1000 + i, "--json"))
+        score = z @ x[u]
+        order = np.lexsort((np.arange(50), -score))
+        assert found["customer"]["row"] == u and found["item"]["row"] == i
+        assert found["score"]["score"] == score[i]
+        assert found["score"]["rank"] == list(order).index(i) + 1
+        assert found["score"]["margin"] == score[order[3]] - score[i]
+        assert found["modalities"] == [] and found["events"]["tried"] == 0
+        assert [t["name"] for t in found["score"]["terms"]] == ["match"]
+    good = [folder / "vectors", "--item", "1000", "--customer"]
+    refused(2, "no customer has the key '196601', did you mean 1", *good, "196601")
+    for key in ("x1", "-3", "99999999999999999999"):
+        refused(2, "expected a number", *good, key)
+    print("ok  ready-made vectors, numbers as keys")
 
 
 def refused(expect, wanted, *words_):
@@ -316,7 +357,7 @@ def change_config(path):
 
 
 def check_forged(folder, d):
-    """A part with another score, manifest and all: exit 6 names it; without the manifest: exit 3."""
+    """A part with another score, manifest and all: exit 6 names it; the part alone: exit 3."""
     forged = folder / "forged"
     shutil.copytree(folder / "linear", forged)
     part = forged / "parts" / "part-00000.h5"
@@ -347,8 +388,9 @@ def main():
         for job in JOBS:
             reasons |= check_job(folder, d, job, rng)
         assert reasons == {"held_back", "held_out", "not_listable", "rule", "segment", "never_list",
-                           "outscored", "not_drawn", "listed"}, reasons
+                           "outscored", "constraints", "not_drawn", "listed"}, reasons
         check_text(folder, d)
+        check_vectors(folder, rng)
         check_refusals(folder, d)
         check_forged(folder, d)
 

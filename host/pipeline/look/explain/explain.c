@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "host/base/memory.h"
-#include "host/pipeline/look/explain/facts.h"
+#include "host/pipeline/look/explain/say.h"
 #include "host/pipeline/rules/rulebook_apply.h"
 #include "host/pipeline/stages.h"
 
@@ -23,8 +23,19 @@ static br_status open_config(const br_explain_args *args, br_explained *x)
         BR_TRY(st, br_config_set(x->config, threads));
     }
     BR_TRY(st, br_config_check(x->config));
+    x->is_allocated = br_config_is_constrained(x->config);
 done:
     return st;
+}
+
+/* An allocation looks at as many candidates as it needs, whatever objective.top says. */
+static void widen(br_explained *x)
+{
+    br_objective *o = &x->setup->objective;
+
+    if (x->is_allocated && o->n_candidates > 0)
+        o->n_candidates =
+            (int32_t)(x->setup->n_listed < BR_MAX_K ? x->setup->n_listed : BR_MAX_K);
 }
 
 /* Keys are looked up before the device is opened: a misspelt one should not cost that. */
@@ -36,6 +47,7 @@ static br_status open_run(const br_explain_args *args, br_explained *x)
     BR_TRY(st, open_config(args, x));
     BR_TRY(st, br_setup_open(x->config, &x->setup));
     BR_TRY(st, br_explain_check_inputs(x));
+    widen(x);
     BR_TRY(st, br_customers_find(x->setup->customers, args->customer, &x->row));
     BR_TRY(st, br_catalogue_find(&x->setup->catalogue, x->config->input_catalogue, args->item,
                                  &x->item));

@@ -21,6 +21,7 @@ typedef struct br_explained {
     br_batch       batch;
     br_run_reader *reader;
     bool           is_same_build; /* program and device of the run */
+    bool           is_allocated;  /* constraints over all customers chose among the best */
     int64_t        row;           /* of the customer */
     int64_t        item;          /* catalogue row */
     br_lists       part;          /* the stored lists */
@@ -101,6 +102,7 @@ typedef enum {
     BR_WHY_SEGMENT,
     BR_WHY_NEVER,
     BR_WHY_OUTSCORED,
+    BR_WHY_CONSTRAINTS,
     BR_WHY_NOT_DRAWN,
     BR_WHY_LISTED
 } br_why;
@@ -134,21 +136,5 @@ float     br_explain_repetitions(const br_explained *x, double penalty_P[BR_MAX_
 /* --- events.c: leave one out --- */
 br_status br_explain_events(br_explained *x, const br_item_facts *item, br_scorer *scorer,
                             br_event_facts *out);
-
-/* --- reason.c --- */
-br_status   br_explain_reason(br_facts *facts);
-const char *br_explain_why_word(br_why why);
-/* One sentence. */
-void        br_explain_answer(const br_facts *facts, br_strbuf *out);
-
-/* --- words.c --- */
-const char *br_explain_hold_kind(br_hold_kind kind);
-const char *br_explain_never_kind(br_never_kind kind);
-#define BR_TIME_TEXT_BYTES 40
-const char *br_explain_time(int64_t time, char text[BR_TIME_TEXT_BYTES]); /* ISO 8601, UTC */
-
-/* --- json.c, text.c --- */
-void br_explain_json(const br_facts *facts, br_strbuf *out);
-void br_explain_text(const br_facts *facts, bool answer_first, br_strbuf *out);
 
 #endif

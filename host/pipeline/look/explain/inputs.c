@@ -93,27 +93,11 @@ static br_status compare_heads(const br_explained *x)
     return BR_OK;
 }
 
-br_status br_explain_compare(br_explained *x)
+static br_status compare_verdicts(const br_explained *x)
 {
-    const br_lists *part = &x->part, *again = &x->batch.lists;
-    int64_t         at = x->at;
-    int32_t         j;
+    const br_lists *part = &x->part;
+    int64_t         at   = x->at;
 
-    if (part->k != again->k || part->n_B[at] != again->n_B[0] ||
-        part->flags_B[at] != again->flags_B[0])
-        return br_fail(br_explain_differs(x),
-                       "%s: customer of row %lld: computed again, the list has %d of %d items and "
-                       "flags %u; stored: %d of %d and %u",
-                       x->path, (long long)x->row, again->n_B[0], again->k, again->flags_B[0],
-                       part->n_B[at], part->k, part->flags_B[at]);
-    j = find_slot(part, at, again);
-    if (j >= 0)
-        return br_fail(br_explain_differs(x),
-                       "%s: customer of row %lld: computed again, slot %d holds item row %d with "
-                       "score %.9g; stored: %d with %.9g",
-                       x->path, (long long)x->row, j + 1, again->item_BK[j],
-                       (double)again->score_BK[j], part->item_BK[at * part->k + j],
-                       (double)part->score_BK[at * part->k + j]);
     if (part->arm_B != NULL && part->arm_B[at] != x->batch.arm_B[0])
         return br_fail(br_explain_differs(x), "%s: customer of row %lld: arm %d, stored: %d",
                        x->path, (long long)x->row, x->batch.arm_B[0], part->arm_B[at]);
@@ -121,5 +105,35 @@ br_status br_explain_compare(br_explained *x)
         return br_fail(br_explain_differs(x),
                        "%s: customer of row %lld: held back by rule %d, stored: %d", x->path,
                        (long long)x->row, x->batch.rule_B[0], part->rule_B[at]);
-    return compare_heads(x);
+    return BR_OK;
+}
+
+/* Allocated lists are not those of one customer alone: pair.c looks at each of their items. */
+br_status br_explain_compare(br_explained *x)
+{
+    br_status       st   = BR_OK;
+    const br_lists *part = &x->part, *again = &x->batch.lists;
+    int64_t         at = x->at;
+    int32_t         j;
+
+    BR_TRY(st, compare_verdicts(x));
+    if (x->is_allocated)
+        goto done;
+    if (part->k != again->k || part->n_B[at] != again->n_B[0] ||
+        part->flags_B[at] != again->flags_B[0])
+        BR_FAIL(st, br_explain_differs(x),
+                "%s: customer of row %lld: computed again, the list has %d of %d items and flags "
+                "%u; stored: %d of %d and %u",
+                x->path, (long long)x->row, again->n_B[0], again->k, again->flags_B[0],
+                part->n_B[at], part->k, part->flags_B[at]);
+    j = find_slot(part, at, again);
+    if (j >= 0)
+        BR_FAIL(st, br_explain_differs(x),
+                "%s: customer of row %lld: computed again, slot %d holds item row %d with score "
+                "%.9g; stored: %d with %.9g",
+                x->path, (long long)x->row, j + 1, again->item_BK[j], (double)again->score_BK[j],
+                part->item_BK[at * part->k + j], (double)part->score_BK[at * part->k + j]);
+    BR_TRY(st, compare_heads(x));
+done:
+    return st;
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "host/io/export/cell.h"
-#include "host/pipeline/look/explain/facts.h"
+#include "host/pipeline/look/explain/say.h"
 #include "host/pipeline/stats/ledger.h"
 
 static void add_number(br_strbuf *t, const char *name, double value)

@@ -169,7 +169,7 @@ static void sort_eligible(catalogue *c)
 /* Is the list the head of the order? Nothing but the rules may stand between scores and lists. */
 static bool is_plain_order(const br_explained *x)
 {
-    return x->config->policy_type == BR_POLICY_GREEDY;
+    return x->config->policy_type == BR_POLICY_GREEDY && !x->is_allocated;
 }
 
 static br_status check_slot(const catalogue *c, const br_lists *part, int64_t at, int32_t j)
@@ -205,7 +205,7 @@ static br_status check_list(const catalogue *c)
 
     if (c->x->batch.rule_B[0] >= 0 || c->x->batch.arm_B[0] < 0)
         due = 0;
-    if (part->n_B[at] != due)
+    if (c->x->is_allocated ? part->n_B[at] > due : part->n_B[at] != due)
         BR_FAIL(st, br_explain_differs(c->x),
                 "%s: customer of row %lld: the list has %d items, %lld are due", c->x->path,
                 (long long)c->x->row, part->n_B[at], (long long)due);

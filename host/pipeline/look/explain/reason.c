@@ -4,7 +4,7 @@
  * once per explanation. */
 #include <math.h>
 
-#include "host/pipeline/look/explain/facts.h"
+#include "host/pipeline/look/explain/say.h"
 #include "host/pipeline/stats/ledger.h"
 
 static br_why find_why(const br_facts *f)
@@ -27,6 +27,8 @@ static br_why find_why(const br_facts *f)
         return BR_WHY_NEVER;
     if (item->slot >= 0)
         return BR_WHY_LISTED;
+    if (f->x->is_allocated && (f->x->part.n_B[f->x->at] < f->x->part.k || f->pair.margin <= 0.0))
+        return BR_WHY_CONSTRAINTS;
     return f->pair.is_drawn && (most == 0 || f->pair.rank <= most) ? BR_WHY_NOT_DRAWN
                                                                    : BR_WHY_OUTSCORED;
 }
@@ -47,9 +49,9 @@ br_status br_explain_reason(br_facts *f)
 
 const char *br_explain_why_word(br_why why)
 {
-    static const char *const words[] = {"held_back", "held_out",  "not_listable",
-                                        "rule",      "segment",   "never_list",
-                                        "outscored", "not_drawn", "listed"};
+    static const char *const words[] = {"held_back", "held_out",   "not_listable", "rule",
+                                        "segment",   "never_list", "outscored",    "constraints",
+                                        "not_drawn", "listed"};
 
     return words[why];
 }
@@ -155,6 +157,12 @@ void br_explain_answer(const br_facts *f, br_strbuf *out)
         break;
     case BR_WHY_OUTSCORED:
         say_outscored(f, out);
+        break;
+    case BR_WHY_CONSTRAINTS:
+        br_strbuf_add(out,
+                      "passed over: rank %lld of %lld eligible items, but under the constraints of "
+                      "the run (stats.json has their prices) the place went elsewhere",
+                      (long long)f->pair.rank, (long long)f->pair.n_eligible);
         break;
     case BR_WHY_NOT_DRAWN:
         br_strbuf_add(out,

@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "host/io/export/cell.h"
-#include "host/pipeline/look/explain/facts.h"
+#include "host/pipeline/look/explain/say.h"
 #include "host/pipeline/stats/ledger.h"
 
 #define LABEL "%-12s "

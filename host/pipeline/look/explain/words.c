@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "host/pipeline/look/explain/facts.h"
+#include "host/pipeline/look/explain/say.h"
 
 const char *br_explain_hold_kind(br_hold_kind kind)
 {
