@@ -7,6 +7,7 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/pipeline/choose/choose.h"
+#include "host/pipeline/choose/shaping.h"
 #include "host/pipeline/job.h"
 #include "host/pipeline/lanes.h"
 #include "host/pipeline/popularity.h"
@@ -97,7 +98,7 @@ static br_status place_catalogue(br_job *job)
     items = (br_items_args){.item_ND   = job->rank.item_NQ,
                             .bias_N    = job->rank.bias_N,
                             .require_N = job->require_N,
-                            .k         = job->k};
+                            .k         = br_choose_n_candidates(job)};
     BR_TRY(st, br_items_prepare(job->dev, &items, &job->items));
     BR_TRY(st, br_dev_sync(job->dev)); /* the lanes read it */
 done:
@@ -134,6 +135,7 @@ br_status br_job_open(br_setup *setup, br_job **out)
     BR_TRY(st, br_choose_open(job));
     if (job->config->list_fallback == BR_FALLBACK_POPULARITY)
         BR_TRY(st, br_popularity_count(job));
+    BR_TRY(st, br_shaping_open(job));
     BR_TRY(st, br_stats_create(setup, &job->stats));
     *out = job;
     job  = NULL;
@@ -152,6 +154,7 @@ void br_job_close(br_job **job_at)
     br_unit_free(&job->raw);
     br_free(&job->popularity.count_N);
     br_free(&job->popularity.order_N);
+    br_shaping_close(job);
     br_choose_close(job);
     br_items_free(&job->items);
     br_rank_close(&job->rank);

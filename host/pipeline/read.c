@@ -200,6 +200,22 @@ done:
     return st;
 }
 
+static br_status copy_categories(const br_setup *s, const br_unit *raw, br_batch *batch)
+{
+    br_status st    = BR_OK;
+    int32_t   place = s->shape.category_place;
+
+    batch->category_B = NULL;
+    if (place < 0)
+        return BR_OK;
+    BR_TRY(st, br_span_reserve(&batch->span[3], batch->n_rows, 4, "customer columns"));
+    batch->category_B = batch->span[3].data;
+    for (int64_t b = 0; b < batch->n_rows; b++)
+        batch->category_B[b] = raw->static_BC[b * s->request.n_statics + place];
+done:
+    return st;
+}
+
 static br_status copy_columns(br_job *job, br_batch *batch)
 {
     br_status       st  = BR_OK;
@@ -212,6 +228,7 @@ static br_status copy_columns(br_job *job, br_batch *batch)
                            (void **)&batch->key.data));
     BR_TRY(st, copy_statics(s, raw, batch));
     BR_TRY(st, copy_aggregates(s, raw, batch));
+    BR_TRY(st, copy_categories(s, raw, batch));
     BR_TRY(st,
            copy_column(&batch->span[5], raw->vector_BD,
                        s->request.wants_vector ? n * s->dim * 4 : 0, (void **)&batch->vector_BD));

@@ -147,10 +147,10 @@ done:
     return st;
 }
 
-/* May customer b be shown the item, as far as bits say? */
+/* Items scored by themselves are not seen by the rules that score_topk knows. */
 static bool has_bits(const br_setup *s, const br_batch *batch, int64_t b, int32_t row)
 {
-    uint64_t require = s->require_N == NULL ? 0 : s->require_N[s->catalogue_row[row]];
+    uint64_t require = s->require_N != NULL ? s->require_N[s->catalogue_row[row]] : 0;
 
     return require == 0 || (batch->have_B[b] & require) == require;
 }

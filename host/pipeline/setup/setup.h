@@ -16,6 +16,7 @@
 #include "host/io/customers.h"
 #include "host/pipeline/rules/rulebook.h"
 #include "host/pipeline/setup/objective.h"
+#include "host/pipeline/setup/shape.h"
 #include "models/spec.h"
 
 /* One timeline that the job reads. The encoders' come first, in the order of the model; then
@@ -58,6 +59,7 @@ typedef struct br_setup {
     int32_t              n_periods; /* of all of these */
     br_objective         objective;
     br_rulebook          rulebook;
+    br_shape_plan        shape;
     const uint64_t      *require_N;  /* bits that items require, by catalogue row; NULL: none */
     int64_t             *unit_start; /* [n_units + 1] */
     int64_t              n_units;

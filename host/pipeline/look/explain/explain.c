@@ -34,8 +34,7 @@ static void widen(br_explained *x)
     br_objective *o = &x->setup->objective;
 
     if (x->is_allocated && o->n_candidates > 0)
-        o->n_candidates =
-            (int32_t)(x->setup->n_listed < BR_MAX_K ? x->setup->n_listed : BR_MAX_K);
+        o->n_candidates = (int32_t)(x->setup->n_listed < BR_MAX_K ? x->setup->n_listed : BR_MAX_K);
 }
 
 /* Keys are looked up before the device is opened: a misspelt one should not cost that. */
