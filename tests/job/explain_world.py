@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A random world with a model and every kind of rule, and what must be said of each pair of customer
-and item, worked out from the data in plain Python and float64. For test_explain.py."""
+"""A random world with a model and every kind of rule, and what must be said of each pair of
+customer and item, worked out from the data in plain Python and float64. For test_explain.py."""
 import json
 import sys
 
@@ -64,6 +64,7 @@ def make(folder, rng):
         contact["time"] = np.array([t for row in d["contact"] for t, _ in row], np.int64)
     with h5py.File(folder / "catalogue.h5", "a") as f:
         f["/item/group/area"], f["/item/group_key/area"] = d["area"], np.array(REGIONS, "S8")
+        f["/item/group/kind"] = rng.integers(0, 4, N).astype(np.int32)
         f["/item/value/price"], f["/item/value/margin"] = d["price"], d["margin"]
         f["/item/segment"], f["/item/valid"] = d["required"].astype(np.uint64), d["valid"]
         f["/item/capacity"] = np.where(rng.random(N) < 0.3, -1, rng.integers(0, 25, N))
@@ -73,11 +74,13 @@ def make(folder, rng):
     return d
 
 
-def write_config(folder, name, objective, policy, constraints=None):
+def write_config(folder, name, objective, policy, constraints=None, shape=None):
     job = {"input": {"customers": "customers.h5", "catalogue": "catalogue.h5", "model": "model"},
            "output": {"path": name, "vectors": True, "gates": True}, "run": {"as_of": str(AS_OF)},
            "list": {"k": K, "channel": "mail", "exclude_history": ["buy"]}, "rules": RULES,
            "objective": objective, "policy": policy, "experiment": EXPERIMENT}
+    if shape:
+        job["shape"] = shape
     if constraints:
         job["constraints"], job["list"]["fallback"] = constraints, "none"
     (folder / f"{name}.json").write_text(json.dumps(job))

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """`explain` on a random world with a model, rules of every kind, an experiment, objectives and
-policies: each pair of customer and item against an independent computation (verdicts, score, terms,
-rank, margin, probabilities, propensity, events) and against the parts, bit for bit where they say the
-same; every kind of answer occurs; unknown keys, changed inputs and a changed list are refused."""
+policies, constraints and shapes: each pair of customer and item against an independent computation
+(verdicts, score, terms, rank, margin, probabilities, propensity, events) and against the parts, bit
+for bit where they say the same; every kind of answer occurs; unknown keys, changed inputs and a
+changed list are refused."""
 import hashlib
 import json
 import shutil
@@ -30,15 +31,23 @@ JOBS = {"plain": ({"type": "score"}, GREEDY), "linear": (LINEAR, GREEDY),
         "short": (LINEAR, {**LOTTERY, "shortlist": 9}),
         "epsilon": (LINEAR, {"type": "epsilon", "epsilon": 0.3, "strata": [world.YOUNG]}),
         "allocated": (LINEAR, GREEDY, {"capacity": True}),
-        "worth": (EXPECTED, GREEDY, {"capacity": True})}
+        "worth": (EXPECTED, GREEDY, {"capacity": True}),
+        "shaped": (LINEAR, GREEDY, None, {
+            "quotas": [{"name": "two of a kind", "group": "kind", "max": 2}],
+            "pins": [{"name": "hero", "item": "catalogue-5", "slot": 2}]}),
+        "diverse": (LINEAR, GREEDY, None, {"diversity": 0.5, "window": 30})}
 FLAGS = ["short", "no_consent", "no_events", "fallback", "nothing_allowed", "held_out", "held_back",
-         "no_capacity", "repaired"]
+         "no_capacity", "repaired", "diverse", "groups_full"]
 CLOSE = 3e-4
 ANY = {"rank": 1, "margin": 1.0}  # where the score does not matter yet
 
 
 def is_allocated(name):
-    return len(JOBS[name]) > 2
+    return len(JOBS[name]) == 3
+
+
+def is_shaped(name):
+    return len(JOBS[name]) > 3
 
 
 def explain(folder, name, u, key, *more):
@@ -183,11 +192,13 @@ def check_score(d, name, lists, u, i, found, slot):
         check_terms(d, name, lists, u, i, found, slot)
         check_draw(d, name, u, i, x_D, found, slot, lists)
     assert abs(found["score"] - wanted) < CLOSE, (u, i, found["score"], wanted)
-    if slot is not None:
+    source = 2 if found["by"] == "popularity" else 1
+    if slot is not None and lists["list/source"][u, slot - 1] == source:
         assert np.float32(found["score"]) == lists["list/score"][u, slot - 1]
-    last = lists["list/score"][u, n - 1] if n else None
-    assert (found["margin"] is None) == (n == 0)
-    if n:
+    of_kind = lists["list/score"][u, :n][lists["list/source"][u, :n] == source]
+    last = of_kind[-1] if len(of_kind) else None
+    assert (found["margin"] is None) == (last is None)
+    if last is not None:
         assert np.float32(found["last_listed"]) == last
         assert abs(found["margin"] - (float(last) - found["score"])) < 1e-6 * max(1, abs(last))
 
@@ -210,10 +221,11 @@ def wanted_reason(d, name, lists, u, i, score):
     if i in lists["list/item"][u]:
         return "listed"
     n = lists["customer/n"][u]
-    if is_allocated(name) and (n < K or score["margin"] <= 0):
-        return "constraints"
+    if (is_allocated(name) or is_shaped(name)) and not (n == K and (score["margin"] or 0) > 0):
+        return "shape" if is_shaped(name) else "constraints"
     is_drawn = policy["type"] != "greedy" and not lists["customer/flags"][u] & 8
-    return "not_drawn" if is_drawn and score["rank"] <= (policy.get("shortlist") or N) else "outscored"
+    most = policy.get("shortlist") or N
+    return "not_drawn" if is_drawn and score["rank"] <= most else "outscored"
 
 
 def check_pair(d, name, lists, u, i, found):
@@ -222,6 +234,8 @@ def check_pair(d, name, lists, u, i, found):
     check_score(d, name, lists, u, i, found["score"], found["item"]["slot"])
     wanted = wanted_reason(d, name, lists, u, i, found["score"])
     assert found["why_not"]["reason"] == wanted, (name, u, i, found["why_not"], wanted)
+    if (wanted, name) == ("shape", "shaped"):
+        assert "quota 'two of a kind' has no more room" in found["why_not"]["answer"]
     for m, modality in enumerate(found["modalities"]):
         for c in ("alpha", "gate"):
             assert np.float32(modality[c]) == lists["gate/" + c][u, m]
@@ -253,6 +267,12 @@ def choose_pairs(d, name, lists, rng):
         few = by_reason.setdefault(wanted_reason(d, name, lists, u, i, ANY), [])
         if len(few) < 5:
             few.append((int(u), int(i)))
+    by_model = (lists["customer/n"] > 0) & ((lists["customer/flags"] & 8) == 0)
+    for u in np.flatnonzero(by_model)[:12]:  # the best that the list has not
+        score, _, eligible, _ = world.ranks(d, u, lists["vector"][u].astype(float), JOBS[name][0])
+        eligible[lists["list/item"][u][:lists["customer/n"][u]]] = False
+        if eligible.any():
+            pairs.append((int(u), int(np.where(eligible, score, -np.inf).argmax())))
     fallback = np.flatnonzero((lists["customer/flags"] & 8) > 0)[:8]
     return pairs + sum(by_reason.values(), []) + [(int(u), int(u) % N) for u in fallback]
 
@@ -388,7 +408,7 @@ def main():
         for job in JOBS:
             reasons |= check_job(folder, d, job, rng)
         assert reasons == {"held_back", "held_out", "not_listable", "rule", "segment", "never_list",
-                           "outscored", "constraints", "not_drawn", "listed"}, reasons
+                           "outscored", "constraints", "shape", "not_drawn", "listed"}, reasons
         check_text(folder, d)
         check_vectors(folder, rng)
         check_refusals(folder, d)

@@ -47,7 +47,8 @@ typedef struct br_item_facts {
     int32_t       n_never;
     br_never_fact never[BR_EXPLAIN_NEVER];
     bool          is_eligible;
-    int32_t       slot; /* of the stored list, -1: not listed */
+    int32_t       slot;   /* of the stored list, -1: not listed */
+    uint8_t       source; /* of the slot */
 } br_item_facts;
 
 typedef struct br_term_fact {
@@ -70,7 +71,7 @@ typedef struct br_pair_facts {
     float        probability[BR_MAX_HEADS];
     int64_t      n_eligible;
     int64_t      rank;   /* 1: no eligible item stands before it */
-    float        last;   /* score of the last listed; NaN: nothing is listed */
+    float        last;   /* score of the last listed of its kind; NaN: nothing is */
     double       margin; /* last - score */
     /* expected_value: who does not reach the candidates is not ranked by it */
     bool         is_candidate;
@@ -103,6 +104,7 @@ typedef enum {
     BR_WHY_NEVER,
     BR_WHY_OUTSCORED,
     BR_WHY_CONSTRAINTS,
+    BR_WHY_SHAPE,
     BR_WHY_NOT_DRAWN,
     BR_WHY_LISTED
 } br_why;

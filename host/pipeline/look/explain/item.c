@@ -98,6 +98,8 @@ static void find_slot(const br_explained *x, br_item_facts *out)
     for (int32_t j = 0; j < x->part.n_B[x->at]; j++)
         if (x->part.item_BK[x->at * x->part.k + j] == x->item)
             out->slot = j;
+    if (out->slot >= 0)
+        out->source = x->part.source_BK[x->at * x->part.k + out->slot];
 }
 
 br_status br_explain_item(br_explained *x, br_item_facts *out)

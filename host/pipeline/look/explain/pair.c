@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "host/base/memory.h"
+#include "host/pipeline/choose/choose.h"
 #include "host/pipeline/look/explain/facts.h"
 
 /* The whole catalogue for this customer; N listed rows. */
@@ -112,7 +113,7 @@ static int compare_rank(const void *a, const void *b, void *context)
 static void find_candidates(catalogue *c, const br_item_facts *item, br_pair_facts *out)
 {
     const br_batch *batch = &c->x->batch;
-    int64_t         m = c->x->setup->objective.n_candidates, n = 0;
+    int64_t         m = br_choose_n_candidates(c->x->job), n = 0;
 
     for (int64_t i = 0; i < c->n; i++)
         if (c->is_eligible_N[i] && br_batch_extra(batch, 0, (int32_t)i) < 0)
@@ -169,63 +170,76 @@ static void sort_eligible(catalogue *c)
 /* Is the list the head of the order? Nothing but the rules may stand between scores and lists. */
 static bool is_plain_order(const br_explained *x)
 {
-    return x->config->policy_type == BR_POLICY_GREEDY && !x->is_allocated;
+    return x->config->policy_type == BR_POLICY_GREEDY && !x->is_allocated && !x->setup->shape.is_on;
 }
 
-static br_status check_slot(const catalogue *c, const br_lists *part, int64_t at, int32_t j)
+/* The source whose scores the item's is compared with. */
+static uint8_t source_of(const br_pair_facts *pair)
 {
-    const br_setup *s      = c->x->setup;
-    int32_t         listed = s->listed_row[part->item_BK[at * part->k + j]];
-    float           score  = part->score_BK[at * part->k + j];
+    return pair->is_by_popularity ? BR_SOURCE_POPULARITY : BR_SOURCE_MODEL;
+}
 
-    if (listed < 0 || !c->is_eligible_N[listed] || c->score_N[listed] != score)
+/* Slots of other sources than the scores' (pins, fillings) hold eligible items at least. */
+static br_status check_slot(const catalogue *c, uint8_t source, int32_t j)
+{
+    const br_lists *part   = &c->x->part;
+    int64_t         slot   = c->x->at * part->k + j;
+    int32_t         listed = c->x->setup->listed_row[part->item_BK[slot]];
+    bool            is_due = listed >= 0 && c->is_eligible_N[listed];
+
+    if (!is_due || (part->source_BK[slot] == source && c->score_N[listed] != part->score_BK[slot]))
         return br_fail(br_explain_differs(c->x),
                        "%s: customer of row %lld: slot %d is listed with %.9g; item row %d is %s "
                        "and scores %.9g",
-                       c->x->path, (long long)c->x->row, j + 1, (double)score,
-                       part->item_BK[at * part->k + j],
-                       listed >= 0 && c->is_eligible_N[listed] ? "eligible" : "not eligible",
+                       c->x->path, (long long)c->x->row, j + 1, (double)part->score_BK[slot],
+                       part->item_BK[slot], is_due ? "eligible" : "not eligible",
                        listed >= 0 ? (double)c->score_N[listed] : NAN);
     if (is_plain_order(c->x) && c->order_E[j] != listed)
         return br_fail(
             br_explain_differs(c->x),
             "%s: customer of row %lld: slot %d holds item row %d; of all items %d is due "
             "there",
-            c->x->path, (long long)c->x->row, j + 1, part->item_BK[at * part->k + j],
-            s->catalogue_row[c->order_E[j]]);
+            c->x->path, (long long)c->x->row, j + 1, part->item_BK[slot],
+            c->x->setup->catalogue_row[c->order_E[j]]);
     return BR_OK;
 }
 
-static br_status check_list(const catalogue *c)
+static br_status check_list(const catalogue *c, uint8_t source)
 {
     br_status       st   = BR_OK;
     const br_lists *part = &c->x->part;
-    int64_t         at   = c->x->at;
+    int32_t         n    = part->n_B[c->x->at];
     int64_t         due  = c->n_candidates < part->k ? c->n_candidates : part->k;
 
     if (c->x->batch.rule_B[0] >= 0 || c->x->batch.arm_B[0] < 0)
         due = 0;
-    if (c->x->is_allocated ? part->n_B[at] > due : part->n_B[at] != due)
+    if (!c->x->is_allocated && !c->x->setup->shape.is_on && n != due)
         BR_FAIL(st, br_explain_differs(c->x),
                 "%s: customer of row %lld: the list has %d items, %lld are due", c->x->path,
-                (long long)c->x->row, part->n_B[at], (long long)due);
-    for (int32_t j = 0; j < part->n_B[at]; j++)
-        BR_TRY(st, check_slot(c, part, at, j));
+                (long long)c->x->row, n, (long long)due);
+    for (int32_t j = 0; j < n; j++)
+        BR_TRY(st, check_slot(c, source, j));
 done:
     return st;
 }
 
+/* The last listed whose score is of the same kind. */
+static float last_listed(const br_explained *x, uint8_t source)
+{
+    for (int32_t j = x->part.n_B[x->at] - 1; j >= 0; j--)
+        if (x->part.source_BK[x->at * x->part.k + j] == source)
+            return x->part.score_BK[x->at * x->part.k + j];
+    return NAN;
+}
+
 static void find_rank(const catalogue *c, const br_item_facts *item, br_pair_facts *out)
 {
-    const br_lists *part = &c->x->part;
-    int32_t         n    = part->n_B[c->x->at];
-
     out->n_eligible = c->n_eligible;
     out->rank       = 1;
     for (int64_t i = 0; i < c->n_eligible; i++)
         out->rank += c->order_E[i] != item->listed &&
                      compare_rank(&c->order_E[i], &item->listed, (void *)c) < 0;
-    out->last   = n == 0 ? NAN : part->score_BK[c->x->at * part->k + n - 1];
+    out->last   = last_listed(c->x, source_of(out));
     out->margin = (double)out->last - (double)out->score;
 }
 
@@ -300,7 +314,7 @@ static br_status rank_item(catalogue *c, const br_item_facts *item, br_scorer *s
     }
     sort_eligible(c);
     out->score = c->score_N[item->listed];
-    BR_TRY(st, check_list(c));
+    BR_TRY(st, check_list(c, source_of(out)));
     find_rank(c, item, out);
     find_propensity(c, item, out);
 done:

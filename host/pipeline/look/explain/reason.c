@@ -4,8 +4,14 @@
  * once per explanation. */
 #include <math.h>
 
+#include "host/pipeline/choose/choose.h"
 #include "host/pipeline/look/explain/say.h"
 #include "host/pipeline/stats/ledger.h"
+
+static bool is_full(const br_explained *x)
+{
+    return x->part.n_B[x->at] == x->part.k;
+}
 
 static br_why find_why(const br_facts *f)
 {
@@ -27,8 +33,9 @@ static br_why find_why(const br_facts *f)
         return BR_WHY_NEVER;
     if (item->slot >= 0)
         return BR_WHY_LISTED;
-    if (f->x->is_allocated && (f->x->part.n_B[f->x->at] < f->x->part.k || f->pair.margin <= 0.0))
-        return BR_WHY_CONSTRAINTS;
+    if (f->pair.is_candidate && !(f->pair.margin > 0.0 && is_full(f->x)) &&
+        (f->x->is_allocated || f->x->setup->shape.is_on))
+        return f->x->is_allocated ? BR_WHY_CONSTRAINTS : BR_WHY_SHAPE;
     return f->pair.is_drawn && (most == 0 || f->pair.rank <= most) ? BR_WHY_NOT_DRAWN
                                                                    : BR_WHY_OUTSCORED;
 }
@@ -51,7 +58,7 @@ const char *br_explain_why_word(br_why why)
 {
     static const char *const words[] = {"held_back", "held_out",   "not_listable", "rule",
                                         "segment",   "never_list", "outscored",    "constraints",
-                                        "not_drawn", "listed"};
+                                        "shape",     "not_drawn",  "listed"};
 
     return words[why];
 }
@@ -114,7 +121,7 @@ static void say_outscored(const br_facts *f, br_strbuf *out)
         br_strbuf_add(out,
                       "outscored: rank %lld by the linear sum, of whose best %d the expected value "
                       "is looked at; it misses them by %.4g",
-                      (long long)p->linear_rank, f->x->setup->objective.n_candidates,
+                      (long long)p->linear_rank, br_choose_n_candidates(f->x->job),
                       (double)p->last_candidate - (double)p->linear);
         return;
     }
@@ -127,6 +134,53 @@ static void say_outscored(const br_facts *f, br_strbuf *out)
         br_strbuf_add(out, "%s %.6g; the last listed has %.6g: missing by %.4g",
                       p->is_by_popularity ? "popularity" : "score", (double)p->score,
                       (double)p->last, p->margin);
+}
+
+/* Which quota has no room for the item; NULL: pins or diversity stand in its way. */
+static const char *full_quota(const br_facts *f)
+{
+    const br_explained  *x    = f->x;
+    const br_shape_plan *plan = &x->setup->shape;
+
+    for (int32_t q = 0; q < plan->shape.n_quotas; q++) {
+        const br_quota *quota = &plan->quota[q];
+        int32_t         group = quota->group_N[f->item.listed], n = 0;
+
+        for (int32_t j = 0; group >= 0 && j < x->part.n_B[x->at]; j++) {
+            int32_t listed = x->setup->listed_row[x->part.item_BK[x->at * x->part.k + j]];
+
+            n += quota->group_N[listed] == group;
+        }
+        if (group >= 0 && n >= quota->max)
+            return quota->name;
+    }
+    return NULL;
+}
+
+static void say_shape(const br_facts *f, br_strbuf *out)
+{
+    const char *quota = full_quota(f);
+
+    br_strbuf_add(out, "left out by the shape of the list: rank %lld of %lld eligible items, but ",
+                  (long long)f->pair.rank, (long long)f->pair.n_eligible);
+    if (quota != NULL)
+        br_strbuf_add(out, "quota '%s' has no more room for its group", quota);
+    else
+        br_strbuf_add(out, "pinned or more diverse items have its place");
+}
+
+static void say_listed(const br_facts *f, br_strbuf *out)
+{
+    static const char *const words[] = {[BR_SOURCE_NONE]       = "",
+                                        [BR_SOURCE_MODEL]      = "",
+                                        [BR_SOURCE_POPULARITY] = ", as popular with everybody",
+                                        [BR_SOURCE_GROUP_POPULARITY] =
+                                            ", as popular in the customer's group",
+                                        [BR_SOURCE_NEWEST] = ", as one of the newest",
+                                        [BR_SOURCE_PINNED] = ", pinned there"};
+
+    br_strbuf_add(out, "it is listed, at slot %d of %d%s", f->item.slot + 1,
+                  f->x->part.n_B[f->x->at], words[f->item.source]);
 }
 
 void br_explain_answer(const br_facts *f, br_strbuf *out)
@@ -164,6 +218,9 @@ void br_explain_answer(const br_facts *f, br_strbuf *out)
                       "the run (stats.json has their prices) the place went elsewhere",
                       (long long)f->pair.rank, (long long)f->pair.n_eligible);
         break;
+    case BR_WHY_SHAPE:
+        say_shape(f, out);
+        break;
     case BR_WHY_NOT_DRAWN:
         br_strbuf_add(out,
                       "not drawn: rank %lld of %lld eligible items; the first slot was its with "
@@ -172,8 +229,7 @@ void br_explain_answer(const br_facts *f, br_strbuf *out)
                       exp(f->pair.log_propensity_1));
         break;
     case BR_WHY_LISTED:
-        br_strbuf_add(out, "it is listed, at slot %d of %d", f->item.slot + 1,
-                      f->x->part.n_B[f->x->at]);
+        say_listed(f, out);
         break;
     }
 }
