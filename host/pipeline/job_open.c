@@ -96,7 +96,7 @@ static br_status place_catalogue(br_job *job)
                            &job->term_bias_N[t]));
     BR_TRY(st, br_rank_open(job));
     items = (br_items_args){.item_ND   = job->rank.item_NQ,
-                            .bias_N    = job->rank.bias_N,
+                            .bias_N    = job->rank.select_N,
                             .require_N = job->require_N,
                             .k         = br_choose_n_candidates(job)};
     BR_TRY(st, br_items_prepare(job->dev, &items, &job->items));

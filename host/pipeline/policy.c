@@ -198,14 +198,13 @@ static void decide(const br_job *job, br_batch *batch, int64_t b)
         flags |= BR_FLAG_NO_EVENTS;
     falls_back =
         (flags & BR_FLAG_NO_EVENTS) && job->config->list_fallback == BR_FALLBACK_POPULARITY;
-    if (falls_back) {
+    if (falls_back)
         flags |= BR_FLAG_FALLBACK;
-        forget_draws(lists, b);
-    }
     if (job->shaping != NULL) {
         keep_shaped_list(job, batch, b, !falls_back);
         flags |= shape_flags(job, batch, b);
     } else if (falls_back) {
+        forget_draws(lists, b);
         fill_by_popularity(job, batch, b);
     } else {
         keep_model_list(job, lists, b);

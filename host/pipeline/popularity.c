@@ -78,18 +78,13 @@ static bool is_never(const br_batch *batch, int64_t b, int32_t row)
     return false;
 }
 
-static bool has_bits(const br_setup *s, const br_batch *batch, int64_t b, int32_t row)
+bool br_popularity_may_show(const br_setup *s, const br_batch *batch, int64_t b, int32_t row)
 {
     uint64_t require = s->require_N != NULL ? s->require_N[s->catalogue_row[row]] : 0;
 
-    return require == 0 || (batch->have_B[b] & require) == require;
-}
-
-bool br_popularity_may_show(const br_setup *s, const br_batch *batch, int64_t b, int32_t row)
-{
-    /* what a penalty only costs stands on the never-list too */
-    return has_bits(s, batch, b, row) &&
-           (!is_never(batch, b, row) || br_batch_extra(batch, b, row) >= 0);
+    if (require != 0 && (batch->have_B[b] & require) != require)
+        return false;
+    return !is_never(batch, b, row) || br_batch_extra(batch, b, row) >= 0;
 }
 
 int32_t br_popularity_list(const br_job *job, const br_batch *batch, int64_t b, int32_t *row_K)

@@ -10,9 +10,8 @@ import numpy as np
 
 SHORT, NO_CONSENT, NO_EVENTS, FALLBACK, NOTHING, HELD_OUT = 1, 2, 4, 8, 16, 32
 WORDS = {1: "short", 2: "no_consent", 4: "no_events", 8: "fallback", 16: "nothing_allowed",
-         32: "held_out", 64: "held_back", 128: "no_capacity",
-         256: "repaired", 512: "diverse", 1024: "groups_full", 2048: "flag_2048",
-         1 << 31: "flag_2147483648"}
+         32: "held_out", 64: "held_back", 128: "no_capacity", 256: "repaired", 512: "diverse",
+         1024: "groups_full", 2048: "flag_2048", 1 << 31: "flag_2147483648"}
 LETTERS = ["a", "b", "Z", "0", "7", ",", ";", "\t", '"', "'", "\n", "\r", " ", "=", "\\", "|", "/",
            "\x01", "\x7f", "ä", "Ж", "猫", "🍎", "\u2028", "{", "]", "$", "*", ":"]
 

@@ -61,7 +61,7 @@ def check_drawn(world, lists, expected):
 def constrained_sections(world):
     members = sorted(set(world.group["brand"]) - {None})
     limits = [{"name": f"share of {m}", "group": "brand", "member": m, "max_share": MAX_SHARE}
-              for m in members[:1]]
+              for m in members[-1:]]
     constraints = {"capacity": True, "shortlist": max(8, world.config["list"]["k"]),
                    "budgets": [{"name": "money", "cost": "price", "max": BUDGET}], "limits": limits}
     plain = {**world.config["list"], "fallback": "none", "fallback_modality": ""}
@@ -97,7 +97,7 @@ def check_limits(world, listed):
         assert capacity < 0 or count[i] <= capacity, (i, count[i], capacity)
     price = np.array(world.value["price"], np.float64)
     assert (count * price).sum() <= BUDGET + 1e-9, (count * price).sum()
-    for member in sorted(set(world.group["brand"]) - {None})[:1]:
+    for member in sorted(set(world.group["brand"]) - {None})[-1:]:
         places = sum(count[i] for i, brand in enumerate(world.group["brand"]) if brand == member)
         assert places <= MAX_SHARE * count.sum() + 1e-9, (member, places, count.sum())
 

@@ -33,25 +33,39 @@ static void check_pin(br_config *config, int32_t i)
     }
 }
 
-/* What a list's shape cannot go with: it is made after selection. */
-static void check_company(br_config *config)
+static bool has_shape(const br_config *config)
 {
-    bool is_shaped = config->shape_quotas.n > 0 || config->shape_pins.n > 0 ||
-                     config->shape_diversity > 0.0 || config->list_fill;
+    return config->shape_quotas.n > 0 || config->shape_pins.n > 0 || config->shape_diversity > 0.0;
+}
 
-    if (is_shaped && config->policy_type != BR_POLICY_GREEDY)
-        br_config_problem(config, "shape",
-                          "quotas, pins, diversity and list.fill act on drawn lists: their "
-                          "propensities would be false; expected policy.type greedy");
-    if (is_shaped && br_config_is_constrained(config))
-        br_config_problem(config, "shape",
-                          "quotas, pins, diversity and list.fill do not go with constraints: an "
-                          "allocation chooses among the best items themselves");
+static bool has_fallbacks(const br_config *config)
+{
+    return config->list_fill || config->list_fallback_newest ||
+           config->list_fallback_group[0] != '\0';
+}
+
+/* Lists drawn at random, or made by price over all customers, are not shaped. */
+static void check_others(br_config *config)
+{
+    const char *what = has_shape(config) ? "shape" : has_fallbacks(config) ? "list" : NULL;
+    const char *keys = has_shape(config) ? "quotas, pins and diversity"
+                                         : "fill, fallback_group and fallback_newest";
+
+    if (what != NULL && config->policy_type != BR_POLICY_GREEDY)
+        br_config_problem(config, what,
+                          "%s go with policy.type greedy only: the propensities of drawn lists "
+                          "would be false",
+                          keys);
+    if (what != NULL && br_config_is_constrained(config))
+        br_config_problem(config, what,
+                          "%s do not go with constraints: these make lists by price, and would "
+                          "break the shape",
+                          keys);
 }
 
 void br_config_check_shape(br_config *config)
 {
-    check_company(config);
+    check_others(config);
     for (int32_t i = 0; i < config->shape_pins.n; i++)
         check_pin(config, i);
     if (config->shape_diversity > 0.0 && config->shape_window < config->list_k)

@@ -132,7 +132,7 @@ static br_status check_flags(const br_lists *l, int64_t b, const char *name)
 {
     uint32_t flags = l->flags_B[b];
 
-    if (l->n_B[b] < l->k && flags == 0)
+    if (l->n_B[b] < l->k && (flags & ~(uint32_t)BR_FLAG_DIVERSE) == 0)
         return br_fail(BR_E_INPUT, "%s: row %" PRId64 ": %d of %d items and no flag says why", name,
                        l->first_row + b, l->n_B[b], l->k);
     if (l->n_B[b] > 0 && (flags & BR_FLAG_EMPTY) != 0)

@@ -221,7 +221,8 @@ static int64_t gather_group(br_shape_lane *lane, const br_chunk *c, int64_t firs
 
         if (n > 0 && to + len > c->job->setup->n_listed)
             break;
-        memcpy(lane->never_item_S + to, batch->never_item_S + begin, (size_t)len * 4);
+        if (len > 0)
+            memcpy(lane->never_item_S + to, batch->never_item_S + begin, (size_t)len * 4);
         lane->never_offset_B1[n + 1] = to + len;
         name_customer(lane, c, n, row);
     }

@@ -12,16 +12,10 @@
 
 typedef br_chunk chunk;
 
-/* Items to be scored again: [rows, m] in the room's item_BM. */
-typedef struct again {
-    int32_t m;
-    br_mat  item_BM;
-    br_mat  score_BM;
-} again;
-
 static bool is_decided_here(const br_job *job, const br_batch *batch)
 {
-    return job->setup->objective.n_candidates > 0 || batch->extra_offset_B1 != NULL;
+    return job->setup->objective.n_candidates > 0 || batch->extra_offset_B1 != NULL ||
+           job->config->price_N != NULL;
 }
 
 int32_t br_choose_n_candidates(const br_job *job)
@@ -54,7 +48,8 @@ static bool needs_room(const br_job *job)
 {
     const br_objective *o = &job->setup->objective;
 
-    return o->n_candidates > 0 || o->n_repetitions > 0 || job->setup->shape.is_on;
+    return o->n_candidates > 0 || o->n_repetitions > 0 || job->setup->shape.is_on ||
+           job->config->price_N != NULL;
 }
 
 br_status br_choose_open(br_job *job)
@@ -89,67 +84,6 @@ size_t br_choose_scratch_bytes(const br_job *job)
         bytes += rows * (size_t)br_choose_room_columns(br_choose_n_candidates(job)) * 16 +
                  rows * (size_t)s->dim * 4 + 5 * 64;
     return bytes + br_shaping_scratch_bytes(s);
-}
-
-/* ---- what an item is worth ---- */
-
-/* Adds weight x value x p of one term to the totals. */
-static br_status add_expected(chunk *c, const again *a, const br_term *term)
-{
-    br_status           st    = BR_OK;
-    const br_setup     *s     = c->job->setup;
-    br_choose_room     *room  = c->room;
-    size_t              mark  = br_dev_mark(c->lane);
-    br_mat              query = {0};
-    br_score_pairs_args pairs = {.item_ND = c->job->item_ND,
-                                 .bias_N  = c->job->term_bias_N[term - s->objective.term],
-                                 .item_BK = a->item_BM,
-                                 .out_BK  = a->score_BM};
-
-    BR_TRY(st, br_dev_scratch(c->lane, BR_F32, c->rows.n, s->dim, &query));
-    BR_TRY(st, br_rank_project(&c->job->rank, c->lane,
-                               br_model_head_weight(c->job->model, term->head), c->x_BD, query));
-    pairs.query_BD = query;
-    BR_TRY(st, br_op_score_pairs(c->lane, &pairs));
-    BR_TRY(st, br_model_head_calibrate(c->job->model, c->lane, term->head, a->score_BM));
-    BR_TRY(st, br_download(c->lane, a->score_BM, room->score_BM));
-    for (int64_t i = 0; i < c->rows.n * a->m; i++) {
-        int32_t item = room->item_BM[i];
-
-        if (item >= 0)
-            room->total_BM[i] += term->weight *
-                                 br_objective_value(s, term->value, s->catalogue_row[item]) *
-                                 (double)room->score_BM[i];
-    }
-done:
-    br_dev_rewind(c->lane, mark);
-    return st;
-}
-
-/* Expected values of item_BM into score_BM: terms in order, then penalties, fp64, rounded once. */
-static br_status expect(chunk *c, const again *a)
-{
-    br_status           st   = BR_OK;
-    const br_setup     *s    = c->job->setup;
-    const br_objective *o    = &s->objective;
-    br_choose_room     *room = c->room;
-    int64_t             n    = c->rows.n * a->m;
-
-    for (int64_t i = 0; i < n; i++)
-        room->total_BM[i] = 0.0;
-    for (int32_t t = 0; t < o->n_terms; t++)
-        BR_TRY(st, add_expected(c, a, &o->term[t]));
-    for (int64_t i = 0; i < n; i++) {
-        int32_t item  = room->item_BM[i];
-        double  total = room->total_BM[i];
-
-        for (int32_t p = 0; item >= 0 && p < o->n_penalties; p++)
-            if (o->penalty[p].type == BR_PENALTY_LOW_VALUE)
-                total -= br_objective_low_value(s, &o->penalty[p], s->catalogue_row[item]);
-        room->score_BM[i] = (float)(total - (double)room->penalty_BM[i]) + 0.0f;
-    }
-done:
-    return st;
 }
 
 /* ---- the list ---- */
@@ -206,27 +140,41 @@ static void note_whether_all(chunk *c)
         c->room->is_all_B[b] = is_all || c->room->item_BM[(b + 1) * c->m - 1] < 0;
 }
 
+/* Candidates were selected at an allocation's prices; what counts is what they are worth. */
+static br_status score_without_prices(chunk *c, br_mat item_BM, br_mat score_BM)
+{
+    const br_score_pairs_args pairs = {.query_BD = c->query_BQ,
+                                       .item_ND  = c->job->rank.item_NQ,
+                                       .bias_N   = c->job->rank.bias_N,
+                                       .item_BK  = item_BM,
+                                       .out_BK   = score_BM};
+
+    return br_op_score_pairs(c->lane, &pairs);
+}
+
 static br_status take_candidates(chunk *c)
 {
     br_status          st   = BR_OK;
     size_t             mark = br_dev_mark(c->lane);
     int32_t            m    = c->m;
-    again              a    = {.m = m};
+    br_mat             item_BM, score_BM;
     br_candidates_args args = {.query_BQ = c->query_BQ, .m = m, .subset = c->subset};
 
-    BR_TRY(st, br_dev_scratch(c->lane, BR_I32, c->rows.n, m, &a.item_BM));
-    BR_TRY(st, br_dev_scratch(c->lane, BR_F32, c->rows.n, m, &a.score_BM));
-    args.item_BM  = a.item_BM;
-    args.score_BM = a.score_BM;
+    BR_TRY(st, br_dev_scratch(c->lane, BR_I32, c->rows.n, m, &item_BM));
+    BR_TRY(st, br_dev_scratch(c->lane, BR_F32, c->rows.n, m, &score_BM));
+    args.item_BM  = item_BM;
+    args.score_BM = score_BM;
     BR_TRY(st, br_candidates(c->job, c->batch, c->lane, c->rows, &args));
-    BR_TRY(st, br_download(c->lane, a.item_BM, c->room->item_BM));
+    BR_TRY(st, br_download(c->lane, item_BM, c->room->item_BM));
     note_whether_all(c);
     if (c->job->setup->objective.type == BR_OBJECTIVE_EXPECTED_VALUE) {
         for (int64_t i = 0; i < c->rows.n * m; i++)
             c->room->penalty_BM[i] = 0.0f;
-        BR_TRY(st, expect(c, &a));
+        BR_TRY(st, br_choose_expect(c, m, item_BM, score_BM));
     } else {
-        BR_TRY(st, br_download(c->lane, a.score_BM, c->room->score_BM));
+        if (c->job->config->price_N != NULL)
+            BR_TRY(st, score_without_prices(c, item_BM, score_BM));
+        BR_TRY(st, br_download(c->lane, score_BM, c->room->score_BM));
     }
     insert_all(c, m);
 done:
@@ -269,34 +217,9 @@ static void collect_extras(chunk *c, int64_t first)
                 c->room->score_BM[b * BR_EXTRA_COLUMNS + j];
 }
 
-br_status br_choose_worth(br_chunk *c, int32_t m)
-{
-    br_status           st       = BR_OK;
-    size_t              mark     = br_dev_mark(c->lane);
-    again               a        = {.m = m};
-    bool                expected = c->job->setup->objective.type == BR_OBJECTIVE_EXPECTED_VALUE;
-    br_score_pairs_args pairs    = {
-           .query_BD = c->query_BQ, .item_ND = c->job->rank.item_NQ, .bias_N = c->job->rank.bias_N};
-
-    BR_TRY(st, br_dev_scratch(c->lane, BR_I32, c->rows.n, a.m, &a.item_BM));
-    BR_TRY(st, br_dev_scratch(c->lane, BR_F32, c->rows.n, a.m, &a.score_BM));
-    BR_TRY(st, br_dev_scratch(c->lane, BR_F32, c->rows.n, a.m, &pairs.penalty_BK));
-    pairs.item_BK = a.item_BM;
-    pairs.out_BK  = a.score_BM;
-    BR_TRY(st, br_upload(c->lane, a.item_BM, c->room->item_BM));
-    if (expected) {
-        BR_TRY(st, expect(c, &a));
-    } else {
-        BR_TRY(st, br_upload(c->lane, pairs.penalty_BK, c->room->penalty_BM));
-        BR_TRY(st, br_op_score_pairs(c->lane, &pairs));
-        BR_TRY(st, br_download(c->lane, a.score_BM, c->room->score_BM));
-    }
-done:
-    br_dev_rewind(c->lane, mark);
-    return st;
-}
-
-br_status br_choose_extras(br_chunk *c)
+/* Penalised items are on the never-list, so that the candidates are exact; here they are scored by
+ * themselves, less their penalty, and join. */
+static br_status take_extras(chunk *c)
 {
     br_status st = BR_OK;
 
@@ -319,7 +242,7 @@ br_status br_choose_best(br_chunk *c)
         c->room->n_B[b] = 0;
     BR_TRY(st, take_candidates(c));
     if (c->batch->extra_offset_B1 != NULL)
-        BR_TRY(st, br_choose_extras(c));
+        BR_TRY(st, take_extras(c));
 done:
     return st;
 }
@@ -350,6 +273,59 @@ static br_choose_room *room_of(const br_job *job, const br_dev *lane)
     return NULL;
 }
 
+/* Memory of a lane for n penalised items of a chunk; grows now and then. */
+static br_status reserve_extras(chunk *c, int64_t n)
+{
+    br_status       st   = BR_OK;
+    br_choose_room *room = c->room;
+    br_dev         *dev  = c->lane;
+
+    BR_TRY(st, br_span_reserve(&room->extra_score, n, 4, "scores of penalised items"));
+    BR_TRY(st, br_span_reserve(&room->extra_offset, c->rows.n + 1, 8, "penalised items"));
+    if (room->extra.item_X.n_rows >= n && room->extra.offset_B1.n_rows > c->rows.n)
+        return BR_OK;
+    br_dev_free(&room->extra.offset_B1);
+    br_dev_free(&room->extra.item_X);
+    br_dev_free(&room->extra.score_X);
+    BR_TRY(st, br_dev_alloc(dev, BR_I64, c->job->score_rows + 1, 1, &room->extra.offset_B1));
+    BR_TRY(st, br_dev_alloc(dev, BR_I32, n + n / 4 + 1, 1, &room->extra.item_X));
+    BR_TRY(st, br_dev_alloc(dev, BR_F32, n + n / 4 + 1, 1, &room->extra.score_X));
+done:
+    return st;
+}
+
+/* Draws, the penalised items among them with their adjusted scores. */
+static br_status draw(chunk *c)
+{
+    br_status      st        = BR_OK;
+    br_draw_extras extras    = {0};
+    const int64_t *offset_B1 = c->batch->extra_offset_B1;
+    int64_t        base, n;
+
+    if (offset_B1 == NULL)
+        return br_draw_rows(c->job, c->batch, c->lane, c->rows, c->query_BQ, &extras);
+    base    = offset_B1[c->rows.first];
+    n       = offset_B1[c->rows.first + c->rows.n] - base;
+    c->room = room_of(c->job, c->lane);
+    BR_TRY(st, reserve_extras(c, n));
+    c->collect_X = c->room->extra_score.data;
+    BR_TRY(st, take_extras(c));
+    for (int64_t b = 0; b <= c->rows.n; b++)
+        ((int64_t *)c->room->extra_offset.data)[b] = offset_B1[c->rows.first + b] - base;
+    extras.offset_B1 = br_mat_rows(c->room->extra.offset_B1, 0, c->rows.n + 1);
+    extras.item_X    = c->room->extra.item_X;
+    extras.score_X   = c->room->extra.score_X;
+    BR_TRY(st, br_upload(c->lane, extras.offset_B1, c->room->extra_offset.data));
+    if (n > 0) {
+        BR_TRY(st,
+               br_upload(c->lane, br_mat_rows(extras.item_X, 0, n), c->batch->extra_item_P + base));
+        BR_TRY(st, br_upload(c->lane, br_mat_rows(extras.score_X, 0, n), c->collect_X));
+    }
+    BR_TRY(st, br_draw_rows(c->job, c->batch, c->lane, c->rows, c->query_BQ, &extras));
+done:
+    return st;
+}
+
 br_status br_choose_rows(br_job *job, br_batch *batch, br_dev *lane, br_rows rows)
 {
     br_status st       = BR_OK;
@@ -365,8 +341,7 @@ br_status br_choose_rows(br_job *job, br_batch *batch, br_dev *lane, br_rows row
 
     BR_TRY(st, br_rank_query(&job->rank, lane, c.x_BD, &c.query_BQ));
     if (job->config->policy_type != BR_POLICY_GREEDY) {
-        c.room = job->choose_room != NULL ? room_of(job, lane) : NULL;
-        BR_TRY(st, br_draw_chunk(&c));
+        BR_TRY(st, draw(&c));
     } else if (job->shaping != NULL) {
         c.room = room_of(job, lane);
         BR_TRY(st, br_shaping_rows(&c, item_BK, score_BK));

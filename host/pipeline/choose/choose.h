@@ -34,7 +34,7 @@ typedef struct br_choose_room {
 br_status br_choose_open(br_job *job);
 void      br_choose_close(br_job *job);
 
-/* Candidates per customer to begin with: list.k, or more where they are ranked or shaped. */
+/* Candidates per customer: list.k, or more where they are ranked again. */
 int32_t br_choose_n_candidates(const br_job *job);
 
 /* The most that score_topk is asked for. */

@@ -42,12 +42,9 @@ void      br_choose_room_close(br_choose_room *room);
  * keep]), n_B, is_all_B. */
 br_status br_choose_best(br_chunk *chunk);
 
-/* Penalised items stand on the never-list, so that the candidates are exact; here they are scored
- * by themselves, less their penalty, and join the list, or go to collect_X. */
-br_status br_choose_extras(br_chunk *chunk);
-
-/* Lists drawn at random, with what is logged of them; the chunk's room holds penalised items. */
-br_status br_draw_chunk(br_chunk *chunk);
+/* Expected values of [rows, m] items, which the room's item_BM holds too, into its score_BM: terms
+ * in order, then penalties, fp64, rounded once. The views are scratch of the lane. */
+br_status br_choose_expect(br_chunk *chunk, int32_t m, br_mat item_BM, br_mat score_BM);
 
 /* What [rows, m] items in the room's item_BM are worth, less penalty_BM, into score_BM. */
 br_status br_choose_worth(br_chunk *chunk, int32_t m);

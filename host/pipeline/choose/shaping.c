@@ -7,10 +7,9 @@
 
 #include "host/base/memory.h"
 #include "host/pipeline/choose/shape_lane.h"
-#include "host/pipeline/choose/terms.h"
 #include "host/pipeline/popularity.h"
 
-#define MORE_FOR_QUOTAS 4 /* candidates per slot: most lists are full with these */
+#define MORE_FOR_QUOTAS 2 /* candidates per slot: most lists are full with these */
 
 /* ---- sizes ---- */
 
@@ -176,16 +175,6 @@ done:
     return st;
 }
 
-/* A penalised item stands on the never-list, and may be shown all the same. */
-static bool may_pin(const br_setup *s, const br_batch *batch, int64_t row, int32_t item)
-{
-    uint64_t require = s->require_N != NULL ? s->require_N[s->catalogue_row[item]] : 0;
-
-    if (br_batch_extra(batch, row, item) >= 0)
-        return require == 0 || (batch->have_B[row] & require) == require;
-    return br_popularity_may_show(s, batch, row, item);
-}
-
 /* ---- one customer ---- */
 
 typedef struct looker {
@@ -243,7 +232,7 @@ bool br_shape_one(br_shape_lane *lane, const br_chunk *c, int64_t b, const br_ra
                              .source_K = batch->source_BK + row * k};
 
     for (int32_t p = 0; p < g->shape.n_pins; p++) {
-        is_eligible_P[p] = may_pin(job->setup, batch, row, g->pin[p].item);
+        is_eligible_P[p] = br_popularity_may_show(job->setup, batch, row, g->pin[p].item);
         score_P[p]       = lacks ? (float)job->popularity.count_N[g->pin[p].item]
                                  : lane->pin_score_BP[b * g->shape.n_pins + p];
     }

@@ -147,10 +147,10 @@ done:
     return st;
 }
 
-/* Items scored by themselves are not seen by the rules that score_topk knows. */
+/* May customer b be shown the item, as far as bits say? */
 static bool has_bits(const br_setup *s, const br_batch *batch, int64_t b, int32_t row)
 {
-    uint64_t require = s->require_N != NULL ? s->require_N[s->catalogue_row[row]] : 0;
+    uint64_t require = s->require_N == NULL ? 0 : s->require_N[s->catalogue_row[row]];
 
     return require == 0 || (batch->have_B[b] & require) == require;
 }
@@ -181,7 +181,7 @@ static int64_t list_costs(const br_setup *s, const br_unit *raw, int64_t b, cons
         }
         place++;
     }
-    if (n > 1) /* there may be no array */
+    if (n > 0)
         qsort(cost_P, (size_t)n, sizeof *cost_P, compare_costs);
     return n;
 }

@@ -166,8 +166,7 @@ static br_status scan_tile(br_scan *s, int64_t at, int64_t place)
     tile.keep_sums = s->tile.lse != NULL;
     if (!items->kernel->run(&tile))
         return BR_OK;
-    /* What fills the last tile is old memory, whose sums may be infinite and pass. */
-    for (int r = 0; r < ROWS && place + r < s->n_live; r++)
+    for (int r = 0; r < ROWS; r++)
         if (tile.hit_R[r] != 0)
             BR_TRY(st, collect(s, at, place + r, &tile));
     if (s->tile.lse != NULL)

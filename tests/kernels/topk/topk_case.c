@@ -239,6 +239,7 @@ static br_mat place(br_dev *dev, br_dtype dtype, int64_t n_rows, int64_t n_cols,
     return mat;
 }
 
+/* Runs the problem; leaves the lists in p. Returns the status, counts slow rows. */
 /* A lane whose scratch has been used: huge numbers wherever an op reads before it writes. */
 static void open_lane(const problem *p, br_dev *dev, br_dev **lane)
 {
@@ -256,7 +257,6 @@ static void open_lane(const problem *p, br_dev *dev, br_dev **lane)
     br_free(&huge);
 }
 
-/* Runs the problem; leaves the lists in p. Returns the status, counts slow rows. */
 br_status run(problem *p, br_backend backend, int n_lanes, int64_t batch, int64_t *n_slow)
 {
     running   r  = {.p = p, .batch = batch};
