@@ -47,8 +47,15 @@ br_status br_explain_check_inputs(br_explained *x)
     br_status st   = BR_OK;
     char     *now  = NULL;
     br_json  *json = NULL;
+    size_t    n_prices;
 
     x->is_same_build = true;
+    if (br_fields_find(br_run_reader_identity_text(x->reader), "prices", &n_prices) != NULL)
+        BR_FAIL(
+            st, BR_E_USAGE,
+            "%s: holds priced shortlists of an allocation: expected the run that they were made "
+            "for",
+            x->path);
     BR_TRY(st, br_identity_text(x->setup, &now));
     BR_TRY(st, br_json_read_text(&identity_limits, "identity", now, strlen(now), &json));
     for (const br_json_node *field = br_json_first(br_json_root(json)); field != NULL;
