@@ -236,6 +236,24 @@ done:
     return st;
 }
 
+br_status br_stage_read_pack(br_job *job, br_batch *batch)
+{
+    br_status st = BR_OK;
+
+    for (int32_t m = 0; m < job->setup->n_encoders; m++)
+        BR_TRY(st, pack_modality(job, batch, m));
+done:
+    return st;
+}
+
+bool br_stage_read_is_usable(const br_setup *s, int32_t modality, const br_timeline *t,
+                             int64_t event)
+{
+    br_event_counts ignored = {0};
+
+    return is_usable(&s->feed[modality], t, event, s->as_of, &ignored);
+}
+
 br_status br_stage_read(br_job *job, br_batch *batch)
 {
     br_status st = BR_OK;
@@ -250,8 +268,7 @@ br_status br_stage_read(br_job *job, br_batch *batch)
     BR_TRY(st, br_span_reserve(&batch->span[9], n_cells, 4, "confidence"));
     batch->present_BM    = batch->span[8].data;
     batch->confidence_BM = batch->span[9].data;
-    for (int32_t m = 0; m < s->n_encoders; m++)
-        BR_TRY(st, pack_modality(job, batch, m));
+    BR_TRY(st, br_stage_read_pack(job, batch));
     BR_TRY(st, br_rulebook_apply(s, &job->raw, batch));
     BR_TRY(st, br_rulebook_never(s, &job->raw, batch));
 done:
