@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 # room -> floor; a file's room is its longest matching prefix
-FLOORS = {"host/base": 0, "kernels": 1, "host/config": 1, "models": 2, "host/decide": 2, "host/io": 3,
-          "host/comm": 3, "host/pipeline": 4, "host/verbs": 5, "host/main.c": 6}
+FLOORS = {"host/base": 0, "kernels": 1, "host/config": 1, "models": 2, "host/decide": 2,
+          "host/io": 3, "host/comm": 3, "host/pipeline": 4, "host/verbs": 5, "host/main.c": 6}
 # library header -> rooms that may include it
 LIBRARIES = {"hdf5.h": ["host/io"], "cjson/": ["host/config"], "mpi.h": ["host/comm"],
              "nccl.h": ["host/comm"], "cblas.h": ["kernels/cpu", "bench"],

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What decisions cost: the same generated customers run plainly and with rules, never-lists, a linear
-objective, draws and capacities, one after the other and several times over; medians of processor
-seconds of the scoring stage and of the whole job, as ratios to the plain job of the same round.
-Each variant's result is checked (`batchrank verify`) before its time is printed.
+"""What decisions cost: the same generated customers run plainly and with rules, never-lists, a
+linear objective, draws and capacities, one after the other and several times over; medians of
+processor seconds of the scoring stage and of the whole job, as ratios to the plain job of the
+same round. Each variant's result is checked (`batchrank verify`) before its time is printed.
 
   bench/job/bench_decisions.py --customers 100000 --items 20000 --work /tmp/bench
 """
@@ -195,8 +195,8 @@ def main():
                                    zip(times[name], times[against or name])) for i in range(3)]
         rows.append({"job": name, "wall_s": mid[0], "cpu_s": mid[1], "scoring_cpu_s": mid[2],
                      "wall_x": ratio[0], "cpu_x": ratio[1], "scoring_x": ratio[2], "wrong": 0})
-        print(f"{name:24} {mid[0]:8.2f} {mid[1]:8.2f} {mid[2]:8.2f} {ratio[0]:7.2f} {ratio[1]:7.2f} "
-              f"{ratio[2]:8.2f} {0:7d}")
+        print(f"{name:24} {mid[0]:8.2f} {mid[1]:8.2f} {mid[2]:8.2f} {ratio[0]:7.2f} "
+              f"{ratio[1]:7.2f} {ratio[2]:8.2f} {0:7d}")
     if a.json:
         a.json.write_text(json.dumps({"commit": commit(), "processor": processor(),
                                       "command": command(), "date": time.strftime("%Y-%m-%d"),

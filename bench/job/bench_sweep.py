@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What a sweep costs beside one run: `run --sweep` with weightings of a linear objective's terms and of
-an expected value, on the demo with its model (encoders do most of the work) and on ready-made
-vectors (scoring does), each after a plain run of the same round. Medians of ratios. Every sweep is
-checked against the run of its configuration before its time is printed.
+"""What a sweep costs beside one run: `run --sweep` with weightings of a linear objective's terms
+and of an expected value, on the demo with its model (encoders do most of the work) and on
+ready-made vectors (scoring does), each after a plain run of the same round. Medians of ratios.
+Every sweep is checked against the run of its configuration before its time is printed.
 
   scripts/prepare_completejourney.py --out demo
   bench/job/bench_sweep.py --demo demo/data --work /tmp/bench
@@ -110,7 +110,7 @@ def one_round(a, path):
 
 
 def n_wrong(path):
-    """The configuration's own row against its run: customers with a list by scores, items listed."""
+    """The configuration's own row against its run: customers with lists by scores, items listed."""
     sweep = json.loads((path.with_suffix(".sweep") / "sweep.json").read_text())["weightings"][0]
     items, n_lists = set(), 0
     for part in sorted((path.with_suffix("") / "parts").glob("*.h5")):
@@ -134,7 +134,8 @@ def main():
     print(f"# {a.weightings} weightings in one pass beside one run; medians of {a.rounds} rounds")
     print(f"{'job':22} {'run':>8} {'run':>8} {'sweep':>8} {'sweep':>8} {'wall':>7} {'cpu':>7} "
           f"{'#wrong':>7}")
-    print(f"{'':22} {'wall s':>8} {'cpu s':>8} {'wall s':>8} {'cpu s':>8} {'x run':>7} {'x run':>7}")
+    print(f"{'':22} {'wall s':>8} {'cpu s':>8} {'wall s':>8} {'cpu s':>8} {'x run':>7} "
+          f"{'x run':>7}")
     rows = []
     for name, path in paths.items():
         mid = [statistics.median(t[i] for t in times[name]) for i in range(4)]

@@ -11,7 +11,7 @@
 #include "host/base/status.h"
 #include "host/io/run_dir.h"
 #include "host/pipeline/batch.h"
-#include "host/pipeline/choose/rank.h"
+#include "host/pipeline/objective/rank.h"
 #include "host/pipeline/setup/setup.h"
 #include "host/pipeline/stats/stats.h"
 #include "host/pipeline/stats/timing.h"

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "host/decide/assign.h"
-#include "host/pipeline/choose/terms.h"
 #include "host/pipeline/choose/weightings.h"
+#include "host/pipeline/objective/terms.h"
 #include "host/pipeline/popularity.h"
 #include "host/pipeline/stages.h"
 

@@ -176,13 +176,13 @@ br_status br_verb_allocate(int argc, char **argv)
          {"--set", NULL, BR_ARG_MANY, "KEY=VALUE",
           "what is different, e.g. constraints.capacity=false; may be repeated", &a.set, false, 0,
           0},
-         {"--threads", NULL, BR_ARG_INT, "N", "threads; 0: all cores", &a.n_threads, false, 0, 256}};
+         {"--threads", NULL, BR_ARG_INT, "N", "0: all cores", &a.n_threads, false, 0, 256}};
     const br_usage usage = {
         .verb = "allocate",
         .summary =
             "Solves a run's capacities, budgets and shares again, without encoding anything.",
         .text     = "Reads the shortlists that `run` left beside RUN, finds the prices of the\n"
-                    "constraints, gives every customer a list and writes them as a run of its own.\n"
+                    "constraints, gives every customer a list and writes a run of its own.\n"
                     "Prints what one more unit of each constraint is worth.",
         .examples = "  batchrank allocate campaign/run -o campaign/run-2 \\\n"
                     "    --set 'constraints.budgets=[{\"name\": \"coupons\", \"cost\": \"cost\", "

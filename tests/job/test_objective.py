@@ -69,7 +69,8 @@ def term_values(d, term, is_expected):
         raw = x @ t[f"head.{name}.weight"].T @ z.T + t.get(f"head.{name}.item_bias",
                                                            np.zeros(N + 1))[1:]
         head = next(h for h in MODEL["heads"] if h["name"] == name)
-        raw = reference.probability(head, t, raw) if is_expected else raw + t[f"head.{name}.bias"][0]
+        raw = reference.probability(head, t, raw) if is_expected else \
+            raw + t[f"head.{name}.bias"][0]
     value = d[term["value"]].astype(float) if term.get("value") else 1.0
     return term["weight"] * value * raw
 

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Policies that draw, through the whole binary, on ready-made vectors: every logged propensity against
-float64 on the canonical scores, with rules, penalties and strata; draws follow their law; the same
-bits for any unit and thread count; the diversity guard; what is refused."""
+"""Policies that draw, through the whole binary, on ready-made vectors: every logged propensity
+against float64 on the canonical scores, with rules, penalties and strata; draws follow their law;
+the same bits for any unit and thread count; the diversity guard; what is refused."""
 import json
 import sys
 import tempfile
@@ -57,7 +57,7 @@ def job(folder, name, policy, **more):
 
 
 def scores(d):
-    """Canonical scores less the penalties, rounded once; -inf where a rule or never-list forbids."""
+    """Canonical scores less the penalties, rounded once; -inf where a rule or a list forbids."""
     exact = np.zeros((U, N))
     for chain in range(8):
         part = np.zeros((U, N))
@@ -136,7 +136,8 @@ def check_law(folder, d, s_UN):
     assert abs(z) < 6 * spread, (z, spread)
     heavy = p > 0.02
     off = (chosen[heavy] - nights * p[heavy]) / np.sqrt(nights * p[heavy] * (1 - p[heavy]))
-    assert abs(off.mean()) < 5 / np.sqrt(off.size) and 0.9 < off.std() < 1.1, (off.mean(), off.std())
+    found = (off.mean(), off.std())
+    assert abs(found[0]) < 5 / np.sqrt(off.size) and 0.9 < found[1] < 1.1, found
     print(f"ok  {nights} nights follow the law: {off.size} pairs, mean {off.mean():.3f}, "
           f"deviation {off.std():.3f}")
 

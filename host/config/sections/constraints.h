@@ -11,7 +11,7 @@
     X(OBJECTS, "constraints.budgets", constraints_budgets, "[]", 0, 8, BR_KEY_SHAPING, \
       "what all listed places may cost together", budget) \
     X(OBJECTS, "constraints.limits", constraints_limits, "[]", 0, 64, BR_KEY_SHAPING, \
-      "how often, or with what share of all listed places, the items of a group are listed", limit) \
+      "how often, or with what share of all places, the items of a group are listed", limit) \
     X(INT, "constraints.shortlist", constraints_shortlist, "64", 1, 1024, BR_KEY_SHAPING, \
       "best items per customer that places are given to; doubled when others could enter", "") \
     X(BOOL, "constraints.fill", constraints_fill, "true", 0, 0, BR_KEY_SHAPING, \
@@ -30,7 +30,7 @@
 
 #define BR_LIMIT_KEYS(X) \
     X(TEXT, "name", name, "", 0, 0, BR_KEY_REQUIRED, "of the limit", "") \
-    X(TEXT, "group", group, "", 0, 0, BR_KEY_REQUIRED, "group column of the items, such as brand", "") \
+    X(TEXT, "group", group, "", 0, 0, BR_KEY_REQUIRED, "group column of the items, as brand", "") \
     X(TEXT, "member", member, "", 0, 0, BR_KEY_REQUIRED, "which of its groups", "") \
     X(INT, "max_units", max_units, "-1", -1, 9007199254740992, 0, \
       "places at most; -1: any number", "") \

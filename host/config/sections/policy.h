@@ -13,8 +13,8 @@ enum { BR_POLICY_GREEDY, BR_POLICY_PLACKETT_LUCE, BR_POLICY_EPSILON };
 #define BR_POLICY_KEYS(X) \
     X(CHOICE, "policy.type", policy_type, "greedy", 0, 0, BR_KEY_SHAPING, \
       "greedy: the best items; plackett_luce: drawn one after the other with probability " \
-      "proportional to e^(score / temperature); epsilon: the best that is left, but with probability " \
-      "epsilon any", BR_CHOICES_POLICY) \
+      "proportional to e^(score / temperature); epsilon: the best that is left, but with " \
+      "probability epsilon any", BR_CHOICES_POLICY) \
     X(NUMBER, "policy.temperature", policy_temperature, "1", 0.001, 1000, BR_KEY_SHAPING, \
       "plackett_luce: higher explores more", "") \
     X(NUMBER, "policy.epsilon", policy_epsilon, "0.1", 0, 1, BR_KEY_SHAPING, \

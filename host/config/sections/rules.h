@@ -19,8 +19,8 @@
     X(OBJECTS, "rules.matches", rules_matches, "[]", 0, 16, BR_KEY_SHAPING, \
       "customer and item must be of the same category, such as the region", match_rule) \
     X(OBJECTS, "rules.suppressions", rules_suppressions, "[]", 0, 16, BR_KEY_SHAPING, \
-      "files of customers who get no list, such as complaints or the lists of a campaign that goes " \
-      "first", suppression) \
+      "files of customers who get no list, such as complaints or the lists of a campaign that " \
+      "goes first", suppression) \
     X(OBJECTS, "rules.caps", rules_caps, "[]", 0, 32, BR_KEY_SHAPING, \
       "who had enough contacts lately gets no list", cap_rule) \
     X(OBJECTS, "rules.quiet", rules_quiet, "[]", 0, 8, BR_KEY_SHAPING, \
@@ -31,8 +31,8 @@
       "static column of households: one customer of each gets a list, the one of the lowest row; " \
       "empty: all do", "") \
     X(NAMES, "rules.order", rules_order, "[]", 0, 0, BR_KEY_SHAPING, \
-      "precedence: names of rules for customers, whose verdict counts first; the others follow as " \
-      "consent, suppressions, customers, quiet, caps, household", "") \
+      "precedence: names of rules for customers, whose verdict counts first; the others follow " \
+      "as consent, suppressions, customers, quiet, caps, household", "") \
     X(TEXT, "rules.strata", rules_strata, "", 0, 0, BR_KEY_SHAPING, \
       "static column by which the ledger counts verdicts; empty: all together", "")
 
@@ -58,8 +58,7 @@
 #define BR_SUPPRESSION_KEYS(X) \
     X(TEXT, "name", name, "", 0, 0, BR_KEY_REQUIRED, "of the file, in the ledger", "") \
     X(PATH, "path", path, "", 0, 0, BR_KEY_REQUIRED, \
-      "text file with one customer key per line, or a run directory: the customers it has lists for", \
-      "")
+      "text file with one customer key per line, or a run directory: those it has lists for", "")
 
 #define BR_CAP_RULE_KEYS(X) \
     X(TEXT, "name", name, "", 0, 0, BR_KEY_REQUIRED, "of the cap, in the ledger", "") \

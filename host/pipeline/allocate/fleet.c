@@ -222,6 +222,7 @@ static br_status solve(br_fleet *f)
     br_status        st      = BR_OK;
     const br_config *c       = f->setup->config;
     int64_t          n_duals = f->setup->catalogue.n_items + f->constraints.n_limits;
+    int              n_lanes = c->run_threads > 0 ? (int)c->run_threads : br_n_cores();
     br_allocate_args args;
 
     f->floor = floor_of(f);
@@ -239,13 +240,13 @@ static br_status solve(br_fleet *f)
                                   .limit_L       = f->constraints.limit,
                                   .floor         = f->floor,
                                   .tolerance     = c->constraints_tolerance,
-                                  .n_lanes    = c->run_threads > 0 ? (int)c->run_threads : br_n_cores(),
-                                  .list_BK    = f->list_UK,
-                                  .touched_B  = f->touched_U,
-                                  .dual_C     = f->dual_C,
-                                  .price_N    = f->price_N,
-                                  .activity_L = f->activity_L,
-                                  .report     = &f->report};
+                                  .n_lanes       = n_lanes,
+                                  .list_BK       = f->list_UK,
+                                  .touched_B     = f->touched_U,
+                                  .dual_C        = f->dual_C,
+                                  .price_N       = f->price_N,
+                                  .activity_L    = f->activity_L,
+                                  .report        = &f->report};
     memcpy(f->start_C, f->dual_C, (size_t)n_duals * sizeof *f->start_C);
     BR_TRY(st, br_allocate(&args));
     br_log(BR_LOG_INFO, "allocate",

@@ -14,8 +14,8 @@
 #include "host/decide/contact.h"
 #include "host/decide/expr/expr.h"
 #include "host/decide/rules/rules.h"
-#include "host/io/key_set.h"
 #include "host/io/keys.h"
+#include "host/io/sets/key_set.h"
 #include "host/pipeline/rules/rule_columns.h"
 
 #define BR_MAX_HOLDS      64

@@ -8,8 +8,8 @@
 
 #include "host/base/memory.h"
 #include "host/decide/compare.h"
-#include "host/pipeline/choose/terms.h"
 #include "host/pipeline/choose/weightings.h"
+#include "host/pipeline/objective/terms.h"
 
 #define N_SLOTS     3 /* batches under way (job.c) */
 #define LISTS_BYTES ((double)(512 << 20))

@@ -4,7 +4,7 @@
 #include "host/pipeline/look/explain/scorer.h"
 
 #include "host/base/memory.h"
-#include "host/pipeline/choose/rank.h"
+#include "host/pipeline/objective/rank.h"
 
 #define BLOCK 4096
 

@@ -26,7 +26,7 @@ typedef struct br_scorer_rows {
     const float   *penalty_N;
 } br_scorer_rows;
 
-/* Canonical scores of the ranking pair (choose/rank.h) less the penalties. */
+/* Canonical scores of the ranking pair (objective/rank.h) less the penalties. */
 br_status br_scorer_linear(br_scorer *scorer, br_scorer_rows rows, float *score_N);
 /* What lists are ordered by: expected values where the objective asks for them, else the above. */
 br_status br_scorer_rank(br_scorer *scorer, br_scorer_rows rows, float *score_N);

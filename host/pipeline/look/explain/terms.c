@@ -4,8 +4,8 @@
  * once per explanation, when the list has been compared. */
 #include <math.h>
 
-#include "host/pipeline/choose/terms.h"
 #include "host/pipeline/look/explain/facts.h"
+#include "host/pipeline/objective/terms.h"
 #include "host/pipeline/rules/rulebook_apply.h"
 #include "host/pipeline/stages.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What each term and penalty of the objective added to each listed item. */
-#ifndef BR_HOST_PIPELINE_CHOOSE_TERMS_H
-#define BR_HOST_PIPELINE_CHOOSE_TERMS_H
+#ifndef BR_HOST_PIPELINE_OBJECTIVE_TERMS_H
+#define BR_HOST_PIPELINE_OBJECTIVE_TERMS_H
 
 #include "host/pipeline/job.h"
 

@@ -2,7 +2,7 @@
  *
  * Folds an objective's terms into one query and one bias: everything in fp64, rounded once.
  * Opened once per job; br_rank_query once per chunk of customers. */
-#include "host/pipeline/choose/rank.h"
+#include "host/pipeline/objective/rank.h"
 
 #include "host/base/memory.h"
 #include "host/pipeline/job.h"

@@ -2,8 +2,8 @@
  *
  * A set of customer keys, such as those to be suppressed: from a text file, or those that another
  * run has lists for. */
-#ifndef BR_HOST_IO_KEY_SET_H
-#define BR_HOST_IO_KEY_SET_H
+#ifndef BR_HOST_IO_SETS_KEY_SET_H
+#define BR_HOST_IO_SETS_KEY_SET_H
 
 #include <stdbool.h>
 

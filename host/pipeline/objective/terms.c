@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Contributions of terms and penalties. Called once per work unit, by the writing thread. */
-#include "host/pipeline/choose/terms.h"
+#include "host/pipeline/objective/terms.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Sorted keys. Read once per job, asked once per customer. */
-#include "host/io/key_set.h"
+#include "host/io/sets/key_set.h"
 
 #include <errno.h>
 #include <stdlib.h>

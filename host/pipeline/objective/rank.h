@@ -3,8 +3,8 @@
  * The ranking pair: the fp32 queries and items whose canonical score lists are ordered by. The
  * plain score ranks by x_u, z_i and b_i themselves; a linear objective (eq. 8) folds its terms into
  * them once per job, so that it costs nothing per customer but one small product. */
-#ifndef BR_HOST_PIPELINE_CHOOSE_RANK_H
-#define BR_HOST_PIPELINE_CHOOSE_RANK_H
+#ifndef BR_HOST_PIPELINE_OBJECTIVE_RANK_H
+#define BR_HOST_PIPELINE_OBJECTIVE_RANK_H
 
 #include <stdbool.h>
 #include <stdint.h>
