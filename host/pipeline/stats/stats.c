@@ -161,7 +161,8 @@ void br_stats_count(const br_setup *setup, br_batch *batch)
     br_lists *lists = &batch->lists;
 
     for (int32_t i = 0; i < lists->n_counts; i++)
-        memset(lists->counts[i].count, 0, (size_t)lists->counts[i].n * sizeof(int64_t));
+        if (lists->counts[i].n > 0)
+            memset(lists->counts[i].count, 0, (size_t)lists->counts[i].n * sizeof(int64_t));
     for (int64_t b = 0; b < batch->n_rows; b++)
         count_customer(batch, b);
     for (int32_t m = 0; m < setup->n_encoders; m++)
