@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What a sweep costs beside one run: `run --sweep` with weightings of an objective's terms on generated
-customers with the model of configs/bench-1m.json (encoders do most of the work), on the demo with
-its model and on ready-made vectors (scoring does), each after a plain run of the same round.
-Medians of ratios. Every sweep is checked against the run of its configuration before its time is
-printed.
+"""What a sweep costs beside one run: `run --sweep` with weightings of an objective's terms on
+generated customers with the model of configs/bench-1m.json (encoders do most of the work), on the
+demo with its model and on ready-made vectors (scoring does), each after a plain run of the same
+round. Medians of ratios. Every sweep is checked against the run of its configuration before its
+time is printed.
 
   scripts/prepare_completejourney.py --out demo
   bench/job/bench_sweep.py --demo demo/data --work /tmp/bench
@@ -103,7 +103,7 @@ def prepare(a, name, sections):
     path.write_text(json.dumps({**sections, "output": {"path": str(path.with_suffix(""))}}))
     terms = sections["objective"]["terms"]
     weightings = [{"name": f"w{i}", "weights": {
-        t["name"]: t["weight"] * (1 + i if j == 0 else 1 / (1 + i)) for j, t in enumerate(terms)}}
+        t["name"]: t["weight"] * (2 + i if j == 0 else 1 / (2 + i)) for j, t in enumerate(terms)}}
         for i in range(a.weightings)]
     path.with_suffix(".weights").write_text(json.dumps(weightings))
     return path
@@ -151,7 +151,8 @@ def main():
     print(f"# {a.weightings} weightings in one pass beside one run; medians of {a.rounds} rounds")
     print(f"{'job':22} {'run':>8} {'run':>8} {'sweep':>8} {'sweep':>8} {'wall':>7} {'cpu':>7} "
           f"{'#wrong':>7}")
-    print(f"{'':22} {'wall s':>8} {'cpu s':>8} {'wall s':>8} {'cpu s':>8} {'x run':>7} {'x run':>7}")
+    print(f"{'':22} {'wall s':>8} {'cpu s':>8} {'wall s':>8} {'cpu s':>8} {'x run':>7} "
+          f"{'x run':>7}")
     rows = []
     for name, path in paths.items():
         mid = [statistics.median(t[i] for t in times[name]) for i in range(4)]
@@ -159,8 +160,8 @@ def main():
         rows.append({"job": name, "run_wall_s": mid[0], "run_cpu_s": mid[1],
                      "sweep_wall_s": mid[2], "sweep_cpu_s": mid[3], "wall_x": ratio[0],
                      "cpu_x": ratio[1], "wrong": n_wrong(path)})
-        print(f"{name:22} {mid[0]:8.2f} {mid[1]:8.2f} {mid[2]:8.2f} {mid[3]:8.2f} {ratio[0]:7.2f} "
-              f"{ratio[1]:7.2f} {rows[-1]['wrong']:7d}")
+        print(f"{name:22} {mid[0]:8.2f} {mid[1]:8.2f} {mid[2]:8.2f} {mid[3]:8.2f} "
+              f"{ratio[0]:7.2f} {ratio[1]:7.2f} {rows[-1]['wrong']:7d}")
     if a.json:
         a.json.write_text(json.dumps({"commit": commit(), "processor": processor(),
                                       "command": command(), "date": time.strftime("%Y-%m-%d"),
