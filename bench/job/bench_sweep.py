@@ -127,7 +127,7 @@ def one_round(a, path):
 
 
 def n_wrong(path):
-    """The configuration's own row against its run: customers with a list by scores, items listed."""
+    """The configuration's own row against its run: lists by scores, items listed."""
     sweep = json.loads((path.with_suffix(".sweep") / "sweep.json").read_text())["weightings"][0]
     items, n_lists = set(), 0
     for part in sorted((path.with_suffix("") / "parts").glob("*.h5")):
