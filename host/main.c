@@ -31,6 +31,7 @@ static const verb verbs[] = {
      "lists against held-out events; a policy's value from a log (--log)"},
     {"verify", br_verb_verify,
      "re-hashes a run and re-scores a sample; replays a model's golden file"},
+    {"explain", br_verb_explain, "why a customer of a run got an item, or did not"},
     {"publish", br_verb_publish, "lists of a run as CSV, JSON lines or Redis commands"},
     {"generate", br_verb_generate, "seeded synthetic customers, catalogue and model"},
 };

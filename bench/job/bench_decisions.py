@@ -105,10 +105,10 @@ def generate(a, name, n_items, has_capacity):
     rng = np.random.default_rng(1)
     add_customers(data / "customers.h5", a.customers, n_items, rng)
     add_items(data / "catalogue.h5", rng)
-    if has_capacity:  # half of what all places would need, unevenly
+    if has_capacity:  # a fifth more than all places, unevenly: the popular ones run out
         with h5py.File(data / "catalogue.h5", "a") as f:
             share = rng.gamma(1.0, 1.0, n_items)
-            total = 5.0 * a.customers
+            total = 12.0 * a.customers
             f["/item/capacity"] = np.maximum(1, share / share.sum() * total).astype(np.int64)
     job = a.work / "encode.json"
     job.write_text(json.dumps({"input": files(data, True), "output": {"path": str(a.work / "e")}}))

@@ -45,6 +45,12 @@ static void check_list(br_config *config)
     if (config->list_fallback_modality[0] != '\0' &&
         config->list_fallback != BR_FALLBACK_POPULARITY)
         br_config_problem(config, "list.fallback_modality", "is set, but list.fallback is none");
+    if (config->list_fallback_group[0] != '\0' && config->list_fallback == BR_FALLBACK_NONE)
+        br_config_problem(config, "list.fallback_group", "is set, but list.fallback is none");
+    if (config->list_fallback_newest && config->list_fallback == BR_FALLBACK_NONE)
+        br_config_problem(config, "list.fallback_newest", "is set, but list.fallback is none");
+    if (config->list_fill && config->list_fallback == BR_FALLBACK_NONE)
+        br_config_problem(config, "list.fill", "is set, but list.fallback is none");
 }
 
 void br_config_check_unset(br_config *config, const br_record *record, const void *base,
@@ -70,6 +76,7 @@ br_status br_config_check(br_config *config)
         {"policy.", br_config_check_policy},
         {"constraints.", br_config_check_constraints},
         {"rules.", br_config_check_rules},
+        {"shape.", br_config_check_shape},
         {"experiment.", br_config_check_experiment},
         {"shadow.", br_config_check_shadow},
     };

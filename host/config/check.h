@@ -15,6 +15,7 @@ void br_config_check_objective(br_config *config);
 void br_config_check_constraints(br_config *config);
 void br_config_check_policy(br_config *config);
 void br_config_check_rules(br_config *config);
+void br_config_check_shape(br_config *config);
 void br_config_check_experiment(br_config *config);
 void br_config_check_shadow(br_config *config);
 

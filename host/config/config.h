@@ -59,8 +59,10 @@ BR_CONFIG_RECORDS(BR_RECORD_TYPES)
 
 typedef struct br_config {
     BR_CONFIG_KEYS(BR_FIELD)
-    char     *folder; /* absolute folder of the file: relative paths start here */
-    br_strbuf problems;
+    const float *price_N; /* no key: what an allocation takes off the scores of catalogue rows when
+                             it asks for candidates; borrowed; NULL: nothing */
+    char        *folder;  /* absolute folder of the file: relative paths start here */
+    br_strbuf    problems;
 } br_config;
 
 /* Reads a file: JSON breaches fail at once (BR_E_USAGE with line and column), problems with keys

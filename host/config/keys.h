@@ -28,6 +28,7 @@
 #include "host/config/sections/policy.h"
 #include "host/config/sections/rules.h"
 #include "host/config/sections/shadow.h"
+#include "host/config/sections/shape.h"
 
 #define BR_KEY_REQUIRED 1
 #define BR_KEY_SHAPING  2
@@ -66,6 +67,13 @@
       "list of a customer without usable events", BR_CHOICES_FALLBACK) \
     X(TEXT, "list.fallback_modality", list_fallback_modality, "", 0, 0, BR_KEY_SHAPING, \
       "timeline that popularity counts; empty: every timeline of catalogue items", "") \
+    X(TEXT, "list.fallback_group", list_fallback_group, "", 0, 0, BR_KEY_SHAPING, \
+      "static column of the customers: what is popular in a customer's own category goes before " \
+      "what is popular with everybody; empty: no such column", "") \
+    X(BOOL, "list.fallback_newest", list_fallback_newest, "false", 0, 0, BR_KEY_SHAPING, \
+      "behind the items that anybody met, the newest by /item/valid", "") \
+    X(BOOL, "list.fill", list_fill, "false", 0, 0, BR_KEY_SHAPING, \
+      "fill lists of the model too, where its candidates (objective.top) do not suffice", "") \
     X(CHOICE, "run.backend", run_backend, "auto", 0, 0, 0, \
       "where the arithmetic runs; auto: a usable GPU, else cpu", BR_CHOICES_BACKEND) \
     X(CHOICE, "run.precision", run_precision, "fp32", 0, 0, BR_KEY_SHAPING, \
@@ -88,6 +96,7 @@
     BR_POLICY_KEYS(X) \
     BR_CONSTRAINTS_KEYS(X) \
     BR_RULES_KEYS(X) \
+    BR_SHAPE_KEYS(X) \
     BR_EXPERIMENT_KEYS(X) \
     BR_SHADOW_KEYS(X)
 
@@ -97,6 +106,7 @@
     BR_POLICY_RECORDS(R) \
     BR_CONSTRAINTS_RECORDS(R) \
     BR_RULES_RECORDS(R) \
+    BR_SHAPE_RECORDS(R) \
     BR_EXPERIMENT_RECORDS(R) \
     BR_SHADOW_RECORDS(R)
 /* clang-format on */

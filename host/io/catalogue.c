@@ -272,6 +272,22 @@ done:
     return st;
 }
 
+br_status br_catalogue_find(const br_catalogue *catalogue, const char *path, const char *key,
+                            int64_t *row)
+{
+    br_status st                      = BR_OK;
+    char      best[BR_KEY_TEXT_BYTES] = "";
+
+    BR_TRY(st, br_keys_find_text(&catalogue->key, key, row));
+    if (*row >= 0)
+        goto done;
+    BR_TRY(st, br_keys_nearest(&catalogue->key, key, best));
+    BR_FAIL(st, BR_E_USAGE, "%s: no item has the key '%.64s'%s%s", path, key,
+            best[0] == '\0' ? "" : ", did you mean ", best);
+done:
+    return st;
+}
+
 void br_catalogue_free(br_catalogue *catalogue)
 {
     br_keys_free(&catalogue->key);

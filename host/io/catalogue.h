@@ -33,6 +33,10 @@ typedef struct br_catalogue {
 } br_catalogue;
 
 br_status br_catalogue_read(const char *path, br_catalogue *out);
+/* The row of the item whose key a person wrote; BR_E_USAGE with the nearest key where there is
+ * none. `path` names the file. */
+br_status br_catalogue_find(const br_catalogue *catalogue, const char *path, const char *key,
+                            int64_t *row);
 void      br_catalogue_free(br_catalogue *catalogue);
 
 #endif

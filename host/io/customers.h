@@ -56,6 +56,11 @@ void br_customers_limit_types(br_customers *customers, int32_t modality, int32_t
 br_status br_customers_vocabulary(br_customers *customers, const char *name, br_keys *out);
 br_status br_customers_static_keys(br_customers *customers, const char *name, br_keys *out);
 
+/* The row of the customer whose key a person wrote (numbers in decimal). Reads keys until it is
+ * found: a second for some ten million. BR_E_USAGE with the nearest key where there is none; then
+ * all are read twice. */
+br_status br_customers_find(br_customers *customers, const char *key, int64_t *row);
+
 /* Splits the rows into work units: unit i is rows start[i] .. start[i+1]-1, in input order, ending
  * before max_customers or max_events (over the named modalities) would be passed; never empty.
  * Scans the offsets in blocks and checks them. *start has *n_units + 1 entries (br_free). */

@@ -4,10 +4,14 @@
  * table (vocabulary, catalogue), not per batch. */
 #include "host/io/keys.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "host/base/memory.h"
+#include "host/base/nearest.h"
 
 typedef struct slot_table {
     int64_t  mask;
@@ -162,6 +166,59 @@ br_status br_keys_check_unique(const br_keys *keys, const char *name, int64_t fi
     BR_TRY(st, fill_slots(&slots, keys, name, first_row));
 done:
     br_free(&slots.row);
+    return st;
+}
+
+static br_status parse_number(const char *text, uint64_t *number)
+{
+    char *end;
+
+    errno   = 0;
+    *number = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0)
+        return br_fail(BR_E_USAGE, "key '%.64s': expected a number in [0, %" PRIu64 "]", text,
+                       UINT64_MAX);
+    return BR_OK;
+}
+
+br_status br_keys_find_text(const br_keys *keys, const char *text, int64_t *row)
+{
+    br_status st     = BR_OK;
+    uint64_t  number = 0;
+    br_keys   wanted = {false, (int32_t)strlen(text), 1, (uint8_t *)text};
+
+    *row = -1;
+    if (keys->is_number) {
+        BR_TRY(st, parse_number(text, &number));
+        wanted = (br_keys){true, sizeof number, 1, (uint8_t *)&number};
+    }
+    for (int64_t i = 0; i < keys->n_keys && *row < 0; i++)
+        if (is_same(keys, i, &wanted, 0))
+            *row = i;
+done:
+    return st;
+}
+
+br_status br_keys_nearest(const br_keys *keys, const char *text, char best[BR_KEY_TEXT_BYTES])
+{
+    br_status    st                  = BR_OK;
+    const char **name_K              = NULL;
+    char(*text_K)[BR_KEY_TEXT_BYTES] = NULL;
+    const char *nearest;
+
+    BR_ALLOC(st, name_K, keys->n_keys + 1, "keys as text");
+    BR_ALLOC(st, text_K, keys->n_keys + 1, "keys as text");
+    memcpy(text_K[0], best, BR_KEY_TEXT_BYTES);
+    name_K[0] = text_K[0];
+    for (int64_t i = 0; i < keys->n_keys; i++)
+        name_K[i + 1] = br_keys_text(keys, i, text_K[i + 1]);
+    nearest = best[0] == '\0' ? br_nearest(text, name_K + 1, (int32_t)keys->n_keys)
+                              : br_nearest(text, name_K, (int32_t)keys->n_keys + 1);
+    if (nearest != NULL)
+        memcpy(best, nearest, BR_KEY_TEXT_BYTES);
+done:
+    br_free(&name_K);
+    br_free(&text_K);
     return st;
 }
 

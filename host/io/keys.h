@@ -35,6 +35,13 @@ br_status br_keys_join(const br_keys *table, const char *table_name, const br_ke
  * from first_row. */
 br_status br_keys_check_unique(const br_keys *keys, const char *name, int64_t first_row);
 
+/* Where the key that a person wrote (numbers in decimal) stands; -1: nowhere. BR_E_USAGE where the
+ * keys are numbers and the text is none. */
+br_status br_keys_find_text(const br_keys *keys, const char *text, int64_t *row);
+/* Puts the key nearest to `text` into `best`, as printable text, where it is nearer than what
+ * stands there ("": nothing yet, and where none is near). */
+br_status br_keys_nearest(const br_keys *keys, const char *text, char best[BR_KEY_TEXT_BYTES]);
+
 bool br_keys_is_utf8(const void *bytes, size_t n_bytes);
 
 #endif

@@ -27,7 +27,9 @@ typedef enum {
     BR_FLAG_HELD_OUT        = 1 << 5, /* in the hold-out of an experiment: nothing is sent */
     BR_FLAG_HELD_BACK       = 1 << 6, /* empty: a rule holds the customer back */
     BR_FLAG_NO_CAPACITY     = 1 << 7, /* short or empty: capacity went to others */
-    BR_FLAG_REPAIRED        = 1 << 8  /* changed to hold a constraint: no propensities */
+    BR_FLAG_REPAIRED        = 1 << 8, /* changed to hold a constraint: no propensities */
+    BR_FLAG_DIVERSE         = 1 << 9, /* the model's items stand by diversity, not by score */
+    BR_FLAG_GROUPS_FULL     = 1 << 10 /* short: items were left out as their groups were full */
 } br_list_flag;
 
 /* What says that a list is empty. */
@@ -138,9 +140,10 @@ br_status br_lists_describe(const char *path, br_lists_about *out);
 
 /* The promises that the values of the lists keep: items in [0, n_items) (-1: no upper bound) and
  * unique within a list, scores finite, best first (score descending, then item row ascending,
- * the model's items among themselves), unused slots -1 and NaN, a short list flagged, an empty one
- * where consent is missing, survival in [0, 1] and never rising where a list is from the model,
- * else NaN; a shadow's lists likewise. BR_E_INPUT naming `name`, row, slot or period. */
+ * the model's items among themselves, unless the flags say diverse), unused slots -1 and NaN, a
+ * short list flagged, an empty one where consent is missing, survival in [0, 1] and never rising
+ * where a list is from the model, else NaN; a shadow's lists likewise. BR_E_INPUT naming `name`,
+ * row, slot or period. */
 br_status br_lists_check(const br_lists *lists, int64_t n_items, const char *name);
 
 #endif

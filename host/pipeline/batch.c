@@ -46,6 +46,14 @@ static void free_device(br_batch *batch)
         br_dev_free(&batch->term_BK[t]);
 }
 
+bool br_batch_has_events(const br_batch *batch, int32_t n_encoders, int64_t b)
+{
+    for (int32_t m = 0; m < n_encoders; m++)
+        if (batch->present_BM[b * n_encoders + m])
+            return true;
+    return n_encoders == 0;
+}
+
 void br_batch_free(br_batch *batch)
 {
     for (int m = 0; m < BR_MAX_MODALITIES; m++)
@@ -61,16 +69,10 @@ void br_batch_free(br_batch *batch)
     free_device(batch);
     br_weightings_free_batch(batch);
     br_free(&batch->host_square_B);
+    br_free(&batch->source_BK);
+    br_free(&batch->short_B);
     batch->lists.key = (br_keys){0};
     br_lists_free(&batch->lists);
-}
-
-bool br_batch_has_events(const br_batch *batch, int32_t n_encoders, int64_t b)
-{
-    for (int32_t m = 0; m < n_encoders; m++)
-        if (batch->present_BM[b * n_encoders + m])
-            return true;
-    return n_encoders == 0;
 }
 
 void br_batch_take_unit(br_batch *batch, const int64_t *unit_start, int64_t unit)

@@ -69,6 +69,7 @@ typedef struct br_batch {
     float          *heat_B;    /* temperature or epsilon; NULL: nothing is drawn */
     int32_t        *draw_stratum_B; /* of the policy: 0 the rest, 1 + its place */
     uint64_t       *customer_B;     /* whom the draws belong to */
+    int32_t        *category_B;     /* of list.fallback_group, -1: none; NULL: not asked for */
     uint64_t       *have_B;         /* NULL: no item requires anything */
     br_rule_count   item_rule[BR_RULES_MAX];
     int64_t        *never_offset_B1;
@@ -89,23 +90,26 @@ typedef struct br_batch {
     br_mat gate_BM;
 
     /* score: rules and results on the device */
-    br_mat  self_B;   /* i32: 0, 1, 2, ... */
-    br_mat  square_B; /* |x_u|^2 */
-    br_mat  rule_have_B;
-    br_mat  rule_offset_B1;
-    br_mat  rule_never_S;
-    br_mat  item_BK; /* listed rows */
-    br_mat  score_BK;
-    br_mat  heat_mat_B;
-    br_mat  customer_mat_B;
-    br_mat  log_propensity_BK; /* absent: nothing is drawn */
-    br_mat  log_normaliser_B;
-    br_mat  log_remaining_B;
-    br_mat  probability_BK[BR_MAX_HEADS];
-    br_mat  term_BK[BR_MAX_TERMS]; /* logits or probabilities of the objective's terms */
-    br_mat  hazard_BP[BR_MAX_HEADS];
-    int64_t n_slow;
-    int64_t n_rescored;
+    br_mat   self_B;   /* i32: 0, 1, 2, ... */
+    br_mat   square_B; /* |x_u|^2 */
+    br_mat   rule_have_B;
+    br_mat   rule_offset_B1;
+    br_mat   rule_never_S;
+    br_mat   item_BK; /* listed rows */
+    br_mat   score_BK;
+    br_mat   heat_mat_B;
+    br_mat   customer_mat_B;
+    br_mat   log_propensity_BK; /* absent: nothing is drawn */
+    br_mat   log_normaliser_B;
+    br_mat   log_remaining_B;
+    br_mat   probability_BK[BR_MAX_HEADS];
+    br_mat   term_BK[BR_MAX_TERMS]; /* logits or probabilities of the objective's terms */
+    br_mat   hazard_BP[BR_MAX_HEADS];
+    /* of shaped lists (choose/shaping.h); NULL: the best items are the lists */
+    uint8_t *source_BK;
+    uint8_t *short_B; /* br_short_reason */
+    int64_t  n_slow;
+    int64_t  n_rescored;
 
     /* score, by other weights (choose/weightings.h) */
     int32_t             n_weighted; /* V */

@@ -176,6 +176,10 @@ br_status br_job_alloc_batch(br_job *job, br_batch *batch)
     BR_TRY(st, alloc_lists(job, &batch->lists));
     BR_TRY(st, br_weightings_alloc_batch(job, batch));
     BR_ALLOC(st, batch->host_square_B, job->max_rows, "squared norms");
+    if (job->shaping != NULL) {
+        BR_ALLOC(st, batch->source_BK, job->max_rows * job->k, "sources of shaped lists");
+        BR_ALLOC(st, batch->short_B, job->max_rows, "shaped lists");
+    }
 done:
     return st;
 }

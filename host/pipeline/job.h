@@ -54,6 +54,7 @@ typedef struct br_job {
     int64_t                score_rows;
     /* one per lane; NULL: the k best are the lists */
     struct br_choose_room *choose_room;
+    struct br_shaping     *shaping;    /* NULL: the best items are the lists */
     struct br_weightings  *weightings; /* NULL: none (choose/weightings.h) */
 
     br_popularity popularity;

@@ -7,6 +7,7 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/pipeline/choose/choose.h"
+#include "host/pipeline/choose/shaping.h"
 #include "host/pipeline/choose/weightings.h"
 #include "host/pipeline/job.h"
 #include "host/pipeline/lanes.h"
@@ -75,9 +76,9 @@ done:
 br_status br_job_prepare_items(br_job *job)
 {
     const br_items_args items = {.item_ND   = job->rank.item_NQ,
-                                 .bias_N    = job->rank.bias_N,
+                                 .bias_N    = job->rank.select_N,
                                  .require_N = job->require_N,
-                                 .k         = job->k};
+                                 .k         = br_choose_n_candidates(job)};
 
     return br_items_prepare(job->dev, &items, &job->items);
 }
@@ -142,6 +143,7 @@ br_status br_job_open(br_setup *setup, br_job **out)
     br_weightings_bind(job);
     if (job->config->list_fallback == BR_FALLBACK_POPULARITY && !setup->is_sweep)
         BR_TRY(st, br_popularity_count(job));
+    BR_TRY(st, br_shaping_open(job));
     BR_TRY(st, br_stats_create(setup, &job->stats));
     *out = job;
     job  = NULL;
@@ -160,6 +162,7 @@ void br_job_close(br_job **job_at)
     br_unit_free(&job->raw);
     br_free(&job->popularity.count_N);
     br_free(&job->popularity.order_N);
+    br_shaping_close(job);
     br_weightings_close(job);
     br_choose_close(job);
     br_items_free(&job->items);

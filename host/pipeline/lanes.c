@@ -90,7 +90,7 @@ static size_t fusion_bytes(const br_job *job)
 static size_t score_bytes(const br_job *job)
 {
     const br_setup *s     = job->setup;
-    int32_t         m     = br_choose_n_candidates(job);
+    int32_t         m     = br_choose_most_candidates(job);
     size_t          topk  = job->config->policy_type == BR_POLICY_GREEDY
                                 ? br_score_topk_scratch_bytes(s->n_listed, s->objective.width, m)
                                 : br_draw_topk_scratch_bytes(s->n_listed, s->objective.width, m);

@@ -111,6 +111,40 @@ static void fill_by_popularity(const br_job *job, const br_batch *batch, int64_t
     lists->n_B[b] = n;
 }
 
+/* Items that no score chose have no probability, whatever the heads say. */
+static void keep_shaped_list(const br_job *job, br_batch *batch, int64_t b, bool is_by_model)
+{
+    br_lists *lists = &batch->lists;
+    int32_t   n     = 0;
+
+    for (; n < lists->k && lists->item_BK[b * lists->k + n] >= 0; n++) {
+        int64_t at                   = b * lists->k + n;
+        uint8_t source               = batch->source_BK[at];
+        lists->item_BK[at]           = job->setup->catalogue_row[lists->item_BK[at]];
+        lists->source_BK[at]         = source;
+        lists->log_propensity_BK[at] = 0.0f;
+        if (is_by_model && (source == BR_SOURCE_MODEL || source == BR_SOURCE_PINNED))
+            continue;
+        for (int32_t h = 0; h < lists->n_heads; h++)
+            lists->probability_BK[h][at] = NAN;
+        for (int32_t t = 0; t < lists->n_terms; t++)
+            lists->term_BK[t][at] = NAN;
+    }
+    lists->n_B[b] = n;
+    clear_slots(lists, b, n);
+}
+
+static uint32_t shape_flags(const br_job *job, const br_batch *batch, int64_t b)
+{
+    uint32_t flags = 0;
+
+    if (batch->short_B[b] & BR_SHORT_QUOTA)
+        flags |= BR_FLAG_GROUPS_FULL;
+    if (job->setup->shape.shape.lambda < 1.0 && br_lists_is_by_model(&batch->lists, b))
+        flags |= BR_FLAG_DIVERSE;
+    return flags;
+}
+
 /* A list that was not drawn has no probability among the draws. */
 static void forget_draws(br_lists *lists, int64_t b)
 {
@@ -154,6 +188,7 @@ static void decide(const br_job *job, br_batch *batch, int64_t b)
 {
     br_lists *lists = &batch->lists;
     uint32_t  flags = 0;
+    bool      falls_back;
 
     note_verdict(job, batch, b);
     if (batch->rule_B[b] >= 0 || batch->arm_B[b] < 0) {
@@ -162,8 +197,14 @@ static void decide(const br_job *job, br_batch *batch, int64_t b)
     }
     if (!br_batch_has_events(batch, job->setup->n_encoders, b))
         flags |= BR_FLAG_NO_EVENTS;
-    if ((flags & BR_FLAG_NO_EVENTS) && job->config->list_fallback == BR_FALLBACK_POPULARITY) {
+    falls_back =
+        (flags & BR_FLAG_NO_EVENTS) && job->config->list_fallback == BR_FALLBACK_POPULARITY;
+    if (falls_back)
         flags |= BR_FLAG_FALLBACK;
+    if (job->shaping != NULL) {
+        keep_shaped_list(job, batch, b, !falls_back);
+        flags |= shape_flags(job, batch, b);
+    } else if (falls_back) {
         forget_draws(lists, b);
         fill_by_popularity(job, batch, b);
     } else {

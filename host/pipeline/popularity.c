@@ -78,20 +78,24 @@ static bool is_never(const br_batch *batch, int64_t b, int32_t row)
     return false;
 }
 
+bool br_popularity_may_show(const br_setup *s, const br_batch *batch, int64_t b, int32_t row)
+{
+    uint64_t require = s->require_N != NULL ? s->require_N[s->catalogue_row[row]] : 0;
+
+    if (require != 0 && (batch->have_B[b] & require) != require)
+        return false;
+    return !is_never(batch, b, row) || br_batch_extra(batch, b, row) >= 0;
+}
+
 int32_t br_popularity_list(const br_job *job, const br_batch *batch, int64_t b, int32_t *row_K)
 {
     const br_setup *s = job->setup;
     int32_t         n = 0;
 
     for (int64_t i = 0; i < s->n_listed && n < job->k; i++) {
-        int32_t  row     = job->popularity.order_N[i];
-        uint64_t require = 0;
+        int32_t row = job->popularity.order_N[i];
 
-        if (s->require_N != NULL)
-            require = s->require_N[s->catalogue_row[row]];
-        if (require != 0 && (batch->have_B[b] & require) != require)
-            continue;
-        if (!is_never(batch, b, row) || br_batch_extra(batch, b, row) >= 0)
+        if (br_popularity_may_show(s, batch, b, row))
             row_K[n++] = row;
     }
     return n;

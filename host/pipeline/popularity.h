@@ -14,4 +14,8 @@ br_status br_popularity_count(br_job *job);
  * many, at most k. */
 int32_t br_popularity_list(const br_job *job, const br_batch *batch, int64_t b, int32_t *row_K);
 
+/* By never-list and segment bits: may customer b see the item, a listed row? Also where it stands
+ * on the never-list for a penalty's sake. */
+bool br_popularity_may_show(const br_setup *setup, const br_batch *batch, int64_t b, int32_t row);
+
 #endif

@@ -200,6 +200,22 @@ done:
     return st;
 }
 
+static br_status copy_categories(const br_setup *s, const br_unit *raw, br_batch *batch)
+{
+    br_status st    = BR_OK;
+    int32_t   place = s->shape.category_place;
+
+    batch->category_B = NULL;
+    if (place < 0)
+        return BR_OK;
+    BR_TRY(st, br_span_reserve(&batch->span[3], batch->n_rows, 4, "customer columns"));
+    batch->category_B = batch->span[3].data;
+    for (int64_t b = 0; b < batch->n_rows; b++)
+        batch->category_B[b] = raw->static_BC[b * s->request.n_statics + place];
+done:
+    return st;
+}
+
 static br_status copy_columns(br_job *job, br_batch *batch)
 {
     br_status       st  = BR_OK;
@@ -212,11 +228,30 @@ static br_status copy_columns(br_job *job, br_batch *batch)
                            (void **)&batch->key.data));
     BR_TRY(st, copy_statics(s, raw, batch));
     BR_TRY(st, copy_aggregates(s, raw, batch));
+    BR_TRY(st, copy_categories(s, raw, batch));
     BR_TRY(st,
            copy_column(&batch->span[5], raw->vector_BD,
                        s->request.wants_vector ? n * s->dim * 4 : 0, (void **)&batch->vector_BD));
 done:
     return st;
+}
+
+br_status br_stage_read_pack(br_job *job, br_batch *batch)
+{
+    br_status st = BR_OK;
+
+    for (int32_t m = 0; m < job->setup->n_encoders; m++)
+        BR_TRY(st, pack_modality(job, batch, m));
+done:
+    return st;
+}
+
+bool br_stage_read_is_usable(const br_setup *s, int32_t modality, const br_timeline *t,
+                             int64_t event)
+{
+    br_event_counts ignored = {0};
+
+    return is_usable(&s->feed[modality], t, event, s->as_of, &ignored);
 }
 
 br_status br_stage_read(br_job *job, br_batch *batch)
@@ -233,8 +268,7 @@ br_status br_stage_read(br_job *job, br_batch *batch)
     BR_TRY(st, br_span_reserve(&batch->span[9], n_cells, 4, "confidence"));
     batch->present_BM    = batch->span[8].data;
     batch->confidence_BM = batch->span[9].data;
-    for (int32_t m = 0; m < s->n_encoders; m++)
-        BR_TRY(st, pack_modality(job, batch, m));
+    BR_TRY(st, br_stage_read_pack(job, batch));
     BR_TRY(st, br_rulebook_apply(s, &job->raw, batch));
     BR_TRY(st, br_rulebook_never(s, &job->raw, batch));
 done:

@@ -149,6 +149,28 @@ static br_status square_norms(const score_context *c, br_dev *lane, br_rows rows
     return br_op_score_pairs(lane, &args);
 }
 
+static br_status describe_rows(void *context, br_dev *lane, br_rows rows)
+{
+    br_status            st = BR_OK;
+    const score_context *c  = context;
+
+    BR_TRY(st, score_heads(c, lane, rows));
+    BR_TRY(st, score_terms(c, lane, rows));
+done:
+    return st;
+}
+
+br_status br_stage_describe(br_job *job, br_batch *batch)
+{
+    br_status     st      = BR_OK;
+    score_context context = {job, batch};
+
+    BR_TRY(st, br_lane_run(job->lane[0], (br_rows){0, batch->n_rows}, describe_rows, &context));
+    BR_TRY(st, br_dev_sync(job->lane[0]));
+done:
+    return st;
+}
+
 static br_status score_rows(void *context, br_dev *lane, br_rows rows)
 {
     br_status            st   = BR_OK;
@@ -158,8 +180,7 @@ static br_status score_rows(void *context, br_dev *lane, br_rows rows)
     BR_TRY(st, br_choose_rows(c->job, c->batch, lane, rows));
     br_dev_rewind(lane, mark);
     BR_TRY(st, br_weightings_rows(c->job, c->batch, lane, rows));
-    BR_TRY(st, score_heads(c, lane, rows));
-    BR_TRY(st, score_terms(c, lane, rows));
+    BR_TRY(st, describe_rows(context, lane, rows));
     BR_TRY(st, score_hazards(c, lane, rows));
     BR_TRY(st, square_norms(c, lane, rows));
     BR_TRY(st, br_dev_sync(lane));

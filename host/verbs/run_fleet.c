@@ -7,38 +7,36 @@
 #include <string.h>
 
 #include "host/base/log.h"
+#include "host/base/memory.h"
 #include "host/io/run_dir.h"
 #include "host/pipeline/allocate/render.h"
 #include "host/pipeline/job.h"
 #include "host/verbs/config_args.h"
 #include "host/verbs/verbs.h"
 
-static int32_t widest(const br_setup *setup)
+/* One round: shortlists at the prices so far, then an allocation over all shortlists. */
+static br_status do_round(br_fleet *fleet, float *price_N)
 {
-    return (int32_t)(setup->n_listed < BR_MAX_K ? setup->n_listed : BR_MAX_K);
+    br_status  st         = BR_OK;
+    int32_t    round      = fleet->n_rounds;
+    br_config *shortlists = NULL;
+
+    if (round > 0)
+        memcpy(price_N, fleet->price_N, (size_t)fleet->setup->catalogue.n_items * sizeof *price_N);
+    BR_TRY(st, br_fleet_shortlists(fleet->setup, round, round > 0 ? price_N : NULL, &shortlists));
+    BR_TRY(st, br_run_plain(shortlists));
+    BR_TRY(st, br_fleet_add(fleet, shortlists->output_path, round > 0 ? price_N : NULL));
+done:
+    br_config_close(&shortlists);
+    return st;
 }
 
-/* Allocates over one run of shortlists; *is_enough: and published, for nothing better is outside.
- */
-static br_status allocate(br_setup *setup, const char *shortlists, bool is_last, bool *is_enough)
+static void warn_uncertain(const br_fleet *fleet)
 {
-    br_status st    = BR_OK;
-    br_fleet *fleet = NULL;
-
-    BR_TRY(st, br_fleet_open(setup, shortlists, &fleet));
-    *is_enough = is_last || !br_fleet_is_uncertain(fleet);
-    if (!*is_enough) {
-        br_log(BR_LOG_WARN, "allocate",
-               "items outside the %d best of %lld customers could add %.3g: once more with twice "
-               "as many",
-               fleet->width, (long long)fleet->report.n_uncertain, fleet->report.outside_value);
-        goto done;
-    }
-    BR_TRY(st, br_fleet_publish(fleet, shortlists));
-    br_fleet_print(fleet, stdout);
-done:
-    br_fleet_close(&fleet);
-    return st;
+    br_log(BR_LOG_WARN, "allocate",
+           "items outside the shortlists of %lld customers could add %.3g at these prices%s",
+           (long long)fleet->report.n_uncertain, fleet->report.outside_value,
+           fleet->n_rounds < BR_MAX_ROUNDS ? ": once more, with the best at these prices" : "");
 }
 
 static br_status is_done(const char *path, bool *out)
@@ -63,27 +61,26 @@ done:
 
 br_status br_run_fleet(br_config *config)
 {
-    br_status  st         = BR_OK;
-    br_setup  *setup      = NULL;
-    br_config *shortlists = NULL;
-    bool       is_enough  = false;
-    int32_t    width      = (int32_t)config->constraints_shortlist;
+    br_status st      = BR_OK;
+    br_setup *setup   = NULL;
+    br_fleet *fleet   = NULL;
+    float    *price_N = NULL;
 
     BR_TRY(st, br_setup_open(config, &setup));
     BR_TRY(st, br_setup_plan_units(setup));
-    while (!is_enough) {
-        width = width < widest(setup) ? width : widest(setup);
-        if (width < config->list_k)
-            width = (int32_t)config->list_k;
-        BR_TRY(st, br_fleet_shortlists(config, width, &shortlists));
-        BR_TRY(st, br_run_plain(shortlists));
-        BR_TRY(st, allocate(setup, shortlists->output_path, width >= widest(setup), &is_enough));
-        br_config_close(&shortlists);
-        width *= 2;
-    }
+    BR_TRY(st, br_fleet_open(setup, &fleet));
+    BR_ALLOC(st, price_N, setup->catalogue.n_items, "prices");
+    do {
+        BR_TRY(st, do_round(fleet, price_N));
+        if (br_fleet_is_uncertain(fleet))
+            warn_uncertain(fleet);
+    } while (br_fleet_is_uncertain(fleet) && fleet->n_rounds < BR_MAX_ROUNDS);
+    BR_TRY(st, br_fleet_publish(fleet));
+    br_fleet_print(fleet, stdout);
 done:
-    br_config_close(&shortlists);
+    br_fleet_close(&fleet);
     br_setup_close(&setup);
+    br_free(&price_N);
     return st;
 }
 
@@ -108,22 +105,28 @@ static br_status open_config(const allocate_args *a, char set[2][4200], br_confi
     return br_config_from_args(&common, out);
 }
 
-/* The widest complete shortlists beside the run. */
-static br_status find_shortlists(const char *run, int32_t k, char out[4200])
+/* Every complete run of shortlists beside the run, the first without prices. */
+static br_status add_rounds(const char *run, br_fleet *fleet)
 {
-    br_status st    = BR_OK;
-    bool      found = false;
-    size_t    n     = strlen(run);
+    br_status st = BR_OK;
+    size_t    n  = strlen(run);
+    char      path[4200];
+    bool      found = true;
 
     while (n > 1 && run[n - 1] == '/')
         n--;
-    for (int32_t width = BR_MAX_K; width >= k && !found; width--) {
-        (void)snprintf(out, 4200, "%.*s.shortlists-%d", (int)n, run, width);
-        BR_TRY(st, is_done(out, &found));
+    for (int32_t round = 0; found && round < BR_MAX_ROUNDS; round++) {
+        if (round == 0)
+            (void)snprintf(path, sizeof path, "%.*s.shortlists", (int)n, run);
+        else
+            (void)snprintf(path, sizeof path, "%.*s.shortlists-at-prices-%d", (int)n, run, round);
+        BR_TRY(st, is_done(path, &found));
+        if (found) /* bounds of round 0 hold for any constraints */
+            BR_TRY(st, br_fleet_add(fleet, path, NULL));
     }
-    if (!found)
+    if (fleet->n_rounds == 0)
         BR_FAIL(st, BR_E_INPUT,
-                "%s: there are no complete shortlists beside it (%.*s.shortlists-N): `run` with "
+                "%s: there are no complete shortlists beside it (%.*s.shortlists): `run` with "
                 "constraints makes them",
                 run, (int)n, run);
 done:
@@ -135,19 +138,27 @@ static br_status reallocate(const allocate_args *a)
     br_status  st     = BR_OK;
     br_config *config = NULL;
     br_setup  *setup  = NULL;
-    bool       is_enough;
-    char       shortlists[4200], set[2][4200];
+    br_fleet  *fleet  = NULL;
+    char       set[2][4200];
 
     BR_TRY(st, open_config(a, set, &config));
     if (!br_config_is_constrained(config))
         BR_FAIL(st, BR_E_USAGE,
                 "allocate: no constraint is set: give some with --set "
                 "constraints.limits=[...]");
-    BR_TRY(st, find_shortlists(a->run, (int32_t)config->list_k, shortlists));
     BR_TRY(st, br_setup_open(config, &setup));
     BR_TRY(st, br_setup_plan_units(setup));
-    BR_TRY(st, allocate(setup, shortlists, true, &is_enough));
+    BR_TRY(st, br_fleet_open(setup, &fleet));
+    BR_TRY(st, add_rounds(a->run, fleet));
+    if (br_fleet_is_uncertain(fleet))
+        br_log(BR_LOG_WARN, "allocate",
+               "items outside the shortlists of %lld customers could add %.3g at these prices: "
+               "`run` takes shortlists at them",
+               (long long)fleet->report.n_uncertain, fleet->report.outside_value);
+    BR_TRY(st, br_fleet_publish(fleet));
+    br_fleet_print(fleet, stdout);
 done:
+    br_fleet_close(&fleet);
     br_setup_close(&setup);
     br_config_close(&config);
     return st;

@@ -9,8 +9,8 @@
 /* The whole job of a configuration, in one pass (run.c). */
 br_status br_run_plain(br_config *config);
 
-/* The same under constraints: br_run_plain for the shortlists, doubled while items outside them
- * could still enter, then the allocation. */
+/* The same under constraints: br_run_plain for shortlists, then an allocation; again with
+ * shortlists at its prices, while items outside them could still enter. */
 br_status br_run_fleet(br_config *config);
 
 #endif

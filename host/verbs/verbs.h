@@ -17,6 +17,7 @@ br_status br_verb_plan(int argc, char **argv);
 br_status br_verb_info(int argc, char **argv);
 br_status br_verb_evaluate(int argc, char **argv);
 br_status br_verb_evaluate_log(int argc, char **argv); /* evaluate with --log */
+br_status br_verb_explain(int argc, char **argv);
 br_status br_verb_verify(int argc, char **argv);
 br_status br_verb_publish(int argc, char **argv);
 br_status br_verb_generate(int argc, char **argv);

@@ -136,6 +136,7 @@ class World:
             now = self.as_of or self.send_at
             ends = [(now - DAY, now + DAY), (now, now + 1), (now - 1, now), (now + 1, now + 9)]
             self.valid = [ends[rng.choice(4, p=[0.55, 0.25, 0.1, 0.1])] for _ in range(N)]
+        self.capacity = np.where(rng.random(N) < 0.3, -1, rng.integers(0, 30, N)).tolist()
         self.z = vectors(rng, (N, self.dim))
         self.bias = vectors(rng, N) if rng.random() < 0.5 else None
         self.n_rows = N + 1 - (N // 8 if N > 8 else 0)  # the last items have no row in the model
@@ -321,9 +322,14 @@ class World:
                                                {"catalogue": self.n_rows}, self.rng))
         for i, file in enumerate(self.suppressed):
             write_suppression(self, folder / f"suppression-{i}", file)
-        config = {"input": inputs, **self.config}
-        config["output"] = {"path": "run", **self.config.get("output", {})}
-        (folder / "job.json").write_text(json.dumps(config, default=float, indent=1))
+        self.inputs = inputs
+        self.write_job(folder, "run")
+
+    def write_job(self, folder, name, **sections):
+        """NAME.json, whose run is NAME."""
+        config = {"input": self.inputs, **self.config, **sections}
+        config["output"] = {"path": name, **self.config.get("output", {})}
+        (folder / f"{name}.json").write_text(json.dumps(config, default=float, indent=1))
 
 
 def with_dim(dim):
@@ -349,7 +355,8 @@ def write_catalogue(world, path):
         groups["size"] = (sizes, None)  # a group without names: its numbers are
     vector = {} if world.has_model else {"vector": world.z, "bias": world.bias}
     make_files.write_catalogue(path, world.item_key, groups=groups, values=world.value,
-                               segment=world.item_segment, valid=world.valid, **vector)
+                               segment=world.item_segment, valid=world.valid,
+                               capacity=world.capacity, **vector)
 
 
 def write_customers(world, path):
@@ -364,12 +371,15 @@ def write_customers(world, path):
 
 
 def write_suppression(world, path, file):
-    """Lines that end in LF or CRLF, the last one without an end; or a run: some have no list."""
+    """Lines that end in LF or CRLF, the last one without an end, with a mark of UTF-8 or without;
+    or a run: some have no list."""
     keys = sorted(file["keys"], key=str)
     if not file["is_run"]:
         ends = world.rng.choice(["\n", "\r\n"], len(keys))
         text = "".join(f"{k}{e}" for k, e in zip(keys, ends))
-        path.write_bytes((text[:-1] if len(keys) % 2 and ends[-1] == "\n" else text).encode())
+        text = text[:-1] if len(keys) % 2 and ends[-1] == "\n" else text
+        mark = "\ufeff" if keys and world.rng.random() < 0.3 else ""  # as spreadsheets write it
+        path.write_bytes((mark + text).encode())
         return
     others = [k for k in world.key if k not in file["keys"]][:5]
     n = np.array([1] * len(keys) + [0] * len(others), np.int32)

@@ -10,7 +10,8 @@ import numpy as np
 
 SHORT, NO_CONSENT, NO_EVENTS, FALLBACK, NOTHING, HELD_OUT = 1, 2, 4, 8, 16, 32
 WORDS = {1: "short", 2: "no_consent", 4: "no_events", 8: "fallback", 16: "nothing_allowed",
-         32: "held_out", 64: "held_back", 128: "flag_128", 1 << 31: "flag_2147483648"}
+         32: "held_out", 64: "held_back", 128: "no_capacity", 256: "repaired", 512: "diverse",
+         1024: "groups_full", 2048: "flag_2048", 1 << 31: "flag_2147483648"}
 LETTERS = ["a", "b", "Z", "0", "7", ",", ";", "\t", '"', "'", "\n", "\r", " ", "=", "\\", "|", "/",
            "\x01", "\x7f", "ä", "Ж", "猫", "🍎", "\u2028", "{", "]", "$", "*", ":"]
 
@@ -109,7 +110,7 @@ def random_columns(rng, key, n_items, k, heads):
     item = np.stack([rng.permutation(np.resize(rng.permutation(n_items), max(k, n_items)))[:k]
                      for _ in range(U)]) if n_items >= k else \
         np.stack([np.resize(rng.permutation(n_items), k) for _ in range(U)])
-    flags = rng.choice([0, SHORT, NO_EVENTS, FALLBACK, 128, 1 << 31, SHORT | FALLBACK],
+    flags = rng.choice([0, SHORT, NO_EVENTS, FALLBACK, 2048, 1 << 31, SHORT | FALLBACK],
                        U).astype(np.uint32)
     empty = n == 0
     flags[empty] = rng.choice([NO_CONSENT, NOTHING, NO_EVENTS | NOTHING, SHORT], empty.sum())
@@ -159,6 +160,6 @@ class World:
                    "items": [item[i] for i in c["list/item"][u][:n]],
                    "scores": c["list/score"][u][:n],
                    "propensities": c["logging/log_propensity"][u][:n],
-                   "sources": [["", "model", "popularity", "source_3"][s]
+                   "sources": [["", "model", "popularity", "group_popularity"][s]
                                for s in c["list/source"][u][:n]],
                    "probabilities": {h: c[f"probability/{h}"][u][:n] for h in self.heads}}

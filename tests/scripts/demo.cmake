@@ -14,3 +14,7 @@ br_script_test(test_ablation LABELS unit
   COMMAND ${BR_PYTHON} -B -m pytest -q -p no:cacheprovider tests/scripts/test_ablation.py)
 br_script_test(test_measure_heads LABELS unit
   COMMAND ${BR_PYTHON} -B -m pytest -q -p no:cacheprovider tests/scripts/test_measure_heads.py)
+br_script_test(test_show_ledger LABELS unit
+  COMMAND ${BR_PYTHON} -B -m pytest -q -p no:cacheprovider tests/scripts/test_show_ledger.py)
+br_script_test(test_prepare_campaign LABELS unit
+  COMMAND ${BR_PYTHON} -B -m pytest -q -p no:cacheprovider tests/scripts/test_prepare_campaign.py)

@@ -29,7 +29,8 @@ static int by_price(const void *x, const void *y)
                                 : (a->item > b->item) - (a->item < b->item);
 }
 
-/* The lowest price of the items outside the row's shortlist; inf: there are none. */
+/* The lowest price of the items outside the row's shortlist, over that which shortlists were taken
+ * at; inf: there are none. */
 static double lowest_outside(solve *s, int64_t row)
 {
     const br_allocate_args *a      = s->problem.args;
@@ -56,7 +57,8 @@ static br_status certify(solve *s)
     BR_ALLOC(st, s->cheapest_N, a->n_items, "items by price");
     BR_ALLOC(st, s->seen_N, a->n_items, "items seen");
     for (int32_t i = 0; i < a->n_items; i++)
-        s->cheapest_N[i] = (price_at){a->price_N[i], i};
+        s->cheapest_N[i] =
+            (price_at){a->price_N[i] - (a->bound_price_N != NULL ? a->bound_price_N[i] : 0.0f), i};
     qsort(s->cheapest_N, (size_t)a->n_items, sizeof *s->cheapest_N, by_price);
     for (int64_t b = 0; b < a->n_rows; b++) {
         int32_t n    = br_problem_length(&s->problem, b);

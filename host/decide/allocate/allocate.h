@@ -70,10 +70,12 @@ typedef struct br_allocate_args {
     int32_t         n_kept;     /* K slots per list; 1 <= K <= M, K <= 1024 */
     const int32_t  *item_BM;    /* distinct within a row, -1 behind the last */
     const float    *utility_BM; /* finite, best first */
-    const float    *bound_B;    /* no item outside has a higher utility; NULL: none is eligible */
-    const int32_t  *length_B;   /* 0 .. K slots; NULL: K */
-    const int64_t  *capacity_N; /* units, -1 none; NULL: none at all */
-    int32_t         n_limits;   /* L */
+    const float    *bound_B; /* no item outside has a higher utility, less its bound_price_N; -inf:
+                                none is eligible; NULL: for nobody */
+    const float    *bound_price_N; /* the prices that shortlists were taken at; NULL: 0 */
+    const int32_t  *length_B;      /* 0 .. K slots; NULL: K */
+    const int64_t  *capacity_N;    /* units, -1 none; NULL: none at all */
+    int32_t         n_limits;      /* L */
     const br_limit *limit_L;
     double          floor;       /* a slot is filled when utility - price > floor: 0 for values and
                                     probabilities, the smallest utility where lists must be full */

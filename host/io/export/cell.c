@@ -151,9 +151,9 @@ void br_export_float(br_strbuf *out, float value, const char *missing)
 
 const char *br_export_flag_word(int bit)
 {
-    static const char *const words[] = {"short",    "no_consent",      "no_events",
-                                        "fallback", "nothing_allowed", "held_out",
-                                        "held_back", "no_capacity", "repaired"};
+    static const char *const words[] = {
+        "short",     "no_consent",  "no_events", "fallback", "nothing_allowed", "held_out",
+        "held_back", "no_capacity", "repaired",  "diverse",  "groups_full"};
 
     return bit >= 0 && bit < (int)(sizeof words / sizeof words[0]) ? words[bit] : NULL;
 }

@@ -166,6 +166,30 @@ const char *br_run_reader_manifest(const br_run_reader *reader)
     return reader->manifest_digest;
 }
 
+const char *br_run_reader_identity_text(const br_run_reader *reader)
+{
+    return reader->manifest.identity.data;
+}
+
+br_status br_run_reader_seek(br_run_reader *reader, int64_t row, int64_t *unit)
+{
+    int64_t first = 0;
+
+    for (int64_t u = 0; u < reader->manifest.n_units; u++) {
+        int64_t n_rows = reader->manifest.file[part_entry(u)].n_rows;
+
+        if (row >= first && row < first + n_rows) {
+            reader->next_row = first;
+            *unit            = u;
+            return BR_OK;
+        }
+        first += n_rows;
+    }
+    return br_fail(BR_E_INPUT,
+                   "%s: row %" PRId64 " is in no part: the run has %" PRId64 " customers",
+                   reader->path, row, reader->n_rows);
+}
+
 static br_status check_items(const br_run_reader *r, const br_lists *l, const char *part)
 {
     for (int64_t b = 0; b < l->n_rows; b++)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A complete run, read part by part: each file is checked against the manifest's size and SHA-256
- * before it is used. Called by `publish`; holds the item keys and, for the caller, one part. */
+ * before it is used. Called by `publish` and `explain`; holds the item keys and, for the caller,
+ * one part. */
 #ifndef BR_HOST_IO_EXPORT_RUN_READER_H
 #define BR_HOST_IO_EXPORT_RUN_READER_H
 
@@ -27,6 +28,11 @@ const char *br_run_reader_name(const br_run_reader *reader);
 const char *br_run_reader_identity(const br_run_reader *reader);
 const char *br_run_reader_manifest(const br_run_reader *reader);
 
+/* The identity itself, JSON. */
+const char *br_run_reader_identity_text(const br_run_reader *reader);
+
+/* Goes to the unit that holds a row, so that it is the next to read. */
+br_status br_run_reader_seek(br_run_reader *reader, int64_t row, int64_t *unit);
 /* The lists of a part, br_lists_free them: the rows the manifest promises, following those of the
  * part before (units are read in order, from 0), every item in the catalogue. */
 br_status br_run_reader_unit(br_run_reader *reader, int64_t unit, br_lists *out);

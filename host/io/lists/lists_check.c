@@ -65,14 +65,14 @@ static bool is_drawn(const br_lists *l, int64_t b)
 }
 
 /* Score descending, then item row ascending, among the model's items. A list drawn at random
- * (log-propensities other than 0) stands in the order of its draws. */
+ * (log-propensities other than 0) stands in the order of its draws, a diverse one in its own. */
 static br_status check_order(const br_lists *l, int64_t b, const char *name)
 {
     const int32_t *item_K  = l->item_BK + b * l->k;
     const float   *score_K = l->score_BK + b * l->k;
     int32_t        before  = -1;
 
-    if (is_drawn(l, b))
+    if (is_drawn(l, b) || (l->flags_B[b] & BR_FLAG_DIVERSE) != 0)
         return BR_OK;
     for (int32_t j = 0; j < l->n_B[b]; j++) {
         if (l->source_BK[b * l->k + j] != BR_SOURCE_MODEL)
@@ -135,7 +135,7 @@ static br_status check_flags(const br_lists *l, int64_t b, const char *name)
 {
     uint32_t flags = l->flags_B[b];
 
-    if (l->n_B[b] < l->k && flags == 0)
+    if (l->n_B[b] < l->k && (flags & ~(uint32_t)BR_FLAG_DIVERSE) == 0)
         return br_fail(BR_E_INPUT, "%s: row %" PRId64 ": %d of %d items and no flag says why", name,
                        l->first_row + b, l->n_B[b], l->k);
     if (l->n_B[b] > 0 && (flags & BR_FLAG_EMPTY) != 0)

@@ -73,6 +73,17 @@ static br_status next_line(FILE *file, const char *path, char *text, int64_t *n_
     return BR_OK;
 }
 
+/* Spreadsheets mark UTF-8 so; it is no part of the first key. */
+static void skip_mark(char *text, int64_t *n_bytes)
+{
+    static const char mark[3] = {'\xEF', '\xBB', '\xBF'};
+
+    if (*n_bytes < (int64_t)sizeof mark || memcmp(text, mark, sizeof mark) != 0)
+        return;
+    *n_bytes -= (int64_t)sizeof mark;
+    memmove(text, text + sizeof mark, (size_t)*n_bytes);
+}
+
 /* keys == NULL: checks, counts lines and finds the longest; else fills keys->data. */
 static br_status pass(FILE *file, const char *path, br_keys *keys, int64_t *n_lines,
                       int32_t *n_longest)
@@ -85,6 +96,8 @@ static br_status pass(FILE *file, const char *path, br_keys *keys, int64_t *n_li
         BR_TRY(st, next_line(file, path, text, &n_bytes));
         if (n_bytes < 0)
             break;
+        if (line == 0)
+            skip_mark(text, &n_bytes);
         BR_TRY(st, check_line(path, line + 1, text, (size_t)n_bytes));
         *n_longest = n_bytes > *n_longest ? (int32_t)n_bytes : *n_longest;
         if (keys == NULL)

@@ -28,13 +28,25 @@ static br_status find_cost(const br_setup *s, int32_t i, const float **out)
     return BR_OK;
 }
 
+/* Byte by byte: br_keys_text would write letters beyond ASCII as numbers. */
+static bool is_called(const br_keys *keys, int64_t row, const char *name)
+{
+    char text[BR_KEY_TEXT_BYTES];
+
+    if (keys->is_number)
+        return strcmp(br_keys_text(keys, row, text), name) == 0;
+    return strlen(name) <= (size_t)keys->width_bytes &&
+           strncmp((const char *)keys->data + row * keys->width_bytes, name,
+                   (size_t)keys->width_bytes) == 0;
+}
+
 /* The number of a member of a group column; unnamed groups go by number. */
 static int32_t find_member(const br_catalogue *c, int32_t g, const char *member)
 {
     char text[BR_KEY_TEXT_BYTES];
 
     for (int32_t m = 0; m < c->group_key[g].n_keys; m++)
-        if (strcmp(br_keys_text(&c->group_key[g], m, text), member) == 0)
+        if (is_called(&c->group_key[g], m, member))
             return m;
     if (c->group_key[g].n_keys == 0)
         for (int64_t i = 0; i < c->n_items; i++) {

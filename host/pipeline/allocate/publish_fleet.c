@@ -18,12 +18,11 @@
 
 typedef struct publisher {
     const br_fleet *f;
-    const char     *shortlists;
     br_run         *run;
     br_stats        stats;
     br_unit         raw;
-    br_batch        batch; /* verdicts, and the lists to publish */
-    br_lists        part;  /* shortlists of the unit */
+    br_batch        batch;               /* verdicts, and the lists to publish */
+    br_lists        part[BR_MAX_ROUNDS]; /* shortlists of the unit */
 } publisher;
 
 /* Slot j of the final list is slot c of the shortlist. */
@@ -63,27 +62,39 @@ static uint32_t flags_of(const br_lists *part, int64_t b, int32_t n, int32_t k, 
     return is_touched ? flags | BR_FLAG_REPAIRED : flags;
 }
 
-/* The allocated items in the order of the shortlist, which is that of the list. */
+/* Copies an allocated item from the shortlist that has it. */
+static bool copy_item(publisher *p, int64_t b, int32_t item, int64_t to)
+{
+    for (int32_t r = 0; r < p->f->n_rounds; r++) {
+        const br_lists *part = &p->part[r];
+
+        for (int32_t c = 0; c < part->n_B[b]; c++)
+            if (part->item_BK[b * part->k + c] == item) {
+                copy_slot(part, b * part->k + c, &p->batch.lists, to);
+                return true;
+            }
+    }
+    return false;
+}
+
+/* The allocated items, best first. */
 static void reduce(publisher *p, int64_t b)
 {
     const br_fleet *f          = p->f;
-    const br_lists *part       = &p->part;
     br_lists       *to         = &p->batch.lists;
     const int32_t  *list_K     = f->list_UK + (p->batch.first_row + b) * f->k;
     bool            is_touched = f->touched_U[p->batch.first_row + b] != 0;
     int32_t         n          = 0;
 
-    for (int32_t c = 0; c < part->n_B[b]; c++)
-        for (int32_t j = 0; j < f->k; j++)
-            if (list_K[j] >= 0 && list_K[j] == part->item_BK[b * part->k + c])
-                copy_slot(part, b * part->k + c, to, b * f->k + n++);
+    while (n < f->k && list_K[n] >= 0 && copy_item(p, b, list_K[n], b * f->k + n))
+        n++;
     for (int32_t j = n; j < f->k; j++)
         clear_slot(to, b * f->k + j);
     if (is_touched) /* the prices alone do not say why it is as it is */
         for (int32_t j = 0; j < n; j++)
             to->log_propensity_BK[b * f->k + j] = NAN;
     to->n_B[b]     = n;
-    to->flags_B[b] = flags_of(part, b, n, f->k, is_touched);
+    to->flags_B[b] = flags_of(&p->part[0], b, n, f->k, is_touched);
 }
 
 /* Columns that stay as they are move over. */
@@ -158,19 +169,22 @@ static br_status publish_unit(publisher *p, int64_t u)
     BR_TRY(st,
            br_customers_read(s->customers, &request, p->batch.first_row, p->batch.n_rows, &p->raw));
     BR_TRY(st, br_rulebook_apply(s, &p->raw, &p->batch));
-    BR_TRY(st, br_run_part_path(p->shortlists, u, file));
-    BR_TRY(st, br_lists_read(file, &p->part));
-    BR_TRY(st, alloc_lists(p, &p->part, p->batch.n_rows));
-    take_columns(&p->part, &p->batch.lists);
+    for (int32_t r = 0; r < p->f->n_rounds; r++) {
+        BR_TRY(st, br_run_part_path(p->f->round_path[r], u, file));
+        BR_TRY(st, br_lists_read(file, &p->part[r]));
+    }
+    BR_TRY(st, alloc_lists(p, &p->part[0], p->batch.n_rows));
+    take_columns(&p->part[0], &p->batch.lists);
     for (int64_t b = 0; b < p->batch.n_rows; b++)
         reduce(p, b);
-    BR_TRY(st, br_stats_recount(s, &p->part, &p->batch));
+    BR_TRY(st, br_stats_recount(s, &p->part[0], &p->batch));
     BR_TRY(st, br_run_publish_unit(p->run, u, &p->batch.lists));
     BR_TRY(st, br_stats_add(&p->stats, &p->batch.lists));
 done:
     return_columns(&p->batch.lists);
     br_lists_free(&p->batch.lists);
-    br_lists_free(&p->part);
+    for (int32_t r = 0; r < BR_MAX_ROUNDS; r++)
+        br_lists_free(&p->part[r]);
     return st;
 }
 
@@ -194,10 +208,10 @@ done:
     return st;
 }
 
-br_status br_fleet_publish(const br_fleet *f, const char *shortlists)
+br_status br_fleet_publish(const br_fleet *f)
 {
     br_status st       = BR_OK;
-    publisher p        = {.f = f, .shortlists = shortlists};
+    publisher p        = {.f = f};
     char     *identity = NULL, *resolved = NULL, *json = NULL, *metrics = NULL;
     br_strbuf more = {0};
 

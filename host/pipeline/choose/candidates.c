@@ -28,14 +28,22 @@ br_status br_candidates(br_job *job, br_batch *b, br_dev *lane, br_rows rows,
                                .item_BK  = wanted->item_BM,
                                .score_BK = wanted->score_BM};
 
-    if (b->never_offset_B1[b->n_rows] > 0) {
+    if (wanted->subset != NULL) {
+        args.never_offset_B1 = wanted->subset->never_offset_B1;
+        args.never_item_S    = wanted->subset->never_item_S;
+        args.have_B          = wanted->subset->have_B;
+    } else if (b->never_offset_B1[b->n_rows] > 0) {
         args.never_offset_B1 = br_mat_rows(b->rule_offset_B1, rows.first, rows.n + 1);
         args.never_item_S    = b->rule_never_S;
     }
-    if (b->have_B != NULL)
+    if (wanted->subset == NULL && b->have_B != NULL)
         args.have_B = br_mat_rows(b->rule_have_B, rows.first, rows.n);
     args.bad_item = -1;
     st            = br_op_score_topk(lane, &args);
+    if (wanted->subset != NULL && st == BR_E_INPUT && args.bad_item >= 0) {
+        rows         = (br_rows){wanted->subset->row_B[args.bad_row], 1};
+        args.bad_row = 0;
+    }
     if (st == BR_E_INPUT && args.bad_item >= 0)
         st = br_candidates_overflow(job, b, rows, args.bad_row, args.bad_item);
     if (st != BR_OK)

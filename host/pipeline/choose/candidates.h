@@ -7,11 +7,24 @@
 #include "host/base/status.h"
 #include "host/pipeline/lanes.h"
 
+/* BR_E_INPUT naming customer and item of a score that overflows. */
+br_status br_candidates_overflow(const br_job *job, const br_batch *batch, br_rows rows,
+                                 int64_t bad_row, int64_t bad_item);
+
+/* Customers that are no run of rows, with never-lists of their own, on the device. */
+typedef struct br_subset {
+    const int64_t *row_B; /* in the batch */
+    br_mat         never_offset_B1;
+    br_mat         never_item_S;
+    br_mat         have_B; /* absent: no item requires anything */
+} br_subset;
+
 typedef struct br_candidates_args {
-    br_mat  query_BQ;
-    int32_t m;
-    br_mat  item_BM; /* listed rows, best first, -1 where fewer remain */
-    br_mat  score_BM;
+    br_mat           query_BQ;
+    int32_t          m;
+    br_mat           item_BM; /* listed rows, best first, -1 where fewer remain */
+    br_mat           score_BM;
+    const br_subset *subset; /* NULL: the rows */
 } br_candidates_args;
 
 /* BR_E_INPUT naming customer and item of a score that overflows. */

@@ -4,96 +4,72 @@
 #include "host/pipeline/choose/choose.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "host/base/memory.h"
-#include "host/pipeline/choose/candidates.h"
+#include "host/pipeline/choose/chunk.h"
+#include "host/pipeline/choose/shaping.h"
 
-/* One chunk under way. */
-typedef struct chunk {
-    br_job         *job;
-    br_batch       *batch;
-    br_dev         *lane;
-    br_rows         rows;
-    br_mat          x_BD;
-    br_mat          query_BQ;
-    br_choose_room *room;
-    float          *collect_X; /* scores of the penalised items; NULL: they go into the list */
-} chunk;
-
-/* Items to be scored again: [rows, m] in the room's item_BM. */
-typedef struct again {
-    int32_t m;
-    br_mat  item_BM;
-    br_mat  score_BM;
-} again;
+typedef br_chunk chunk;
 
 static bool is_decided_here(const br_job *job, const br_batch *batch)
 {
-    return job->setup->objective.n_candidates > 0 || batch->extra_offset_B1 != NULL;
+    return job->setup->objective.n_candidates > 0 || batch->extra_offset_B1 != NULL ||
+           job->config->price_N != NULL;
 }
 
 int32_t br_choose_n_candidates(const br_job *job)
 {
     int32_t m = job->setup->objective.n_candidates;
 
+    if (job->setup->shape.is_on && m == 0)
+        m = br_shaping_n_candidates(job->setup);
     return m > job->k ? m : job->k;
 }
 
-static int64_t room_columns(const br_job *job)
+int32_t br_choose_most_candidates(const br_job *job)
 {
     int32_t m = br_choose_n_candidates(job);
 
-    return m > BR_EXTRA_COLUMNS ? m : BR_EXTRA_COLUMNS;
+    return br_shaping_asks_again(job->setup) ? BR_MAX_K : m;
+}
+
+/* Expected values in no order: every one of them counts. */
+static int32_t n_kept(const br_job *job)
+{
+    const br_objective *o = &job->setup->objective;
+
+    if (!job->setup->shape.is_on)
+        return job->k;
+    return o->n_candidates > 0 && o->n_repetitions > 0 ? BR_MAX_K : br_choose_n_candidates(job);
 }
 
 static bool needs_room(const br_job *job)
 {
     const br_objective *o = &job->setup->objective;
 
-    return o->n_candidates > 0 || o->n_repetitions > 0;
+    return o->n_candidates > 0 || o->n_repetitions > 0 || job->setup->shape.is_on ||
+           job->config->price_N != NULL;
 }
 
 br_status br_choose_open(br_job *job)
 {
     br_status st = BR_OK;
-    int64_t   n = job->score_rows, n_slots = n * room_columns(job);
 
     if (!needs_room(job))
         return BR_OK;
     BR_ALLOC(st, job->choose_room, job->n_lanes, "rooms of lanes");
-    for (int32_t i = 0; i < job->n_lanes; i++) {
-        br_choose_room *r = &job->choose_room[i];
-
-        BR_ALLOC(st, r->item_BM, n_slots, "candidates");
-        BR_ALLOC(st, r->score_BM, n_slots, "candidates' scores");
-        BR_ALLOC(st, r->penalty_BM, n_slots, "candidates' penalties");
-        BR_ALLOC(st, r->total_BM, n_slots, "candidates' expected values");
-        BR_ALLOC(st, r->list_item_BK, n * job->k, "lists of a chunk");
-        BR_ALLOC(st, r->list_score_BK, n * job->k, "scores of a chunk");
-        BR_ALLOC(st, r->n_B, n, "list lengths of a chunk");
-    }
+    for (int32_t i = 0; i < job->n_lanes; i++)
+        BR_TRY(st, br_choose_room_open(&job->choose_room[i], job->score_rows,
+                                       br_choose_n_candidates(job), n_kept(job)));
 done:
     return st;
 }
 
 void br_choose_close(br_job *job)
 {
-    for (int32_t i = 0; job->choose_room != NULL && i < job->n_lanes; i++) {
-        br_choose_room *r = &job->choose_room[i];
-
-        br_free(&r->item_BM);
-        br_free(&r->score_BM);
-        br_free(&r->penalty_BM);
-        br_free(&r->total_BM);
-        br_free(&r->list_item_BK);
-        br_free(&r->list_score_BK);
-        br_free(&r->n_B);
-        br_free(&r->extra_score.data);
-        br_free(&r->extra_offset.data);
-        br_dev_free(&r->extra.offset_B1);
-        br_dev_free(&r->extra.item_X);
-        br_dev_free(&r->extra.score_X);
-    }
+    for (int32_t i = 0; job->choose_room != NULL && i < job->n_lanes; i++)
+        br_choose_room_close(&job->choose_room[i]);
     br_free(&job->choose_room);
 }
 
@@ -105,69 +81,9 @@ size_t br_choose_scratch_bytes(const br_job *job)
     if (s->objective.n_terms > 0)
         bytes += rows * (size_t)s->objective.width * 4 + 64;
     if (needs_room(job))
-        bytes += rows * (size_t)room_columns(job) * 16 + rows * (size_t)s->dim * 4 + 5 * 64;
-    return bytes;
-}
-
-/* ---- what an item is worth ---- */
-
-/* Adds weight x value x p of one term to the totals. */
-static br_status add_expected(chunk *c, const again *a, const br_term *term)
-{
-    br_status           st    = BR_OK;
-    const br_setup     *s     = c->job->setup;
-    br_choose_room     *room  = c->room;
-    size_t              mark  = br_dev_mark(c->lane);
-    br_mat              query = {0};
-    br_score_pairs_args pairs = {.item_ND = c->job->item_ND,
-                                 .bias_N  = c->job->term_bias_N[term - s->objective.term],
-                                 .item_BK = a->item_BM,
-                                 .out_BK  = a->score_BM};
-
-    BR_TRY(st, br_dev_scratch(c->lane, BR_F32, c->rows.n, s->dim, &query));
-    BR_TRY(st, br_rank_project(&c->job->rank, c->lane,
-                               br_model_head_weight(c->job->model, term->head), c->x_BD, query));
-    pairs.query_BD = query;
-    BR_TRY(st, br_op_score_pairs(c->lane, &pairs));
-    BR_TRY(st, br_model_head_calibrate(c->job->model, c->lane, term->head, a->score_BM));
-    BR_TRY(st, br_download(c->lane, a->score_BM, room->score_BM));
-    for (int64_t i = 0; i < c->rows.n * a->m; i++) {
-        int32_t item = room->item_BM[i];
-
-        if (item >= 0)
-            room->total_BM[i] += term->weight *
-                                 br_objective_value(s, term->value, s->catalogue_row[item]) *
-                                 (double)room->score_BM[i];
-    }
-done:
-    br_dev_rewind(c->lane, mark);
-    return st;
-}
-
-/* Expected values of item_BM into score_BM: terms in order, then penalties, fp64, rounded once. */
-static br_status expect(chunk *c, const again *a)
-{
-    br_status           st   = BR_OK;
-    const br_setup     *s    = c->job->setup;
-    const br_objective *o    = &s->objective;
-    br_choose_room     *room = c->room;
-    int64_t             n    = c->rows.n * a->m;
-
-    for (int64_t i = 0; i < n; i++)
-        room->total_BM[i] = 0.0;
-    for (int32_t t = 0; t < o->n_terms; t++)
-        BR_TRY(st, add_expected(c, a, &o->term[t]));
-    for (int64_t i = 0; i < n; i++) {
-        int32_t item  = room->item_BM[i];
-        double  total = room->total_BM[i];
-
-        for (int32_t p = 0; item >= 0 && p < o->n_penalties; p++)
-            if (o->penalty[p].type == BR_PENALTY_LOW_VALUE)
-                total -= br_objective_low_value(s, &o->penalty[p], s->catalogue_row[item]);
-        room->score_BM[i] = (float)(total - (double)room->penalty_BM[i]) + 0.0f;
-    }
-done:
-    return st;
+        bytes += rows * (size_t)br_choose_room_columns(br_choose_n_candidates(job)) * 16 +
+                 rows * (size_t)s->dim * 4 + 5 * 64;
+    return bytes + br_shaping_scratch_bytes(s);
 }
 
 /* ---- the list ---- */
@@ -180,21 +96,30 @@ static bool stands_before(float score_a, int32_t item_a, float score_b, int32_t 
 /* Puts an item into the list of row b, of which the k best stay. */
 static void insert(chunk *c, int64_t b, int32_t item, float score)
 {
-    int32_t  k       = c->job->k;
+    int32_t  k       = c->keep;
     int32_t *item_K  = c->room->list_item_BK + b * k;
     float   *score_K = c->room->list_score_BK + b * k;
-    int32_t  n       = c->room->n_B[b];
-    int32_t  at      = n < k ? n : k - 1;
+    int32_t  n = c->room->n_B[b], lo = 0, hi = n;
 
-    if (n == k && !stands_before(score, item, score_K[k - 1], item_K[k - 1]))
+    c->room->is_all_B[b] &= n < k;
+    if (n > 0 && !stands_before(score, item, score_K[n - 1], item_K[n - 1]))
+        lo = n;
+    if (lo == k)
         return;
-    for (; at > 0 && stands_before(score, item, score_K[at - 1], item_K[at - 1]); at--) {
-        score_K[at] = score_K[at - 1];
-        item_K[at]  = item_K[at - 1];
+    while (lo < hi) {
+        int32_t mid = lo + (hi - lo) / 2;
+
+        if (stands_before(score, item, score_K[mid], item_K[mid]))
+            hi = mid;
+        else
+            lo = mid + 1;
     }
-    score_K[at]     = score;
-    item_K[at]      = item;
-    c->room->n_B[b] = n < k ? n + 1 : k;
+    n = n < k ? n : k - 1; /* that move or stay */
+    memmove(score_K + lo + 1, score_K + lo, (size_t)(n - lo) * sizeof *score_K);
+    memmove(item_K + lo + 1, item_K + lo, (size_t)(n - lo) * sizeof *item_K);
+    score_K[lo]     = score;
+    item_K[lo]      = item;
+    c->room->n_B[b] = n + 1;
 }
 
 static void insert_all(chunk *c, int32_t m)
@@ -205,25 +130,51 @@ static void insert_all(chunk *c, int32_t m)
                 insert(c, b, c->room->item_BM[i], c->room->score_BM[i]);
 }
 
-static br_status take_candidates(chunk *c, int32_t m)
+/* Where fewer than m came, they are all that may be listed. */
+static void note_whether_all(chunk *c)
+{
+    bool is_all = c->m >= c->job->setup->n_listed ||
+                  c->job->setup->objective.type == BR_OBJECTIVE_EXPECTED_VALUE;
+
+    for (int64_t b = 0; b < c->rows.n; b++)
+        c->room->is_all_B[b] = is_all || c->room->item_BM[(b + 1) * c->m - 1] < 0;
+}
+
+/* Candidates were selected at an allocation's prices; what counts is what they are worth. */
+static br_status score_without_prices(chunk *c, br_mat item_BM, br_mat score_BM)
+{
+    const br_score_pairs_args pairs = {.query_BD = c->query_BQ,
+                                       .item_ND  = c->job->rank.item_NQ,
+                                       .bias_N   = c->job->rank.bias_N,
+                                       .item_BK  = item_BM,
+                                       .out_BK   = score_BM};
+
+    return br_op_score_pairs(c->lane, &pairs);
+}
+
+static br_status take_candidates(chunk *c)
 {
     br_status          st   = BR_OK;
     size_t             mark = br_dev_mark(c->lane);
-    again              a    = {.m = m};
-    br_candidates_args args = {.query_BQ = c->query_BQ, .m = m};
+    int32_t            m    = c->m;
+    br_mat             item_BM, score_BM;
+    br_candidates_args args = {.query_BQ = c->query_BQ, .m = m, .subset = c->subset};
 
-    BR_TRY(st, br_dev_scratch(c->lane, BR_I32, c->rows.n, m, &a.item_BM));
-    BR_TRY(st, br_dev_scratch(c->lane, BR_F32, c->rows.n, m, &a.score_BM));
-    args.item_BM  = a.item_BM;
-    args.score_BM = a.score_BM;
+    BR_TRY(st, br_dev_scratch(c->lane, BR_I32, c->rows.n, m, &item_BM));
+    BR_TRY(st, br_dev_scratch(c->lane, BR_F32, c->rows.n, m, &score_BM));
+    args.item_BM  = item_BM;
+    args.score_BM = score_BM;
     BR_TRY(st, br_candidates(c->job, c->batch, c->lane, c->rows, &args));
-    BR_TRY(st, br_download(c->lane, a.item_BM, c->room->item_BM));
+    BR_TRY(st, br_download(c->lane, item_BM, c->room->item_BM));
+    note_whether_all(c);
     if (c->job->setup->objective.type == BR_OBJECTIVE_EXPECTED_VALUE) {
         for (int64_t i = 0; i < c->rows.n * m; i++)
             c->room->penalty_BM[i] = 0.0f;
-        BR_TRY(st, expect(c, &a));
+        BR_TRY(st, br_choose_expect(c, m, item_BM, score_BM));
     } else {
-        BR_TRY(st, br_download(c->lane, a.score_BM, c->room->score_BM));
+        if (c->job->config->price_N != NULL)
+            BR_TRY(st, score_without_prices(c, item_BM, score_BM));
+        BR_TRY(st, br_download(c->lane, score_BM, c->room->score_BM));
     }
     insert_all(c, m);
 done:
@@ -238,8 +189,8 @@ static bool gather_extras(chunk *c, int64_t first)
     bool            any   = false;
 
     for (int64_t b = 0; b < c->rows.n; b++) {
-        int64_t begin = batch->extra_offset_B1[c->rows.first + b] + first;
-        int64_t end   = batch->extra_offset_B1[c->rows.first + b + 1];
+        int64_t begin = batch->extra_offset_B1[br_chunk_row(c, b)] + first;
+        int64_t end   = batch->extra_offset_B1[br_chunk_row(c, b) + 1];
 
         for (int64_t j = 0; j < BR_EXTRA_COLUMNS; j++) {
             int64_t at              = b * BR_EXTRA_COLUMNS + j;
@@ -247,6 +198,8 @@ static bool gather_extras(chunk *c, int64_t first)
             c->room->item_BM[at]    = has ? batch->extra_item_P[begin + j] : -1;
             c->room->penalty_BM[at] = has ? batch->extra_penalty_P[begin + j] : 0.0f;
             any |= has;
+            if (has && c->drop_N != NULL && br_bit(c->drop_N, c->room->item_BM[at]))
+                c->room->item_BM[at] = -1;
         }
     }
     return any;
@@ -268,34 +221,29 @@ static void collect_extras(chunk *c, int64_t first)
  * themselves, less their penalty, and join. */
 static br_status take_extras(chunk *c)
 {
-    br_status           st       = BR_OK;
-    size_t              mark     = br_dev_mark(c->lane);
-    again               a        = {.m = BR_EXTRA_COLUMNS};
-    bool                expected = c->job->setup->objective.type == BR_OBJECTIVE_EXPECTED_VALUE;
-    br_score_pairs_args pairs    = {
-           .query_BD = c->query_BQ, .item_ND = c->job->rank.item_NQ, .bias_N = c->job->rank.bias_N};
+    br_status st = BR_OK;
 
-    BR_TRY(st, br_dev_scratch(c->lane, BR_I32, c->rows.n, a.m, &a.item_BM));
-    BR_TRY(st, br_dev_scratch(c->lane, BR_F32, c->rows.n, a.m, &a.score_BM));
-    BR_TRY(st, br_dev_scratch(c->lane, BR_F32, c->rows.n, a.m, &pairs.penalty_BK));
-    pairs.item_BK = a.item_BM;
-    pairs.out_BK  = a.score_BM;
-    for (int64_t first = 0; gather_extras(c, first); first += a.m) {
-        BR_TRY(st, br_upload(c->lane, a.item_BM, c->room->item_BM));
-        if (expected) {
-            BR_TRY(st, expect(c, &a));
-        } else {
-            BR_TRY(st, br_upload(c->lane, pairs.penalty_BK, c->room->penalty_BM));
-            BR_TRY(st, br_op_score_pairs(c->lane, &pairs));
-            BR_TRY(st, br_download(c->lane, a.score_BM, c->room->score_BM));
-        }
+    for (int64_t first = 0; gather_extras(c, first); first += BR_EXTRA_COLUMNS) {
+        BR_TRY(st, br_choose_worth(c, BR_EXTRA_COLUMNS));
         if (c->collect_X != NULL)
             collect_extras(c, first);
         else
-            insert_all(c, a.m);
+            insert_all(c, BR_EXTRA_COLUMNS);
     }
 done:
-    br_dev_rewind(c->lane, mark);
+    return st;
+}
+
+br_status br_choose_best(br_chunk *c)
+{
+    br_status st = BR_OK;
+
+    for (int64_t b = 0; b < c->rows.n; b++)
+        c->room->n_B[b] = 0;
+    BR_TRY(st, take_candidates(c));
+    if (c->batch->extra_offset_B1 != NULL)
+        BR_TRY(st, take_extras(c));
+done:
     return st;
 }
 
@@ -305,11 +253,7 @@ static br_status decide(chunk *c, br_mat item_BK, br_mat score_BK)
     br_choose_room *room = c->room;
     int32_t         k    = c->job->k;
 
-    for (int64_t b = 0; b < c->rows.n; b++)
-        room->n_B[b] = 0;
-    BR_TRY(st, take_candidates(c, br_choose_n_candidates(c->job)));
-    if (c->batch->extra_offset_B1 != NULL)
-        BR_TRY(st, take_extras(c));
+    BR_TRY(st, br_choose_best(c));
     for (int64_t b = 0; b < c->rows.n; b++)
         for (int64_t at = b * k + room->n_B[b]; at < (b + 1) * k; at++) {
             room->list_item_BK[at]  = -1;
@@ -391,16 +335,21 @@ br_status br_choose_rows(br_job *job, br_batch *batch, br_dev *lane, br_rows row
                           .batch = batch,
                           .lane  = lane,
                           .rows  = rows,
-                          .x_BD  = br_mat_rows(batch->x_BD, rows.first, rows.n)};
+                          .x_BD  = br_mat_rows(batch->x_BD, rows.first, rows.n),
+                          .m     = br_choose_n_candidates(job),
+                          .keep  = n_kept(job)};
 
     BR_TRY(st, br_rank_query(&job->rank, lane, c.x_BD, &c.query_BQ));
     if (job->config->policy_type != BR_POLICY_GREEDY) {
         BR_TRY(st, draw(&c));
+    } else if (job->shaping != NULL) {
+        c.room = room_of(job, lane);
+        BR_TRY(st, br_shaping_rows(&c, item_BK, score_BK));
     } else if (is_decided_here(job, batch)) {
         c.room = room_of(job, lane);
         BR_TRY(st, decide(&c, item_BK, score_BK));
     } else {
-        const br_candidates_args args = {c.query_BQ, job->k, item_BK, score_BK};
+        const br_candidates_args args = {c.query_BQ, job->k, item_BK, score_BK, NULL};
 
         BR_TRY(st, br_candidates(job, batch, lane, rows, &args));
     }

@@ -20,9 +20,10 @@ typedef struct br_choose_room {
     float         *score_BM;
     float         *penalty_BM;
     double        *total_BM;
-    int32_t       *list_item_BK;
+    int32_t       *list_item_BK; /* the best so far: k, or more where they are shaped */
     float         *list_score_BK;
     int32_t       *n_B;
+    bool          *is_all_B; /* no other item may be listed */
     /* penalised items of a chunk that draws */
     br_span        extra_score;
     br_span        extra_offset;
@@ -35,6 +36,9 @@ void      br_choose_close(br_job *job);
 
 /* Candidates per customer: list.k, or more where they are ranked again. */
 int32_t br_choose_n_candidates(const br_job *job);
+
+/* The most that score_topk is asked for. */
+int32_t br_choose_most_candidates(const br_job *job);
 
 /* Scratch that a lane needs for it beside that of score_topk. */
 size_t br_choose_scratch_bytes(const br_job *job);

@@ -122,6 +122,27 @@ done:
     return st;
 }
 
+/* The bias less the prices. */
+static br_status fold_prices(br_job *job)
+{
+    br_status       st       = BR_OK;
+    const br_setup *s        = job->setup;
+    float          *column_N = NULL;
+
+    BR_ALLOC(st, column_N, s->n_listed, "priced bias");
+    if (job->rank.bias_N.buf != NULL)
+        BR_TRY(st, br_download(job->dev, job->rank.bias_N, column_N));
+    for (int64_t i = 0; i < s->n_listed; i++)
+        column_N[i] -= s->config->price_N[s->catalogue_row[i]];
+    BR_TRY(st, br_dev_alloc(job->dev, BR_F32, s->n_listed, 1, &job->rank.select_N));
+    job->rank.owns_select = true;
+    BR_TRY(st, br_upload(job->dev, job->rank.select_N, column_N));
+    BR_TRY(st, br_dev_sync(job->dev));
+done:
+    br_free(&column_N);
+    return st;
+}
+
 /* [z_i, value x z_i, ...]: one block per value column. */
 static br_status fold_items(br_job *job)
 {
@@ -164,6 +185,9 @@ br_status br_rank_open(br_job *job)
         BR_TRY(st, fold_items(job));
     if (o->n_terms > 0 || has_low_value(o))
         BR_TRY(st, fold_bias(job));
+    job->rank.select_N = job->rank.bias_N;
+    if (job->config->price_N != NULL)
+        BR_TRY(st, fold_prices(job));
 done:
     return st;
 }
@@ -175,6 +199,7 @@ br_status br_rank_open_like(br_job *job, const br_rank *base)
     job->rank = (br_rank){.item_NQ = base->item_NQ};
     BR_TRY(st, fold_queries(job));
     BR_TRY(st, fold_bias(job));
+    job->rank.select_N = job->rank.bias_N;
 done:
     return st;
 }
@@ -208,6 +233,8 @@ void br_rank_close(br_rank *rank)
         br_dev_free(&rank->item_NQ);
     if (rank->owns_bias)
         br_dev_free(&rank->bias_N);
+    if (rank->owns_select)
+        br_dev_free(&rank->select_N);
 }
 
 br_status br_rank_project(const br_rank *rank, br_dev *lane, br_mat weight_OD, br_mat x_BD,

@@ -19,8 +19,10 @@ typedef struct br_rank {
     br_mat column_BQ; /* i32, 0, 1, 2, ... in each row */
     br_mat item_NQ;   /* shares item_ND of the job where no value multiplies it */
     br_mat bias_N;    /* shares the job's where nothing is added to it */
+    br_mat select_N;  /* what candidates are selected by: bias_N, less an allocation's prices */
     bool   owns_item;
     bool   owns_bias;
+    bool   owns_select;
     bool   owns_column;
 } br_rank;
 

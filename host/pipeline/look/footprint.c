@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "host/base/parallel.h"
+#include "host/pipeline/choose/shaping.h"
 #include "host/pipeline/stats/flops.h"
 
 #define N_SLOTS 3 /* batches under way: read, computed, written */
@@ -59,6 +61,19 @@ static double table_bytes(const br_setup *s, int32_t m)
     return 0.0;
 }
 
+/* Vectors for diversity once, the rest by lane. */
+static double shape_bytes(const br_setup *s)
+{
+    size_t lane   = 0;
+    double common = 0.0;
+    int    lanes  = s->config->run_threads > 0 ? (int)s->config->run_threads : br_n_cores();
+
+    if (!s->shape.is_on)
+        return 0.0;
+    common = (double)br_shaping_bytes(s, &lane);
+    return common + (double)lane * lanes;
+}
+
 br_footprint br_footprint_of(const br_setup *s)
 {
     const br_customers_info *info = br_customers_info_of(s->customers);
@@ -83,7 +98,8 @@ br_footprint br_footprint_of(const br_setup *s)
              (2 + s->n_heads + s->n_weightings * (2.0 + (s->is_sweep ? s->objective.n_terms : 0))));
     f.weights += (double)s->n_listed * s->dim * 4 * 2;
     f.weights += s->n_weightings * (double)s->n_listed * (s->objective.width * 2.0 + 4);
-    f.memory     = f.events + f.lists + f.device + f.weights;
+    f.shape      = shape_bytes(s);
+    f.memory     = f.events + f.lists + f.device + f.weights + f.shape;
     f.output     = n * row_bytes(s);
     f.flop_score = br_flops_score(info->n_customers, s->n_listed, s->dim, s->n_heads) +
                    br_flops_hazards(info->n_customers, s->dim, s->n_periods);

@@ -73,6 +73,8 @@ static void print_footprint(const br_setup *s, FILE *out)
     (void)fprintf(out, "lists in flight      %12.1f MiB\n", f.lists / MiB);
     (void)fprintf(out, "device, per unit     %12.1f MiB\n", f.device / MiB);
     (void)fprintf(out, "catalogue vectors    %12.1f MiB\n", f.weights / MiB);
+    if (f.shape > 0.0)
+        (void)fprintf(out, "shape of lists       %12.1f MiB\n", f.shape / MiB);
     (void)fprintf(out, "memory, about        %12.1f MiB (a cpu backend's device is host memory)\n",
                   f.memory / MiB);
     (void)fprintf(out, "output, at most      %12.1f MiB\n", f.output / MiB);

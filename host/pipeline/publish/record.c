@@ -35,12 +35,15 @@ void br_record_flags(const br_record *r, const char *separator, bool is_quoted, 
 
 void br_record_source(const br_record *r, int32_t j, br_strbuf *out)
 {
-    uint8_t source = r->lists->source_BK[r->b * r->lists->k + j];
+    static const char *const words[] = {[BR_SOURCE_MODEL]            = "model",
+                                        [BR_SOURCE_POPULARITY]       = "popularity",
+                                        [BR_SOURCE_GROUP_POPULARITY] = "group_popularity",
+                                        [BR_SOURCE_NEWEST]           = "newest",
+                                        [BR_SOURCE_PINNED]           = "pinned"};
+    uint8_t                  source  = r->lists->source_BK[r->b * r->lists->k + j];
 
-    if (source == BR_SOURCE_MODEL)
-        br_strbuf_add(out, "model");
-    else if (source == BR_SOURCE_POPULARITY)
-        br_strbuf_add(out, "popularity");
+    if (source != BR_SOURCE_NONE && source <= BR_SOURCE_LAST)
+        br_strbuf_add(out, "%s", words[source]);
     else
         br_strbuf_add(out, "source_%d", source);
 }

@@ -181,7 +181,8 @@ static int64_t list_costs(const br_setup *s, const br_unit *raw, int64_t b, cons
         }
         place++;
     }
-    qsort(cost_P, (size_t)n, sizeof *cost_P, compare_costs);
+    if (n > 0)
+        qsort(cost_P, (size_t)n, sizeof *cost_P, compare_costs);
     return n;
 }
 

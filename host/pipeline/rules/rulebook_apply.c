@@ -116,6 +116,23 @@ static void hold_customers(const unit *u)
     }
 }
 
+uint64_t br_rulebook_verdicts(br_setup *s, const br_unit *raw, br_batch *batch, int64_t b)
+{
+    const unit u       = {s, &s->rulebook, raw, batch};
+    uint64_t   verdict = 0;
+
+    for (int32_t h = 0; h < u.book->n_holds; h++) {
+        const br_hold *hold = &u.book->hold[h];
+
+        if (hold->kind == BR_HOLD_CONDITION)
+            br_expr_eval(u.book->condition[hold->place], &u.book->customers.columns, 0,
+                         batch->n_rows, u.book->scratch.hit_B);
+        if (is_held(&u, hold, b))
+            verdict |= (uint64_t)1 << h;
+    }
+    return verdict;
+}
+
 static void deal_arms(const unit *u)
 {
     char text[BR_KEY_TEXT_BYTES];
@@ -264,17 +281,22 @@ static br_contacts events_of(const br_setup *s, const br_unit *raw, int32_t feed
     return slice(br_setup_events_of(s, raw, feed), b);
 }
 
+int64_t br_rulebook_recent_of(const br_setup *s, const br_unit *raw, int64_t b, int32_t rule,
+                              int32_t *item_S)
+{
+    const br_rulebook *book   = &s->rulebook;
+    br_contacts        events = events_of(s, raw, book->recent[rule].feed, b);
+
+    return br_contact_recent(book->calendar, zone_of(s, raw, b), &events, book->recent[rule].days,
+                             item_S, book->scratch.order_S);
+}
+
 int64_t br_rulebook_recent(const br_setup *s, const br_unit *raw, int64_t b, int32_t *item_S)
 {
-    const br_rulebook *book = &s->rulebook;
-    int64_t            n    = 0;
+    int64_t n = 0;
 
-    for (int32_t r = 0; r < book->n_recent; r++) {
-        br_contacts events = events_of(s, raw, book->recent[r].feed, b);
-
-        n += br_contact_recent(book->calendar, zone_of(s, raw, b), &events, book->recent[r].days,
-                               item_S + n, book->scratch.order_S);
-    }
+    for (int32_t r = 0; r < s->rulebook.n_recent; r++)
+        n += br_rulebook_recent_of(s, raw, b, r, item_S + n);
     return n;
 }
 

@@ -10,6 +10,10 @@
 /* Verdicts of a unit: rule_B, arm_B, stratum_B, have_B, item_rule. */
 br_status br_rulebook_apply(br_setup *setup, const br_unit *raw, br_batch *batch);
 
+/* Bit h: rule h of the precedence holds customer b back, whatever the others say. After
+ * br_rulebook_apply of the same unit. */
+uint64_t br_rulebook_verdicts(br_setup *setup, const br_unit *raw, br_batch *batch, int64_t b);
+
 /* Which customer of each household is free of every other rule: one pass over the customers. Work
  * units must be planned. */
 br_status br_rulebook_scan(br_setup *setup);
@@ -20,6 +24,10 @@ br_status br_rulebook_never(const br_setup *setup, const br_unit *raw, br_batch 
 
 /* Catalogue rows that customer b met lately (any order, repeats); returns how many. */
 int64_t br_rulebook_recent(const br_setup *setup, const br_unit *raw, int64_t b, int32_t *item_S);
+
+/* The same for one of the rules. */
+int64_t br_rulebook_recent_of(const br_setup *setup, const br_unit *raw, int64_t b, int32_t rule,
+                              int32_t *item_S);
 
 /* Penalties of one repetition penalty for customer b, in the scratch of the rulebook: catalogue
  * rows ascending; returns how many. */

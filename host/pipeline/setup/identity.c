@@ -72,6 +72,17 @@ done:
     return st;
 }
 
+/* Of an allocation: FNV-1a of the prices' bytes. */
+static void add_prices(br_strbuf *t, const float *price_N, int64_t n)
+{
+    const unsigned char *bytes = (const unsigned char *)price_N;
+    uint64_t             hash  = 14695981039346656037u;
+
+    for (int64_t i = 0; i < n * (int64_t)sizeof *price_N; i++)
+        hash = (hash ^ bytes[i]) * 1099511628211u;
+    br_strbuf_add(t, "  \"prices\": \"%016llx\",\n", (unsigned long long)hash);
+}
+
 br_status br_identity_text(const br_setup *setup, char **out)
 {
     br_status        st     = BR_OK;
@@ -85,6 +96,8 @@ br_status br_identity_text(const br_setup *setup, char **out)
     if (setup->bundle != NULL)
         BR_TRY(st, add_bundle(&t, config->input_model));
     BR_TRY(st, add_suppressions(&t, &config->rules_suppressions));
+    if (config->price_N != NULL)
+        add_prices(&t, config->price_N, setup->catalogue.n_items);
     BR_TRY(st, br_config_dump_shaping(config, &keys));
     br_strbuf_add(&t, "  \"configuration\": %s,\n", keys);
     BR_TRY(st, add_device(&t, (br_backend)config->run_backend));

@@ -193,6 +193,7 @@ br_status br_setup_open(const br_config *config, br_setup **out)
     BR_TRY(st, join_items(s));
     BR_TRY(st, choose_heads(s));
     BR_TRY(st, br_setup_join_objective(s));
+    BR_TRY(st, br_setup_join_shape(s));
     s->request.wants_segment |= info->has_segment && s->catalogue.segment_N != NULL;
     s->require_N = s->rulebook.require_N != NULL ? s->rulebook.require_N : s->catalogue.segment_N;
     s->request.wants_exclude = info->has_exclude;
@@ -229,6 +230,7 @@ void br_setup_close(br_setup **setup)
     for (int i = 0; i < BR_MAX_STATICS; i++)
         br_free(&s->static_row[i]);
     br_rulebook_close(&s->rulebook);
+    br_shape_plan_free(&s->shape);
     br_free(&s->catalogue_row);
     br_free(&s->listed_row);
     br_free(&s->table_row);

@@ -16,6 +16,7 @@
 #include "host/io/customers.h"
 #include "host/pipeline/rules/rulebook.h"
 #include "host/pipeline/setup/objective.h"
+#include "host/pipeline/setup/shape.h"
 #include "models/spec.h"
 
 /* One timeline that the job reads. The encoders' come first, in the order of the model; then
@@ -61,6 +62,7 @@ typedef struct br_setup {
     br_weighting        *weighting;
     bool                 is_sweep; /* the weightings' terms are wanted, nothing is published */
     br_rulebook          rulebook;
+    br_shape_plan        shape;
     const uint64_t      *require_N;  /* bits that items require, by catalogue row; NULL: none */
     int64_t             *unit_start; /* [n_units + 1] */
     int64_t              n_units;

@@ -41,8 +41,7 @@ void br_ledger_count(const br_setup *s, const br_batch *batch, int64_t *customer
     }
 }
 
-/* The name that the configuration gives item rule r. */
-static const char *item_rule_name(const br_setup *s, int32_t r)
+const char *br_ledger_item_rule(const br_setup *s, int32_t r)
 {
     int32_t n = s->config->rules_items.n;
 
@@ -82,7 +81,7 @@ static void render_items(const br_setup *s, const int64_t *items, br_strbuf *t)
     br_strbuf_add(t, "    \"items\": {\n");
     for (int32_t r = 0; r < s->rulebook.n_rules; r++) {
         br_strbuf_add(t, "      ");
-        br_strbuf_add_string(t, item_rule_name(s, r));
+        br_strbuf_add_string(t, br_ledger_item_rule(s, r));
         br_strbuf_add(t, ": {\"items\": %lld, \"customers\": %lld, \"pairs\": %lld},\n",
                       (long long)br_rules_info(s->rulebook.rules, r).n_items,
                       (long long)items[2 * r], (long long)items[2 * r + 1]);

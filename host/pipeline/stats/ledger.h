@@ -24,6 +24,9 @@ typedef enum {
 int64_t br_ledger_customers(const br_setup *setup);
 int64_t br_ledger_items(const br_setup *setup);
 
+/* The name that the configuration gives item rule r. */
+const char *br_ledger_item_rule(const br_setup *setup, int32_t r);
+
 /* Counts a unit; `customers` and `items` were zeroed. */
 void br_ledger_count(const br_setup *setup, const br_batch *batch, int64_t *customers,
                      int64_t *items);

@@ -118,13 +118,57 @@ static void test_refusals(void **state)
     br_keys_free(&some);
 }
 
+/* What a person wrote, found among bytes and among numbers. */
+static void test_find_text(void **state)
+{
+    const char *const key[]   = {"ab", "abc", "a\xc3\xa9"};
+    br_keys           keys    = text_keys(4, 3, key);
+    br_keys           numbers = number_keys(3, 5, 10);
+    int64_t           row;
+
+    (void)state;
+    for (int64_t i = 0; i < 3; i++) {
+        assert_int_equal(br_keys_find_text(&keys, key[i], &row), BR_OK);
+        assert_int_equal(row, i);
+    }
+    assert_int_equal(br_keys_find_text(&keys, "abcd", &row), BR_OK);
+    assert_int_equal(row, -1);
+    assert_int_equal(br_keys_find_text(&numbers, "25", &row), BR_OK);
+    assert_int_equal(row, 2);
+    assert_int_equal(br_keys_find_text(&numbers, "26", &row), BR_OK);
+    assert_int_equal(row, -1);
+    assert_int_equal(br_keys_find_text(&numbers, "-5", &row), BR_E_USAGE);
+    assert_int_equal(br_keys_find_text(&numbers, "5 ", &row), BR_E_USAGE);
+    assert_non_null(strstr(br_error_last()->text, "expected a number in [0, 1844"));
+    br_keys_free(&keys);
+    br_keys_free(&numbers);
+}
+
+/* The nearest of several blocks; a block without a nearer one leaves it. */
+static void test_nearest(void **state)
+{
+    const char *const key[]                   = {"c0010", "x", "c0099"};
+    br_keys           keys                    = text_keys(8, 3, key);
+    br_keys           numbers                 = number_keys(2, 70000, 1);
+    char              best[BR_KEY_TEXT_BYTES] = "";
+
+    (void)state;
+    assert_int_equal(br_keys_nearest(&numbers, "c0098", best), BR_OK);
+    assert_string_equal(best, "");
+    assert_int_equal(br_keys_nearest(&keys, "c0098", best), BR_OK);
+    assert_string_equal(best, "c0099");
+    assert_int_equal(br_keys_nearest(&numbers, "c0098", best), BR_OK);
+    assert_string_equal(best, "c0099");
+    br_keys_free(&keys);
+    br_keys_free(&numbers);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text),
-        cmocka_unit_test(test_join),
-        cmocka_unit_test(test_join_numbers),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_text),         cmocka_unit_test(test_join),
+        cmocka_unit_test(test_join_numbers), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_find_text),    cmocka_unit_test(test_nearest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -357,6 +357,10 @@ static void test_broken_values(void **state)
         assert_int_equal(br_lists_check(&lists, 2000, "lists"), BR_E_INPUT);
         if (strstr(br_error_last()->text, table[i].message) == NULL)
             fail_msg("expected \"%s\" in \"%s\"", table[i].message, br_error_last()->text);
+        lists.flags_B[4] |= BR_FLAG_DIVERSE; /* an order of its own is all that this allows */
+        assert_int_equal(br_lists_check(&lists, 2000, "lists"),
+                         table[i].how == break_order || table[i].how == break_tie ? BR_OK
+                                                                                  : BR_E_INPUT);
         br_lists_free(&lists);
     }
 }

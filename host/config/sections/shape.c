@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Section `shape`: tables of its records, and what its keys must say together. */
+#include <string.h>
+
+#include "host/config/check.h"
+
+#define BR_BASE br_config_quota
+BR_RECORD_TABLE(quota, BR_QUOTA_KEYS);
+#undef BR_BASE
+#define BR_BASE br_config_pin
+BR_RECORD_TABLE(pin, BR_PIN_KEYS);
+#undef BR_BASE
+
+static void check_pin(br_config *config, int32_t i)
+{
+    const br_config_pin *pin = &config->shape_pins.item[i];
+    char                 path[64];
+
+    (void)snprintf(path, sizeof path, "shape.pins[%d].slot", i);
+    if (pin->slot > config->list_k)
+        br_config_problem(config, path, "found %lld, but lists have list.k = %lld slots",
+                          (long long)pin->slot, (long long)config->list_k);
+    for (int32_t j = 0; j < i; j++) {
+        const br_config_pin *other = &config->shape_pins.item[j];
+
+        if (other->slot == pin->slot)
+            br_config_problem(config, path, "slot %lld is pinned by \"%.60s\" too",
+                              (long long)pin->slot, other->name);
+        if (strcmp(other->item, pin->item) == 0)
+            br_config_problem(config, path, "item \"%.60s\" is pinned by \"%.60s\" too", pin->item,
+                              other->name);
+    }
+}
+
+static bool has_shape(const br_config *config)
+{
+    return config->shape_quotas.n > 0 || config->shape_pins.n > 0 || config->shape_diversity > 0.0;
+}
+
+static bool has_fallbacks(const br_config *config)
+{
+    return config->list_fill || config->list_fallback_newest ||
+           config->list_fallback_group[0] != '\0';
+}
+
+/* Lists drawn at random, or made by price over all customers, are not shaped. */
+static void check_others(br_config *config)
+{
+    const char *what = has_shape(config) ? "shape" : has_fallbacks(config) ? "list" : NULL;
+    const char *keys = has_shape(config) ? "quotas, pins and diversity"
+                                         : "fill, fallback_group and fallback_newest";
+
+    if (what != NULL && config->policy_type != BR_POLICY_GREEDY)
+        br_config_problem(config, what,
+                          "%s go with policy.type greedy only: the propensities of drawn lists "
+                          "would be false",
+                          keys);
+    if (what != NULL && br_config_is_constrained(config))
+        br_config_problem(config, what,
+                          "%s do not go with constraints: these make lists by price, and would "
+                          "break the shape",
+                          keys);
+}
+
+void br_config_check_shape(br_config *config)
+{
+    check_others(config);
+    for (int32_t i = 0; i < config->shape_pins.n; i++)
+        check_pin(config, i);
+    if (config->shape_diversity > 0.0 && config->shape_window < config->list_k)
+        br_config_problem(config, "shape.window", "found %lld, expected at least list.k = %lld",
+                          (long long)config->shape_window, (long long)config->list_k);
+}
