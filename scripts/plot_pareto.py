@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Draws a sweep as a picture: two columns of sweep.csv against each other, a point per weighting,
-the efficient ones marked and joined, the configuration's own named. Without matplotlib it says so
+the efficient ones marked and joined, the configuration's own in bold. Without matplotlib it says so
 and ends with 77.
 
   scripts/plot_pareto.py sweep/sweep.csv --x term.income --y term.fit -o pareto.png

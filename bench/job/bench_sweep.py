@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What a sweep costs beside one run: `run --sweep` with weightings of a linear objective's terms
-and of an expected value, on the demo with its model (encoders do most of the work) and on
-ready-made vectors (scoring does), each after a plain run of the same round. Medians of ratios.
-Every sweep is checked against the run of its configuration before its time is printed.
+"""What a sweep costs beside one run: `run --sweep` with weightings of an objective's terms on
+generated customers with the model of configs/bench-1m.json (encoders do most of the work), on the
+demo with its model and on ready-made vectors (scoring does), each after a plain run of the same
+round. Medians of ratios. Every sweep is checked against the run of its configuration before its
+time is printed.
 
   scripts/prepare_completejourney.py --out demo
   bench/job/bench_sweep.py --demo demo/data --work /tmp/bench
@@ -34,7 +35,7 @@ HEADS = [{"name": "purchase", "head": "purchase", "weight": 1.0},
 def words():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("--demo", type=Path, help="folder of the demo's customers.h5; left out: not run")
-    p.add_argument("--customers", type=int, default=50_000, help="with ready-made vectors")
+    p.add_argument("--customers", type=int, default=50_000, help="generated ones")
     p.add_argument("--items", type=int, default=20_000)
     p.add_argument("--dim", type=int, default=64)
     p.add_argument("--weightings", type=int, default=8)
@@ -67,10 +68,26 @@ def vectors(a):
     return files
 
 
+def generated(a):
+    """What bench_run.py times, with an objective."""
+    data = a.work / f"generated-{a.customers}-{a.items}"
+    if not (data / "customers.h5").exists():
+        timed([a.build / "batchrank", "generate", "-o", data, "--customers", a.customers, "--items",
+               a.items])
+    job = json.loads((ROOT / "configs/bench-1m.json").read_text())
+    job["input"] = {**{n: str(data / f"{n}.h5") for n in ("customers", "catalogue")},
+                    "model": str(data / "model")}
+    heads = json.loads((data / "model" / "model.json").read_text())["heads"]
+    terms = [{"name": h["name"], "head": h["name"], "weight": 1.0}
+             for h in heads if h.get("type") != "survival"]
+    return {**job, "objective": {"type": "linear", "terms": terms}}
+
+
 def jobs(a):
     """name -> sections of a configuration"""
     base = {"input": vectors(a), "list": {"k": 10, "fallback": "none"}}
-    out = {"vectors, linear": {**base, "objective": {"type": "linear", "terms": TERMS}}}
+    out = {"generated, linear": generated(a),
+           "vectors, linear": {**base, "objective": {"type": "linear", "terms": TERMS}}}
     if a.demo:
         demo = json.loads((ROOT / "configs/demo/run.json").read_text())
         demo["input"] = {n: str(a.demo.resolve() / f"{n}.h5") for n in ("customers", "catalogue")}
@@ -86,7 +103,7 @@ def prepare(a, name, sections):
     path.write_text(json.dumps({**sections, "output": {"path": str(path.with_suffix(""))}}))
     terms = sections["objective"]["terms"]
     weightings = [{"name": f"w{i}", "weights": {
-        t["name"]: t["weight"] * (1 + i if j == 0 else 1 / (1 + i)) for j, t in enumerate(terms)}}
+        t["name"]: t["weight"] * (2 + i if j == 0 else 1 / (2 + i)) for j, t in enumerate(terms)}}
         for i in range(a.weightings)]
     path.with_suffix(".weights").write_text(json.dumps(weightings))
     return path
@@ -110,7 +127,7 @@ def one_round(a, path):
 
 
 def n_wrong(path):
-    """The configuration's own row against its run: customers with lists by scores, items listed."""
+    """The configuration's own row against its run: lists by scores, items listed."""
     sweep = json.loads((path.with_suffix(".sweep") / "sweep.json").read_text())["weightings"][0]
     items, n_lists = set(), 0
     for part in sorted((path.with_suffix("") / "parts").glob("*.h5")):
@@ -143,8 +160,8 @@ def main():
         rows.append({"job": name, "run_wall_s": mid[0], "run_cpu_s": mid[1],
                      "sweep_wall_s": mid[2], "sweep_cpu_s": mid[3], "wall_x": ratio[0],
                      "cpu_x": ratio[1], "wrong": n_wrong(path)})
-        print(f"{name:22} {mid[0]:8.2f} {mid[1]:8.2f} {mid[2]:8.2f} {mid[3]:8.2f} {ratio[0]:7.2f} "
-              f"{ratio[1]:7.2f} {rows[-1]['wrong']:7d}")
+        print(f"{name:22} {mid[0]:8.2f} {mid[1]:8.2f} {mid[2]:8.2f} {mid[3]:8.2f} "
+              f"{ratio[0]:7.2f} {ratio[1]:7.2f} {rows[-1]['wrong']:7d}")
     if a.json:
         a.json.write_text(json.dumps({"commit": commit(), "processor": processor(),
                                       "command": command(), "date": time.strftime("%Y-%m-%d"),

@@ -254,6 +254,32 @@ def check_resumed(path, out):
     assert {p.name: p.read_bytes() for p in (out / "parts").glob("*.h5")} == parts
 
 
+def check_shapes(folder):
+    """Pins and diversity shape a shadow's lists and a sweep's as they do those of its own run."""
+    objective, file = objectives()["linear"], folder / "shape-weights.json"
+    rows = named(objective)[1:3]
+    file.write_text(json.dumps(rows))
+    shapes = {"pins": {"pins": [{"name": "spring", "item": "catalogue-5", "slot": 2}]},
+              "diversity": {"diversity": 0.5}}
+    for name, shape in shapes.items():
+        lists = run_alone(folder, f"{name}-own", objective, shape=shape,
+                          shadow=shadows_of(objective, rows))
+        plain = run_alone(folder, f"{name}-plain", objective, shape=shape)
+        assert all(lists[k].tobytes() == plain[k].tobytes() for k in plain), name
+        run("verify", folder / f"{name}-own", "--samples", world.U)
+        out = folder / f"{name}-swept"
+        run("run", job(folder, f"{name}-sweep", objective, shape=shape), "--sweep", file, "-o", out)
+        sweep = json.loads((out / "sweep.json").read_text())["weightings"]
+        for v, w in enumerate(rows):
+            alone = run_alone(folder, f"{name}-{v}", weighted(objective, w["weights"]), shape=shape)
+            for part in ("item", "score"):
+                found = lists[f"shadow/{w['name']}/{part}"]
+                assert found.tobytes() == alone["list/" + part].tobytes(), (name, v, part)
+            assert sweep[v + 1]["items_listed"] == (exposure(alone) > 0).sum()
+            assert abs(sweep[v + 1]["gini"] - gini(exposure(alone))) < 1e-12
+    print("ok  shaped lists")
+
+
 def check_fallback(folder):
     """With timelines: who has no usable event gets the same list by popularity from everyone."""
     objective = {"type": "linear", "terms": [{"name": "fit", "weight": 1},
@@ -342,6 +368,7 @@ def main():
         for kind, objective in objectives().items():
             check_sweep(folder, d, kind, objective)
             check_shadows(folder, kind, objective)
+        check_shapes(folder)
         check_refusals(folder)
     with tempfile.TemporaryDirectory() as name:
         whole.make(Path(name), np.random.default_rng(SEED))

@@ -145,14 +145,17 @@ static br_status check_flags(const br_lists *l, int64_t b, const char *name)
     return BR_OK;
 }
 
-/* A shadow's list of customer b is like any other. */
+/* A shadow's list of customer b is like any other; its order is known where all of the published
+ * list is by score. */
 static br_status check_shadow(const br_lists *l, const br_shadow *s, int64_t b, int64_t n_items,
                               const char *name)
 {
     const int32_t *item_K      = s->item_BK + b * l->k;
     const float   *score_K     = s->score_BK + b * l->k;
-    bool           is_fallback = (l->flags_B[b] & BR_FLAG_FALLBACK) != 0;
+    bool           is_in_order = (l->flags_B[b] & (BR_FLAG_FALLBACK | BR_FLAG_DIVERSE)) == 0;
 
+    for (int32_t j = 0; j < l->n_B[b]; j++)
+        is_in_order &= l->source_BK[b * l->k + j] == BR_SOURCE_MODEL;
     for (int32_t j = 0; j < l->k; j++) {
         bool is_used = item_K[j] != -1;
 
@@ -163,7 +166,7 @@ static br_status check_shadow(const br_lists *l, const br_shadow *s, int64_t b, 
             return br_fail(BR_E_INPUT,
                            "%s: row %" PRId64 ": shadow `%s` slot %d: item %d has score %.9g", name,
                            l->first_row + b, s->name, j, item_K[j], (double)score_K[j]);
-        if (j == 0 || !is_used || is_fallback)
+        if (j == 0 || !is_used || !is_in_order)
             continue;
         if (item_K[j - 1] == -1 || score_K[j] > score_K[j - 1] ||
             (score_K[j] == score_K[j - 1] && item_K[j] < item_K[j - 1]))

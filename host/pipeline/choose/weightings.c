@@ -88,6 +88,10 @@ static br_status alloc_weighted(br_job *job, br_weighted *w)
     int32_t   n_terms = job->setup->is_sweep ? job->setup->objective.n_terms : 0;
 
     BR_ALLOC(st, w->view, 1, "view of a batch");
+    if (job->shaping != NULL) {
+        BR_ALLOC(st, w->source_BK, job->max_rows * job->k, "sources of shaped lists");
+        BR_ALLOC(st, w->short_B, job->max_rows, "shaped lists");
+    }
     BR_TRY(st, br_dev_alloc(job->dev, BR_I32, job->max_rows, job->k, &w->item_BK));
     BR_TRY(st, br_dev_alloc(job->dev, BR_F32, job->max_rows, job->k, &w->score_BK));
     for (int32_t t = 0; t < n_terms; t++)
@@ -140,6 +144,8 @@ void br_weightings_free_batch(br_batch *batch)
         br_dev_free(&w->score_BK);
         for (int t = 0; t < BR_MAX_TERMS; t++)
             br_dev_free(&w->term_BK[t]);
+        br_free(&w->source_BK);
+        br_free(&w->short_B);
         br_free(&w->view);
     }
     br_free(&batch->weighted_V);
@@ -156,6 +162,8 @@ void br_weightings_begin(const br_job *job, br_batch *batch)
         *w->view            = *batch;
         w->view->item_BK    = w->item_BK;
         w->view->score_BK   = w->score_BK;
+        w->view->source_BK  = w->source_BK;
+        w->view->short_B    = w->short_B;
         w->view->n_slow     = 0;
         w->view->n_rescored = 0;
     }

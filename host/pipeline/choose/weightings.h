@@ -14,6 +14,8 @@ typedef struct br_weighted {
     br_mat    item_BK; /* listed rows */
     br_mat    score_BK;
     br_mat    term_BK[BR_MAX_TERMS]; /* of a sweep: as the batch's own */
+    uint8_t  *source_BK;             /* of shaped lists, as the batch's own */
+    uint8_t  *short_B;
     br_batch *view; /* the batch, with these lists in place of its own; borrows all it points at */
 } br_weighted;
 

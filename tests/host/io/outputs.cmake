@@ -2,6 +2,7 @@
 # Tests of what host/io writes. Included by CMakeLists.txt.
 br_test(test_publish SOURCES test_publish.c lists_fixture.c DEPENDS br_io LABELS unit)
 br_test(test_lists SOURCES test_lists.c lists_fixture.c DEPENDS br_io LABELS unit)
+br_test(test_lists_shadow SOURCES test_lists_shadow.c lists_fixture.c DEPENDS br_io LABELS unit)
 br_test(test_run_dir SOURCES test_run_dir.c lists_fixture.c DEPENDS br_io LABELS unit)
 br_test(test_export SOURCES test_export.c lists_fixture.c DEPENDS br_io m LABELS unit)
 add_test(NAME test_view COMMAND ${BR_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/test_view.py
