@@ -35,7 +35,7 @@ def main():
             assert list(view["gate/gate"].attrs["names"]) == [b"purchase", b"mailing",
                                                               b"redemption"]
             names = [name for name in names_of(view) if name != "item/key"]
-            assert len(names) == 18, names
+            assert len(names) == 20, names
             assert {name: int(node.attrs["period_s"]) for name, node in view["survival"].items()} \
                 == {"a-year": 31536000, "lapse": 604800}
             assert view["survival/lapse"].shape == (N_UNITS * UNIT_ROWS, 3)
