@@ -2,6 +2,7 @@
  *
  * Checks of the scoring ops, then the backend's entry. Called a few times per tile of customers. */
 #include "kernels/check.h"
+#include "kernels/exp.h"
 
 #define MAX_K   1024
 #define MAX_DIM 1024
@@ -75,6 +76,11 @@ br_status br_op_score_topk(br_dev *dev, br_score_topk_args *args)
     BR_TRY(st, dev->table->score_topk(dev, args));
 done:
     return st;
+}
+
+double br_exp2_fixed(double x)
+{
+    return br_exp2(x);
 }
 
 br_status br_op_score_pairs(br_dev *dev, const br_score_pairs_args *args)

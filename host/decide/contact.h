@@ -56,12 +56,9 @@ typedef struct br_penalties {
     uint64_t *order_S;
 } br_penalties;
 
-/* weight * (the sum over the item's contacts, oldest first, of br_contact_halved). Returns how many
- * items. fp64 in a fixed order: the same bits everywhere. At most 2^32 contacts. */
+/* weight * (the sum over the item's contacts, oldest first, of 2^(-age / half_life_s)). Returns how
+ * many items. fp64 in a fixed order: the same bits everywhere. At most 2^32 contacts. */
 int64_t br_contact_penalties(const br_calendar *calendar, const br_contacts *contacts,
                              const br_repetition *repetition, const br_penalties *out);
-
-/* 2^-x for x >= 0 by fixed operations, within 4e-16 of it. */
-double br_contact_halved(double x);
 
 #endif

@@ -37,6 +37,16 @@ static size_t key_bytes(const br_keys *keys, int64_t row)
     return strnlen((const char *)key_at(keys, row), (size_t)keys->width_bytes);
 }
 
+const char *br_keys_bytes(const br_keys *keys, int64_t row, char digits[BR_KEY_TEXT_BYTES],
+                          size_t *n_bytes)
+{
+    const char *bytes =
+        keys->is_number ? br_keys_text(keys, row, digits) : (const char *)key_at(keys, row);
+
+    *n_bytes = keys->is_number ? strlen(bytes) : key_bytes(keys, row);
+    return bytes;
+}
+
 bool br_keys_is_empty(const br_keys *keys, int64_t row)
 {
     return !keys->is_number && key_bytes(keys, row) == 0;

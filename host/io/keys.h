@@ -23,6 +23,10 @@ typedef struct br_keys {
 void        br_keys_free(br_keys *keys);
 /* The key as printable text (bytes outside ASCII as \xNN, cut with "..."). Returns `text`. */
 const char *br_keys_text(const br_keys *keys, int64_t row, char text[BR_KEY_TEXT_BYTES]);
+/* The key's own bytes without padding, numbers as decimal digits in `digits`: what hashes of keys
+ * are made from. Not NUL-terminated. */
+const char *br_keys_bytes(const br_keys *keys, int64_t row, char digits[BR_KEY_TEXT_BYTES],
+                          size_t *n_bytes);
 bool        br_keys_is_empty(const br_keys *keys, int64_t row); /* all-NUL bytes */
 
 /* Looks keys up in a table: row_of[i] = row of `table` holding wanted key i, or -1.

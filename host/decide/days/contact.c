@@ -6,6 +6,8 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "kernels/ops.h"
+
 /* A cap or a rest of `days` days, as a person wrote it. */
 static br_status check_days(const br_calendar *calendar, const char *what, int32_t days)
 {
@@ -139,34 +141,6 @@ int64_t br_contact_recent(const br_calendar *calendar, int32_t zone, const br_co
     return n;
 }
 
-double br_contact_halved(double x)
-{
-    /* 1/13!, 1/12! ... 1: the Taylor polynomial of e^y for |y| <= ln 2 / 2 */
-    static const double term[] = {1.0 / 6227020800.0,
-                                  1.0 / 479001600.0,
-                                  1.0 / 39916800.0,
-                                  1.0 / 3628800.0,
-                                  1.0 / 362880.0,
-                                  1.0 / 40320.0,
-                                  1.0 / 5040.0,
-                                  1.0 / 720.0,
-                                  1.0 / 120.0,
-                                  1.0 / 24.0,
-                                  1.0 / 6.0,
-                                  0.5,
-                                  1.0,
-                                  1.0};
-    double              whole, y, sum = term[0];
-
-    if (x > 1100.0)
-        return 0.0;
-    whole = floor(x + 0.5);
-    y     = (whole - x) * 0.693147180559945309417;
-    for (size_t t = 1; t < sizeof term / sizeof *term; t++)
-        sum = sum * y + term[t];
-    return ldexp(sum, -(int)whole);
-}
-
 int64_t br_contact_penalties(const br_calendar *calendar, const br_contacts *contacts,
                              const br_repetition *repetition, const br_penalties *out)
 {
@@ -187,7 +161,7 @@ int64_t br_contact_penalties(const br_calendar *calendar, const br_contacts *con
             n++;
         }
         out->penalty_S[n - 1] +=
-            br_contact_halved((double)(send_at - contacts->time_S[at]) / repetition->half_life_s);
+            br_exp2_fixed((double)(contacts->time_S[at] - send_at) / repetition->half_life_s);
     }
     for (int64_t i = 0; i < n; i++)
         out->penalty_S[i] *= repetition->weight;

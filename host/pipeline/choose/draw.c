@@ -12,17 +12,13 @@
 
 uint64_t br_draw_customer(const br_keys *key, int64_t row)
 {
-    const char *text    = (const char *)key->data + row * key->width_bytes;
-    size_t      n_bytes = strnlen(text, (size_t)key->width_bytes);
-    uint64_t    hash    = FNV_BASIS;
     char        digits[BR_KEY_TEXT_BYTES];
+    size_t      n_bytes;
+    const char *bytes = br_keys_bytes(key, row, digits, &n_bytes);
+    uint64_t    hash  = FNV_BASIS;
 
-    if (key->is_number) {
-        text    = br_keys_text(key, row, digits);
-        n_bytes = strlen(text);
-    }
     for (size_t i = 0; i < n_bytes; i++)
-        hash = (hash ^ (uint8_t)text[i]) * FNV_PRIME;
+        hash = (hash ^ (uint8_t)bytes[i]) * FNV_PRIME;
     return hash;
 }
 

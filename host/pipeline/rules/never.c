@@ -89,20 +89,7 @@ static int64_t forbid(const br_setup *s, const br_unit *raw, int64_t b, int32_t 
     return sort_unique(never_item_S, begin, end);
 }
 
-/* How many entries the rules and penalties of a unit can add. */
-static int64_t most_of(const br_setup *s, const br_unit *raw)
-{
-    int64_t             n = 0;
-    const br_objective *o = &s->objective;
-
-    for (int32_t r = 0; r < s->rulebook.n_recent; r++)
-        n += br_setup_events_of(s, raw, s->rulebook.recent[r].feed)->n_events;
-    for (int32_t p = 0; p < o->n_penalties; p++)
-        if (o->penalty[p].type == BR_PENALTY_REPETITION)
-            n += br_setup_events_of(s, raw, o->penalty[p].feed)->n_events;
-    return n;
-}
-
+/* How many entries the repetition penalties of a unit can make. */
 static int64_t most_costs(const br_setup *s, const br_unit *raw)
 {
     int64_t             n = 0;
@@ -124,7 +111,9 @@ static br_status reserve(const br_setup *s, const br_unit *raw, br_batch *batch)
     for (int32_t f = 0; f < s->n_feeds; f++)
         if (s->feed[f].is_excluded)
             n += raw->timeline[s->feed[f].place].n_events;
-    n += most_of(s, raw);
+    for (int32_t r = 0; r < s->rulebook.n_recent; r++)
+        n += br_setup_events_of(s, raw, s->rulebook.recent[r].feed)->n_events;
+    n += n_costs;
     BR_TRY(st, br_span_reserve(&batch->span[6], batch->n_rows + 1, 8, "never-list offsets"));
     BR_TRY(st, br_span_reserve(&batch->span[7], n, 4, "never-lists"));
     batch->never_offset_B1    = batch->span[6].data;

@@ -40,11 +40,12 @@ done:
     return st;
 }
 
+/* Members of a group column: its keys, and what items hold beyond them. */
 static int32_t n_groups_of(const br_catalogue *c, int32_t g)
 {
     int32_t n = (int32_t)c->group_key[g].n_keys;
 
-    for (int64_t i = 0; n == 0 && i < c->n_items; i++)
+    for (int64_t i = 0; i < c->n_items; i++)
         n = c->group_N[g][i] >= n ? c->group_N[g][i] + 1 : n;
     return n;
 }
@@ -59,8 +60,6 @@ static br_status open_item_columns(const br_setup *s, br_rule_columns *c)
     for (int32_t g = 0; g < cat->n_groups; g++) {
         int32_t n = n_groups_of(cat, g);
 
-        for (int64_t i = 0; i < cat->n_items; i++)
-            n = cat->group_N[g][i] >= n ? cat->group_N[g][i] + 1 : n;
         at = br_rule_columns_add(c, "group.", cat->group_name[g], BR_COLUMN_CATEGORY);
         BR_TRY(st, br_rule_columns_name(
                        c, at, cat->group_key[g].n_keys == n ? &cat->group_key[g] : NULL, n));
@@ -320,8 +319,7 @@ static void deal_arms(const br_config *c, br_rulebook *book)
 {
     double weight_A[BR_MAX_ARMS] = {1.0};
 
-    book->has_experiment = c->experiment_salt[0] != '\0';
-    book->n_arms         = c->experiment_arms.n > 0 ? c->experiment_arms.n : 1;
+    book->n_arms = c->experiment_arms.n > 0 ? c->experiment_arms.n : 1;
     for (int32_t a = 0; a < c->experiment_arms.n; a++)
         weight_A[a] = c->experiment_arms.item[a].weight;
     br_assign_deal((int32_t)(c->experiment_hold_out * BR_ASSIGN_BUCKETS + 0.5), book->n_arms,

@@ -101,7 +101,6 @@ typedef struct br_rulebook {
     int32_t  n_heats; /* strata of the policy */
     br_expr *heat[BR_MAX_HEATS];
 
-    bool    has_experiment;
     int32_t n_arms;
     int32_t first_A[BR_MAX_ARMS + 1];
 

@@ -135,19 +135,18 @@ uint64_t br_rulebook_verdicts(br_setup *s, const br_unit *raw, br_batch *batch, 
 
 static void deal_arms(const unit *u)
 {
-    char text[BR_KEY_TEXT_BYTES];
+    const char *salt = u->s->config->experiment_salt;
+    char        digits[BR_KEY_TEXT_BYTES];
+    size_t      n_bytes;
 
+    memset(u->batch->arm_B, 0, (size_t)u->batch->n_rows * sizeof *u->batch->arm_B);
+    if (salt[0] == '\0')
+        return;
     for (int64_t b = 0; b < u->batch->n_rows; b++) {
-        const char *key     = (const char *)u->raw->key.data + b * u->raw->key.width_bytes;
-        size_t      n_bytes = strnlen(key, (size_t)u->raw->key.width_bytes);
+        const char *key = br_keys_bytes(&u->raw->key, b, digits, &n_bytes);
 
-        if (u->raw->key.is_number) {
-            key     = br_keys_text(&u->raw->key, b, text);
-            n_bytes = strlen(key);
-        }
         u->batch->arm_B[b] =
-            br_assign_arm(br_assign_bucket(u->s->config->experiment_salt, key, n_bytes),
-                          u->book->n_arms, u->book->first_A);
+            br_assign_arm(br_assign_bucket(salt, key, n_bytes), u->book->n_arms, u->book->first_A);
     }
 }
 
@@ -200,7 +199,7 @@ done:
     return st;
 }
 
-/* The longest contacts or timeline of one customer. */
+/* The longest contacts or timeline of one customer: what rules that count days look at. */
 static int64_t longest(const unit *u)
 {
     int64_t most = 0;
@@ -223,7 +222,7 @@ static br_status reserve_scratch(const unit *u)
 {
     br_status        st      = BR_OK;
     br_rule_scratch *scratch = &u->book->scratch;
-    int64_t          n       = longest(u);
+    int64_t          n       = u->book->calendar == NULL ? 0 : longest(u);
 
     if (u->batch->n_rows > scratch->n_rows) {
         br_free(&scratch->hit_B);

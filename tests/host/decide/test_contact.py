@@ -26,15 +26,15 @@ LN2 = 0.693147180559945309417
 
 
 def halved(x):
-    """2^-x by the same operations."""
-    if x > 1100.0:
+    """2^-x by the engine's operations: the nearest power of 2, then e^r to degree 13."""
+    if -x < -1021.0:
         return 0.0
-    whole = math.floor(x + 0.5)
-    y = (whole - x) * LN2
+    whole = round(-x)
+    y = (-x - whole) * LN2
     total = 1.0 / math.factorial(13)
     for n in range(12, -1, -1):
         total = total * y + 1.0 / math.factorial(n)
-    return math.ldexp(total, -whole)
+    return total * 2.0 ** whole
 
 
 def check_halved():
