@@ -290,8 +290,8 @@ typedef struct br_mlp_args {
 } br_mlp_args;
 br_status br_op_mlp(br_dev *dev, const br_mlp_args *args);
 
-/* 2^x by the fixed operations of kernels/exp.h, the same bits everywhere: for what the host decides on
- * the way to a list. */
+/* 2^x by the fixed operations of kernels/exp.h, the same bits everywhere: for what the host decides
+ * on the way to a list. */
 double br_exp2_fixed(double x);
 
 /* ---- scoring -------------------------------------------------------------------------------- */
