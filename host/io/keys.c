@@ -169,16 +169,13 @@ done:
     return st;
 }
 
-static br_status parse_number(const char *text, uint64_t *number)
+bool br_keys_parse_number(const char *text, uint64_t *number)
 {
     char *end;
 
     errno   = 0;
     *number = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0)
-        return br_fail(BR_E_USAGE, "key '%.64s': expected a number in [0, %" PRIu64 "]", text,
-                       UINT64_MAX);
-    return BR_OK;
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0;
 }
 
 br_status br_keys_find_text(const br_keys *keys, const char *text, int64_t *row)
@@ -189,7 +186,9 @@ br_status br_keys_find_text(const br_keys *keys, const char *text, int64_t *row)
 
     *row = -1;
     if (keys->is_number) {
-        BR_TRY(st, parse_number(text, &number));
+        if (!br_keys_parse_number(text, &number))
+            BR_FAIL(st, BR_E_USAGE, "key '%.64s': expected a number in [0, %" PRIu64 "]", text,
+                    UINT64_MAX);
         wanted = (br_keys){true, sizeof number, 1, (uint8_t *)&number};
     }
     for (int64_t i = 0; i < keys->n_keys && *row < 0; i++)

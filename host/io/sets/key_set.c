@@ -40,13 +40,10 @@ static br_status parse_numbers(const char *path, const br_keys *texts, br_keys *
 
     BR_ALLOC(st, key_U, texts->n_keys, "keys of a file");
     for (int64_t i = 0; i < texts->n_keys; i++) {
-        char  text[256] = {0};
-        char *end;
+        char text[256] = {0};
 
         memcpy(text, texts->data + i * texts->width_bytes, (size_t)texts->width_bytes);
-        errno    = 0;
-        key_U[i] = strtoull(text, &end, 10);
-        if (end == text || *end != '\0' || errno != 0 || text[0] == '-')
+        if (!br_keys_parse_number(text, &key_U[i]))
             BR_FAIL(st, BR_E_INPUT,
                     "%s: line %lld: found '%.64s', expected a number as the customers' keys are",
                     path, (long long)i + 1, text);
