@@ -5,25 +5,20 @@
 
 #include <string.h>
 
+#include "host/base/hash.h"
 #include "host/pipeline/choose/candidates.h"
-
-#define FNV_BASIS 14695981039346656037u
-#define FNV_PRIME 1099511628211u
 
 uint64_t br_draw_customer(const br_keys *key, int64_t row)
 {
     const char *text    = (const char *)key->data + row * key->width_bytes;
     size_t      n_bytes = strnlen(text, (size_t)key->width_bytes);
-    uint64_t    hash    = FNV_BASIS;
     char        digits[BR_KEY_TEXT_BYTES];
 
     if (key->is_number) {
         text    = br_keys_text(key, row, digits);
         n_bytes = strlen(text);
     }
-    for (size_t i = 0; i < n_bytes; i++)
-        hash = (hash ^ (uint8_t)text[i]) * FNV_PRIME;
-    return hash;
+    return br_hash_bytes(text, n_bytes);
 }
 
 br_status br_draw_rows(br_job *job, br_batch *b, br_dev *lane, br_rows rows, br_mat query_BQ,
