@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define MAX_NAME 63 /* BR_LISTS_NAME_BYTES less its NUL */
+
 /* True when `path` is `folder` or lies in it. */
 static bool is_inside(const char *path, const char *folder)
 {
@@ -62,6 +64,15 @@ void br_config_check_unset(br_config *config, const br_record *record, const voi
         return;
     (void)snprintf(whole, sizeof whole, "%s.%s", path, key);
     br_config_problem(config, whole, "is set, but %s", but);
+}
+
+void br_config_check_name(br_config *config, const char *path, const char *name)
+{
+    if (strchr(name, '/') != NULL || name[0] == '.' || strlen(name) > MAX_NAME)
+        br_config_problem(config, path,
+                          "found \"%.200s\", expected at most %d bytes without \"/\" that do not "
+                          "begin with \".\"",
+                          name, MAX_NAME);
 }
 
 br_status br_config_check(br_config *config)

@@ -11,6 +11,9 @@
 void br_config_check_unset(br_config *config, const br_record *record, const void *base,
                            const char *path, const char *key, const char *but);
 
+/* A name that becomes a column or a group of the lists' files. */
+void br_config_check_name(br_config *config, const char *path, const char *name);
+
 void br_config_check_objective(br_config *config);
 void br_config_check_constraints(br_config *config);
 void br_config_check_policy(br_config *config);

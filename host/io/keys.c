@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/base/hash.h"
 #include "host/base/memory.h"
 #include "host/base/nearest.h"
 
@@ -80,18 +81,10 @@ const char *br_keys_text(const br_keys *keys, int64_t row, char text[BR_KEY_TEXT
     return text;
 }
 
-/* FNV-1a over the bytes, then a mix (splitmix64's), as the low bits choose the slot. */
+/* Mixed, as the low bits choose the slot. */
 static uint64_t hash_key(const br_keys *keys, int64_t row)
 {
-    const uint8_t *key     = key_at(keys, row);
-    size_t         n_bytes = key_bytes(keys, row);
-    uint64_t       hash    = 0xcbf29ce484222325u;
-
-    for (size_t i = 0; i < n_bytes; i++)
-        hash = (hash ^ key[i]) * 0x100000001b3u;
-    hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9u;
-    hash = (hash ^ (hash >> 27)) * 0x94d049bb133111ebu;
-    return hash ^ (hash >> 31);
+    return br_hash_mix(br_hash_bytes(key_at(keys, row), key_bytes(keys, row)));
 }
 
 static bool is_same(const br_keys *a, int64_t a_row, const br_keys *b, int64_t b_row)
@@ -179,16 +172,13 @@ done:
     return st;
 }
 
-static br_status parse_number(const char *text, uint64_t *number)
+bool br_keys_parse_number(const char *text, uint64_t *number)
 {
     char *end;
 
     errno   = 0;
     *number = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0)
-        return br_fail(BR_E_USAGE, "key '%.64s': expected a number in [0, %" PRIu64 "]", text,
-                       UINT64_MAX);
-    return BR_OK;
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0;
 }
 
 br_status br_keys_find_text(const br_keys *keys, const char *text, int64_t *row)
@@ -199,7 +189,9 @@ br_status br_keys_find_text(const br_keys *keys, const char *text, int64_t *row)
 
     *row = -1;
     if (keys->is_number) {
-        BR_TRY(st, parse_number(text, &number));
+        if (!br_keys_parse_number(text, &number))
+            BR_FAIL(st, BR_E_USAGE, "key '%.64s': expected a number in [0, %" PRIu64 "]", text,
+                    UINT64_MAX);
         wanted = (br_keys){true, sizeof number, 1, (uint8_t *)&number};
     }
     for (int64_t i = 0; i < keys->n_keys && *row < 0; i++)

@@ -39,6 +39,8 @@ br_status br_keys_join(const br_keys *table, const char *table_name, const br_ke
  * from first_row. */
 br_status br_keys_check_unique(const br_keys *keys, const char *name, int64_t first_row);
 
+/* A key that is a number: decimal digits alone, below 2^64; else false. */
+bool      br_keys_parse_number(const char *text, uint64_t *number);
 /* Where the key that a person wrote (numbers in decimal) stands; -1: nowhere. BR_E_USAGE where the
  * keys are numbers and the text is none. */
 br_status br_keys_find_text(const br_keys *keys, const char *text, int64_t *row);

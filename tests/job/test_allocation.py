@@ -40,6 +40,7 @@ def make(folder):
         f["/item/key"] = np.array([f"i{i}" for i in range(N)], "S6")
         f["/item/vector"], f["/item/capacity"] = d["z"], d["capacity"]
         f["/item/group/brand"], f["/item/value/cost"] = d["brand"], d["cost"]
+        f["/item/group/lot"] = (np.arange(N) % 20).astype(np.int32)
         f["/item/group_key/brand"] = np.array([g.encode() for g in GROUPS])
     d["s"] = canonical_scores(d["x"], d["z"]).astype(float)
     for u, rows in enumerate(d["never"]):
@@ -166,6 +167,15 @@ def check_publish(folder, d):
     print("ok  the published file holds the capacities, the held out are not in it")
 
 
+def check_shares_of_one(folder):
+    """Twenty shares of 0.05 are 1, though their sum in binary is above it."""
+    shares = [{"name": f"lot {g}", "group": "lot", "member": str(g), "min_share": 0.05}
+              for g in range(20)]
+    assert sum(s["min_share"] for s in shares) > 1
+    run("check", job(folder, "twenty", {"limits": shares}))
+    print("ok  shares that add up to 1")
+
+
 def check_refusals(folder):
     low = {**LIMITS[1], "min_share": 0.6}
     cases = [({"limits": [low, {**low, "name": "b", "member": "core"}]}, "add up to 1.2"),
@@ -194,6 +204,7 @@ def main():
         lists = check_run(folder, d)
         check_again(folder, d, lists)
         check_publish(folder, d)
+        check_shares_of_one(folder)
         check_refusals(folder)
 
 

@@ -12,6 +12,8 @@ BR_RECORD_TABLE(budget, BR_BUDGET_KEYS);
 BR_RECORD_TABLE(limit, BR_LIMIT_KEYS);
 #undef BR_BASE
 
+#define SHARE_SLACK 1e-9 /* twenty times 0.05 is a little more than 1 in binary */
+
 bool br_config_is_constrained(const br_config *config)
 {
     return config->constraints_capacity || config->constraints_budgets.n > 0 ||
@@ -38,7 +40,7 @@ static void check_shares(br_config *config, int32_t i)
     for (int32_t j = 0; j < i; j++)
         if (strcmp(limits->item[j].group, limit->group) == 0)
             return; /* said once per column */
-    if (sum > 1.0)
+    if (sum > 1.0 + SHARE_SLACK)
         br_config_problem(config, path,
                           "the minimum shares of group '%.60s' add up to %g, expected at most 1",
                           limit->group, sum);

@@ -12,23 +12,13 @@ BR_RECORD_TABLE(term, BR_TERM_KEYS);
 BR_RECORD_TABLE(penalty, BR_PENALTY_KEYS);
 #undef BR_BASE
 
-/* Terms and penalties become columns of the result, so a name is one of a kind and no path. */
-static void check_name(br_config *config, const char *path, const char *name)
-{
-    if (strchr(name, '/') != NULL || name[0] == '.')
-        br_config_problem(config, path,
-                          "found \"%.200s\", expected a name without \"/\" that does "
-                          "not begin with \".\"",
-                          name);
-}
-
 static void check_term(br_config *config, int32_t i)
 {
     const br_config_term *term = &config->objective_terms.item[i];
     char                  path[64];
 
     (void)snprintf(path, sizeof path, "objective.terms[%d].name", i);
-    check_name(config, path, term->name);
+    br_config_check_name(config, path, term->name);
     (void)snprintf(path, sizeof path, "objective.terms[%d].head", i);
     if (config->objective_type == BR_OBJECTIVE_EXPECTED_VALUE && term->head[0] == '\0')
         br_config_problem(config, path, "is missing: expected_value adds up probabilities");
@@ -58,7 +48,7 @@ static void check_penalty(br_config *config, int32_t i)
     if (penalty->type == BR_PENALTY_LOW_VALUE && penalty->value[0] == '\0')
         br_config_problem(config, key, "is missing: low_value compares a column with the floor");
     (void)snprintf(key, sizeof key, "%s.name", path);
-    check_name(config, key, penalty->name);
+    br_config_check_name(config, key, penalty->name);
     for (int32_t t = 0; t < config->objective_terms.n; t++)
         if (strcmp(config->objective_terms.item[t].name, penalty->name) == 0)
             br_config_problem(config, key, "\"%.200s\" is the name of a term too", penalty->name);

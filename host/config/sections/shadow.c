@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Section `shadow`: the table of its records, and what its keys must say together. */
-#include <string.h>
-
 #include "host/config/check.h"
 
 #define BR_BASE br_config_shadow
 BR_RECORD_TABLE(shadow, BR_SHADOW_WEIGHTING_KEYS);
 #undef BR_BASE
-
-#define MAX_NAME 63 /* a group of the lists' files */
 
 static void check_shadow(br_config *config, int32_t i)
 {
@@ -22,12 +18,7 @@ static void check_shadow(br_config *config, int32_t i)
         br_config_problem(config, path, "found %d numbers, expected %d: one per objective.terms",
                           shadow->weights.n, n_terms);
     (void)snprintf(path, sizeof path, "shadow.weightings[%d].name", i);
-    if (strchr(shadow->name, '/') != NULL || shadow->name[0] == '.' ||
-        strlen(shadow->name) > MAX_NAME)
-        br_config_problem(config, path,
-                          "found \"%.200s\", expected at most %d bytes without \"/\" that do not "
-                          "begin with \".\"",
-                          shadow->name, MAX_NAME);
+    br_config_check_name(config, path, shadow->name);
 }
 
 void br_config_check_shadow(br_config *config)

@@ -5,16 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/base/hash.h"
 #include "host/base/memory.h"
 #include "host/decide/estimate/terms.h"
 
-/* splitmix64's finaliser over a counter. */
+/* splitmix64 of a counter. */
 static uint64_t mix(uint64_t x)
 {
-    x += 0x9e3779b97f4a7c15u;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
+    return br_hash_mix(x + 0x9e3779b97f4a7c15u);
 }
 
 /* Uniform over 0 .. n-1; the bias of the multiplication is below n / 2^32. */

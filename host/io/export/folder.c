@@ -101,8 +101,11 @@ static br_status check_place(const br_export_folder *f)
     int64_t     n_names;
     char        stranger[NAME_MAX + 1], paper[PATH_MAX + 32];
 
-    if (lstat(f->path, &found) != 0 && errno == ENOENT)
-        return BR_OK;
+    if (lstat(f->path, &found) != 0) {
+        if (errno == ENOENT)
+            return BR_OK;
+        BR_FAIL(st, BR_E_IO, "%s: cannot look at it: %s", f->path, strerror(errno));
+    }
     if (!S_ISDIR(found.st_mode))
         BR_FAIL(st, BR_E_USAGE, "%s: is there and is no folder; expected the name of a new one",
                 f->path);

@@ -12,12 +12,9 @@
 #include "host/io/matrix/text_keys.h"
 #include "host/io/run_dir.h"
 
-/* qsort has no context: one width per call, set by its caller. */
-static _Thread_local size_t compare_bytes;
-
-static int compare_keys(const void *a, const void *b)
+static int compare_keys(const void *a, const void *b, void *width)
 {
-    return memcmp(a, b, compare_bytes);
+    return memcmp(a, b, *(const size_t *)width);
 }
 
 static void sort_unique(br_keys *keys)
@@ -25,10 +22,9 @@ static void sort_unique(br_keys *keys)
     size_t  width = (size_t)keys->width_bytes;
     int64_t to    = 0;
 
-    compare_bytes = width;
     if (keys->n_keys == 0)
         return;
-    qsort(keys->data, (size_t)keys->n_keys, width, compare_keys);
+    qsort_r(keys->data, (size_t)keys->n_keys, width, compare_keys, &width);
     for (int64_t i = 0; i < keys->n_keys; i++)
         if (to == 0 || memcmp(keys->data + (size_t)(to - 1) * width, keys->data + (size_t)i * width,
                               width) != 0)
@@ -44,13 +40,10 @@ static br_status parse_numbers(const char *path, const br_keys *texts, br_keys *
 
     BR_ALLOC(st, key_U, texts->n_keys, "keys of a file");
     for (int64_t i = 0; i < texts->n_keys; i++) {
-        char  text[256] = {0};
-        char *end;
+        char text[256] = {0};
 
         memcpy(text, texts->data + i * texts->width_bytes, (size_t)texts->width_bytes);
-        errno    = 0;
-        key_U[i] = strtoull(text, &end, 10);
-        if (end == text || *end != '\0' || errno != 0 || text[0] == '-')
+        if (!br_keys_parse_number(text, &key_U[i]))
             BR_FAIL(st, BR_E_INPUT,
                     "%s: line %lld: found '%.64s', expected a number as the customers' keys are",
                     path, (long long)i + 1, text);

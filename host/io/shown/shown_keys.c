@@ -3,6 +3,7 @@
  * Customers and items of a log: read in blocks of whole lists, checked, not kept. */
 #include <string.h>
 
+#include "host/base/hash.h"
 #include "host/base/memory.h"
 #include "host/io/shown/inner.h"
 
@@ -15,20 +16,11 @@ typedef struct item_set {
     int64_t row_T[TABLE_SLOTS];
 } item_set;
 
-static uint64_t hash_key(const uint8_t *key, int32_t n_bytes)
-{
-    uint64_t hash = 14695981039346656037u; /* FNV-1a */
-
-    for (int32_t i = 0; i < n_bytes; i++)
-        hash = (hash ^ key[i]) * 1099511628211u;
-    return hash ^ hash >> 32;
-}
-
 /* The row of the same list that has this item already, or -1. */
 static int64_t find_or_add(item_set *set, const br_keys *item, int64_t row)
 {
     const uint8_t *key = item->data + row * item->width_bytes;
-    uint64_t       at  = hash_key(key, item->width_bytes) % TABLE_SLOTS;
+    uint64_t       at  = br_hash_mix(br_hash_bytes(key, (size_t)item->width_bytes)) % TABLE_SLOTS;
 
     for (; set->stamp_T[at] == set->stamp; at = (at + 1) % TABLE_SLOTS)
         if (memcmp(key, item->data + set->row_T[at] * item->width_bytes,

@@ -3,23 +3,16 @@
  * Asks draw_topk for lists. Called once per chunk of customers, by the lanes. */
 #include "host/pipeline/choose/draw.h"
 
-#include <string.h>
-
+#include "host/base/hash.h"
 #include "host/pipeline/choose/candidates.h"
-
-#define FNV_BASIS 14695981039346656037u
-#define FNV_PRIME 1099511628211u
 
 uint64_t br_draw_customer(const br_keys *key, int64_t row)
 {
     char        digits[BR_KEY_TEXT_BYTES];
     size_t      n_bytes;
     const char *bytes = br_keys_bytes(key, row, digits, &n_bytes);
-    uint64_t    hash  = FNV_BASIS;
 
-    for (size_t i = 0; i < n_bytes; i++)
-        hash = (hash ^ (uint8_t)bytes[i]) * FNV_PRIME;
-    return hash;
+    return br_hash_bytes(bytes, n_bytes);
 }
 
 br_status br_draw_rows(br_job *job, br_batch *b, br_dev *lane, br_rows rows, br_mat query_BQ,

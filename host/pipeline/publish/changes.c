@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "host/base/hash.h"
 #include "host/base/memory.h"
 #include "host/pipeline/job.h"
 
@@ -26,22 +27,11 @@ bool br_is_held_out(const br_lists *lists, int64_t b)
            (lists->arm_B[b] < 0 && lists->n_B[b] > 0);
 }
 
-/* splitmix64's mix */
-static uint64_t mix(uint64_t hash)
-{
-    hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9u;
-    hash = (hash ^ (hash >> 27)) * 0x94d049bb133111ebu;
-    return hash ^ (hash >> 31);
-}
-
-/* FNV-1a, mixed; never 0 */
+/* Never 0. */
 static uint64_t hash_of(const br_export_key *key)
 {
-    uint64_t hash = 0xcbf29ce484222325u;
+    uint64_t hash = br_hash_mix(br_hash_bytes(key->text, key->n_bytes));
 
-    for (size_t i = 0; i < key->n_bytes; i++)
-        hash = (hash ^ (uint8_t)key->text[i]) * 0x100000001b3u;
-    hash = mix(hash);
     return hash == 0 ? 1 : hash;
 }
 
@@ -66,7 +56,8 @@ static uint64_t hash_list(const br_lists *lists, int64_t b, const uint64_t *item
     uint64_t hash = (uint64_t)lists->n_B[b] + 1;
 
     for (int32_t j = 0; j < lists->n_B[b]; j++)
-        hash = mix(hash * 0x9e3779b97f4a7c15u + item_hash[lists->item_BK[b * lists->k + j]]);
+        hash =
+            br_hash_mix(hash * 0x9e3779b97f4a7c15u + item_hash[lists->item_BK[b * lists->k + j]]);
     return hash == 0 ? 1 : hash;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "host/base/hash.h"
 #include "host/base/memory.h"
 #include "host/base/strbuf.h"
 #include "host/io/publish.h"
@@ -72,14 +73,11 @@ done:
     return st;
 }
 
-/* Of an allocation: FNV-1a of the prices' bytes. */
+/* Of an allocation. */
 static void add_prices(br_strbuf *t, const float *price_N, int64_t n)
 {
-    const unsigned char *bytes = (const unsigned char *)price_N;
-    uint64_t             hash  = 14695981039346656037u;
+    uint64_t hash = br_hash_bytes(price_N, (size_t)n * sizeof *price_N);
 
-    for (int64_t i = 0; i < n * (int64_t)sizeof *price_N; i++)
-        hash = (hash ^ bytes[i]) * 1099511628211u;
     br_strbuf_add(t, "  \"prices\": \"%016llx\",\n", (unsigned long long)hash);
 }
 

@@ -75,9 +75,12 @@ static br_status draw_longer(br_dev *dev, br_draw_block *k, int64_t b, bool *is_
     for (int64_t i = 0; i < n; i++)
         n_open += !is_certain_R[b + i];
     for (bool is_last = false; n_open > 0 && !is_last;) {
-        is_last = m == BR_MOST_LISTED;
+        int32_t before = m;
+
         m       = 2 * m < BR_MOST_LISTED ? 2 * m : BR_MOST_LISTED;
-        BR_TRY(st, fill_shortlists(dev, k, b, n, m));
+        is_last = m == BR_MOST_LISTED;
+        if (m > before) /* else they are there */
+            BR_TRY(st, fill_shortlists(dev, k, b, n, m));
         for (int64_t i = b; i < b + n; i++) {
             if (is_certain_R[i])
                 continue;

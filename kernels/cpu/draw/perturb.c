@@ -108,10 +108,11 @@ static void insert_head(br_draw_block *k, br_draw_row *row)
  * E >= share * unit, its score / T at most the ceiling. */
 static double most_unit(const br_draw_row *row, const br_draw_head *h)
 {
-    double last = h->y_K[row->k - 1];
+    double last;
 
     if (row->n < row->k)
         return INFINITY;
+    last = h->y_K[row->k - 1];
     return br_exp(h->ceiling - last + slack_of(h->ceiling, last)) * (1.0 + 1e-9);
 }
 

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "host/base/hash.h"
 #include "host/base/memory.h"
 #include "host/base/parallel.h"
 #include "host/base/status.h"
@@ -103,12 +104,21 @@ static void test_parallel_for(void **state)
     }
 }
 
+/* The test vectors of FNV-1a; the first number of splitmix64 from 0. */
+static void test_hash(void **state)
+{
+    (void)state;
+    assert_true(br_hash_bytes("", 0) == 0xcbf29ce484222325u);
+    assert_true(br_hash_bytes("a", 1) == 0xaf63dc4c8601ec8cu);
+    assert_true(br_hash_bytes("foobar", 6) == 0x85944171f73967e8u);
+    assert_true(br_hash_mix(0x9e3779b97f4a7c15u) == 0xe220a8397b1dcdafu);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_error_is_recorded_once),
-        cmocka_unit_test(test_alloc),
-        cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_hash),         cmocka_unit_test(test_error_is_recorded_once),
+        cmocka_unit_test(test_alloc),        cmocka_unit_test(test_arena),
         cmocka_unit_test(test_parallel_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,6 +56,9 @@ static void test_good(void **state)
     }
 }
 
+#define BYTES_21 "margins of the brands"
+#define BYTES_63 BYTES_21 BYTES_21 BYTES_21
+
 static void test_bad(void **state)
 {
     static const struct {
@@ -92,8 +95,12 @@ static void test_bad(void **state)
          "\"penalties\": [" REPETITION "}]",
          "objective.penalties[0].name: \"seen\" is the name of a term too"},
         {"\"type\": \"linear\", \"terms\": [{\"name\": \"a/b\", \"weight\": 1}]",
-         "objective.terms[0].name: found \"a/b\", expected a name without \"/\" that does not "
-         "begin with \".\""},
+         "objective.terms[0].name: found \"a/b\", expected at most 63 bytes without \"/\" that do "
+         "not begin with \".\""},
+        {"\"type\": \"linear\", \"terms\": [{\"name\": \"" BYTES_63 "\", \"weight\": 1}, "
+         "{\"name\": \"" BYTES_63 "x\", \"weight\": 1}]",
+         "objective.terms[1].name: found \"" BYTES_63 "x\", expected at most 63 bytes without "
+         "\"/\" that do not begin with \".\""},
         {"\"type\": \"linear\", \"terms\": [" TERM "," TERM "]",
          "objective.terms[1].name: \"buy\" is there twice"},
         {"\"type\": \"linear\", \"terms\": [" TERM ", {\"name\": \"b\", \"wieght\": 1}]",

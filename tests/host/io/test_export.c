@@ -294,6 +294,29 @@ static void test_replaces(void **state)
     assert_int_equal(access(in_folder(".p.tmp-publish"), F_OK), -1);
 }
 
+/* A folder whose names may not be looked up is no free place. */
+static void test_hidden_place(void **state)
+{
+    const uid_t       nobody  = 65534;
+    bool              is_root = geteuid() == 0;
+    br_export_folder *f       = NULL;
+    br_status         st;
+
+    (void)state;
+    assert_int_equal(chmod(folder, 0), 0);
+    if (is_root && seteuid(nobody) != 0) {
+        assert_int_equal(chmod(folder, 0700), 0);
+        skip();
+    }
+    st = br_export_begin(in_folder("hidden"), in_folder("run"), false, &f);
+    if (is_root)
+        assert_int_equal(seteuid(0), 0);
+    assert_int_equal(chmod(folder, 0700), 0);
+    assert_int_equal(st, BR_E_IO);
+    assert_non_null(strstr(br_error_last()->text, "cannot look at it: Permission denied"));
+    assert_null(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +328,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_too_long, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_places, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_replaces, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_hidden_place, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
