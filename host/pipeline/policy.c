@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Stage 5: what may be listed, and why a list is as it is: consent, popularity for customers
- * without usable events, short lists explained; hazards become survival. The policy is greedy:
- * every log-propensity is 0. Runs in the writing thread, once per work unit. */
+ * without usable events, short lists explained; hazards become survival. What was drawn keeps its
+ * log-propensities, other lists have 0. Runs in the writing thread, once per work unit. */
 #include <math.h>
 #include <string.h>
 
