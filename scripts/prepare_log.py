@@ -138,8 +138,21 @@ def rewards(table, other):
     return out
 
 
+def target_names(table):
+    """Of columns target.NAME, by their own header or by --column."""
+    other = set(table.renamed.values())
+    columns = [h for h in table.header if h not in other] + list(table.renamed)
+    return [c[7:] for c in columns if c.startswith("target.")]
+
+
+def check_renamed(tables, renamed):
+    for name, header in renamed.items():
+        if not any(header in table.header for table in tables):
+            raise RawError(f"--column {name}={header}: no table has a column '{header}'")
+
+
 def write_targets(file, table, order, first):
-    for name in [h[7:] for h in table.header if h.startswith("target.")]:
+    for name in target_names(table):
         if not name or "/" in name:
             raise RawError(f"{table.path}: column target.{name}: expected a name without '/'")
         p = table.numbers(f"target.{name}", np.float64, 0, 1)[order]
@@ -197,6 +210,7 @@ def main():
     try:
         table = Table(args.csv, renamed)
         other = Table(args.rewards, renamed) if args.rewards else None
+        check_renamed([table] + ([other] if other else []), renamed)
         file = files.open_output(args.out, "batchrank-log")
         n_lists = write_log(file, table, other)
         files.publish(file, args.out)

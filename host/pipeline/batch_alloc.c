@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "host/base/memory.h"
+#include "host/io/lists/slots.h"
 #include "host/pipeline/choose/weightings.h"
 #include "host/pipeline/job.h"
 
@@ -115,37 +116,30 @@ done:
 }
 
 /* A column per term, then one per penalty. */
-static br_status alloc_terms(const br_job *job, br_lists *lists)
+static void name_terms(const br_job *job, br_lists *lists)
 {
-    br_status           st = BR_OK;
-    const br_objective *o  = &job->setup->objective;
+    const br_objective *o = &job->setup->objective;
 
     lists->n_terms = o->n_terms + o->n_penalties;
-    for (int32_t t = 0; t < lists->n_terms; t++) {
-        const char *name = t < o->n_terms ? o->term[t].name : o->penalty[t - o->n_terms].name;
-
-        (void)snprintf(lists->term_name[t], BR_LISTS_NAME_BYTES, "%s", name);
-        BR_ALLOC(st, lists->term_BK[t], job->max_rows * job->k, "terms of the objective");
-    }
-done:
-    return st;
+    for (int32_t t = 0; t < lists->n_terms; t++)
+        (void)snprintf(lists->term_name[t], BR_LISTS_NAME_BYTES, "%s",
+                       t < o->n_terms ? o->term[t].name : o->penalty[t - o->n_terms].name);
 }
 
 static br_status alloc_lists(const br_job *job, br_lists *lists)
 {
     br_status       st = BR_OK;
     const br_setup *s  = job->setup;
-    int64_t         n = job->max_rows, n_slots = n * job->k;
+    int64_t         n  = job->max_rows;
 
     lists->k          = job->k;
     lists->n_heads    = s->n_heads;
     lists->vector_dim = job->config->output_vectors ? s->dim : 0;
-    BR_ALLOC(st, lists->n_B, n, "list lengths");
-    BR_ALLOC(st, lists->flags_B, n, "list flags");
-    BR_ALLOC(st, lists->item_BK, n_slots, "list items");
-    BR_ALLOC(st, lists->score_BK, n_slots, "list scores");
-    BR_ALLOC(st, lists->source_BK, n_slots, "list sources");
-    BR_ALLOC(st, lists->log_propensity_BK, n_slots, "log-propensities");
+    for (int32_t h = 0; h < s->n_heads; h++)
+        (void)snprintf(lists->head_name[h], BR_LISTS_NAME_BYTES, "%s",
+                       s->spec->head[s->head[h]].name);
+    name_terms(job, lists);
+    BR_TRY(st, br_slots_alloc(lists, n));
     BR_ALLOC(st, lists->log_normaliser_B, n, "log-normalisers");
     if (job->config->policy_type != BR_POLICY_GREEDY)
         BR_ALLOC(st, lists->log_remaining_B, n, "log of what remains");
@@ -155,12 +149,6 @@ static br_status alloc_lists(const br_job *job, br_lists *lists)
     BR_ALLOC(st, lists->arm_probability_B, n, "arm probabilities");
     if (job->config->output_vectors)
         BR_ALLOC(st, lists->vector_BD, n * s->dim, "customer vectors");
-    for (int32_t h = 0; h < s->n_heads; h++) {
-        (void)snprintf(lists->head_name[h], BR_LISTS_NAME_BYTES, "%s",
-                       s->spec->head[s->head[h]].name);
-        BR_ALLOC(st, lists->probability_BK[h], n_slots, "probabilities");
-    }
-    BR_TRY(st, alloc_terms(job, lists));
     BR_TRY(st, alloc_survival(job, lists));
     BR_TRY(st, alloc_gates(job, lists));
     BR_TRY(st, br_stats_attach(&job->stats, lists));

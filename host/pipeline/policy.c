@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Stage 5: what may be listed, and why a list is as it is: consent, popularity for customers
- * without usable events, short lists explained; hazards become survival. The policy is greedy:
- * every log-propensity is 0. Runs in the writing thread, once per work unit. */
+ * without usable events, short lists explained; hazards become survival. What was drawn keeps its
+ * log-propensities, other lists have 0. Runs in the writing thread, once per work unit. */
 #include <math.h>
 #include <string.h>
 
 #include "host/decide/assign.h"
+#include "host/io/lists/slots.h"
 #include "host/pipeline/choose/weightings.h"
 #include "host/pipeline/objective/terms.h"
 #include "host/pipeline/popularity.h"
@@ -67,17 +68,7 @@ done:
 /* Empties slots [from, k) of customer b. */
 static void clear_slots(br_lists *lists, int64_t b, int32_t from)
 {
-    for (int32_t j = from; j < lists->k; j++) {
-        int64_t at                   = b * lists->k + j;
-        lists->item_BK[at]           = -1;
-        lists->score_BK[at]          = NAN;
-        lists->source_BK[at]         = BR_SOURCE_NONE;
-        lists->log_propensity_BK[at] = NAN;
-        for (int32_t h = 0; h < lists->n_heads; h++)
-            lists->probability_BK[h][at] = NAN;
-        for (int32_t t = 0; t < lists->n_terms; t++)
-            lists->term_BK[t][at] = NAN;
-    }
+    br_slots_clear(lists, b * lists->k + from, (b + 1) * lists->k);
 }
 
 static void keep_model_list(const br_job *job, br_lists *lists, int64_t b)
@@ -123,12 +114,8 @@ static void keep_shaped_list(const br_job *job, br_batch *batch, int64_t b, bool
         lists->item_BK[at]           = job->setup->catalogue_row[lists->item_BK[at]];
         lists->source_BK[at]         = source;
         lists->log_propensity_BK[at] = 0.0f;
-        if (is_by_model && (source == BR_SOURCE_MODEL || source == BR_SOURCE_PINNED))
-            continue;
-        for (int32_t h = 0; h < lists->n_heads; h++)
-            lists->probability_BK[h][at] = NAN;
-        for (int32_t t = 0; t < lists->n_terms; t++)
-            lists->term_BK[t][at] = NAN;
+        if (!is_by_model || (source != BR_SOURCE_MODEL && source != BR_SOURCE_PINNED))
+            br_slots_forget_scores(lists, at);
     }
     lists->n_B[b] = n;
     clear_slots(lists, b, n);

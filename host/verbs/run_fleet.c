@@ -26,6 +26,7 @@ static br_status do_round(br_fleet *fleet, float *price_N)
     BR_TRY(st, br_fleet_shortlists(fleet->setup, round, round > 0 ? price_N : NULL, &shortlists));
     BR_TRY(st, br_run_plain(shortlists));
     BR_TRY(st, br_fleet_add(fleet, shortlists->output_path, round > 0 ? price_N : NULL));
+    BR_TRY(st, br_fleet_solve(fleet));
 done:
     br_config_close(&shortlists);
     return st;
@@ -150,6 +151,7 @@ static br_status reallocate(const allocate_args *a)
     BR_TRY(st, br_setup_plan_units(setup));
     BR_TRY(st, br_fleet_open(setup, &fleet));
     BR_TRY(st, add_rounds(a->run, fleet));
+    BR_TRY(st, br_fleet_solve(fleet));
     if (br_fleet_is_uncertain(fleet))
         br_log(BR_LOG_WARN, "allocate",
                "items outside the shortlists of %lld customers could add %.3g at these prices: "

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A random world with a model and every kind of rule, and what must be said of each pair of
-customer and item, worked out from the data in plain Python and float64. For test_explain.py."""
+customer and item, worked out from the data in plain Python and float64. For test_explain*.py."""
 import json
 import sys
 
@@ -33,6 +33,8 @@ TERMS = [{"name": "fit", "weight": 0.5},
          {"name": "worth", "head": "value", "weight": -0.3}]
 TIRED = {"name": "tired", "type": "repetition", "weight": 0.8, "half_life_days": 3}
 THIN = {"name": "thin", "type": "low_value", "weight": 2.0, "value": "margin", "floor": 0.3}
+LINEAR = {"type": "linear", "terms": TERMS, "penalties": [TIRED, THIN]}
+GREEDY = {"type": "greedy"}
 YOUNG = {"name": "young", "when": "age = 'c1'", "temperature": 0.4, "epsilon": 0.5}
 
 

@@ -4,6 +4,7 @@
 prices, penalties, negative weights and rules, against float64; what each term added; the same bits
 for any unit and thread count and on the reference backend; objectives that cannot be joined."""
 import json
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -178,11 +179,22 @@ def check_overflow(folder):
     print("ok  overflow")
 
 
+def check_plan(folder):
+    """A column per term: `output, at most` must have room for it."""
+    def output_mib(name):
+        text = run("plan", folder / f"{name}.json", "--fast", "--set", "list.k=1000")
+        return float(re.search(r"output, at most\s+([0-9.]+) MiB", text).group(1))
+    more = output_mib("linear") - output_mib("plain")
+    assert abs(more - U * 1000 * 4 * len(TERMS) / 2 ** 20) < 0.11, more
+    print("ok  plan counts the terms")
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         d = make(folder)
         check_kinds(folder, d)
+        check_plan(folder)
         check_refusals(folder)
         check_overflow(folder)
         print(json.dumps({"customers": U, "items": N}))

@@ -98,7 +98,7 @@ def bad_keys(folder):
     refuse(3, "row 0 slot 0: item 3, expected 0 to 2", make([b"u"], [3]), "--to", "csv", out=out)
     refuse(3, "row 0: no list, and no flag says why", make([b"u"], [-1], n=0), "--to", "csv",
            out=out)
-    for flags in (2, 16 | 1):
+    for flags in (2, 16 | 1, 64):
         refuse(3, f"row 1: 1 items, but the flags 0x{flags:x} forbid a list",
                make([b"u", b"v"], [0, 0], flags=[0, flags]), "--to", "csv", out=out)
     run_dir = make([b"u"], [0])

@@ -93,6 +93,13 @@ def test_single_slots_and_other_headers(tmp_path):
     assert found["findings"][0]["estimates"]["ips"]["value"] == pytest.approx(0.25)
     assert found["findings"][0]["estimates"]["snips"]["value"] == pytest.approx(0.5)
     assert found["warned"] == 1  # every weight is one half
+    other = text.replace("target.b", "p_b", 1)
+    done = prepare(tmp_path, other, None, "--column", "customer=user", "--column", "position=place",
+                   "--column", "target.b=p_b")
+    assert done.returncode == 0, done.stderr
+    assert evaluate(tmp_path / "log.h5")["findings"] == found["findings"]
+    done = prepare(tmp_path, text, None, "--column", "customer=user", "--column", "arm=group")
+    assert done.returncode == 3 and "arm=group: no table has a column 'group'" in done.stderr
 
 
 @pytest.mark.parametrize("old,new,message", [

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#include "host/base/nearest.h"
-
 static br_status find_cost(const br_setup *s, int32_t i, const float **out)
 {
     const br_config_budget *b = &s->config->constraints_budgets.item[i];
@@ -28,53 +26,44 @@ static br_status find_cost(const br_setup *s, int32_t i, const float **out)
     return BR_OK;
 }
 
-/* Byte by byte: br_keys_text would write letters beyond ASCII as numbers. */
-static bool is_called(const br_keys *keys, int64_t row, const char *name)
+/* The number of a member of a group column, -1: none; unnamed groups go by number. */
+static br_status find_member(const br_catalogue *c, int32_t g, const char *member, int32_t *out)
 {
-    char text[BR_KEY_TEXT_BYTES];
+    br_status st = BR_OK;
+    int64_t   row;
+    char      text[BR_KEY_TEXT_BYTES];
 
-    if (keys->is_number)
-        return strcmp(br_keys_text(keys, row, text), name) == 0;
-    return strlen(name) <= (size_t)keys->width_bytes &&
-           strncmp((const char *)keys->data + row * keys->width_bytes, name,
-                   (size_t)keys->width_bytes) == 0;
-}
-
-/* The number of a member of a group column; unnamed groups go by number. */
-static int32_t find_member(const br_catalogue *c, int32_t g, const char *member)
-{
-    char text[BR_KEY_TEXT_BYTES];
-
-    for (int32_t m = 0; m < c->group_key[g].n_keys; m++)
-        if (is_called(&c->group_key[g], m, member))
-            return m;
-    if (c->group_key[g].n_keys == 0)
-        for (int64_t i = 0; i < c->n_items; i++) {
-            (void)snprintf(text, sizeof text, "%d", c->group_N[g][i]);
-            if (c->group_N[g][i] >= 0 && strcmp(text, member) == 0)
-                return c->group_N[g][i];
-        }
-    return -1;
+    BR_TRY(st, br_keys_find_text(&c->group_key[g], member, &row));
+    *out = (int32_t)row;
+    for (int64_t i = 0; c->group_key[g].n_keys == 0 && *out < 0 && i < c->n_items; i++) {
+        (void)snprintf(text, sizeof text, "%d", c->group_N[g][i]);
+        if (c->group_N[g][i] >= 0 && strcmp(text, member) == 0)
+            *out = c->group_N[g][i];
+    }
+done:
+    return st;
 }
 
 static br_status find_group(const br_setup *s, int32_t i, br_limit *like)
 {
-    const br_config_limit *l = &s->config->constraints_limits.item[i];
-    const br_catalogue    *c = &s->catalogue;
+    br_status              st = BR_OK;
+    const br_config_limit *l  = &s->config->constraints_limits.item[i];
+    const br_catalogue    *c  = &s->catalogue;
 
     for (int32_t g = 0; g < c->n_groups; g++) {
         if (strcmp(c->group_name[g], l->group) != 0)
             continue;
         like->group_N = c->group_N[g];
-        like->group   = find_member(c, g, l->member);
+        BR_TRY(st, find_member(c, g, l->member, &like->group));
         if (like->group < 0)
-            return br_fail(BR_E_USAGE,
-                           "constraints.limits[%d] '%.64s': group '%s' has no member '%s'", i,
-                           l->name, l->group, l->member);
-        return BR_OK;
+            BR_FAIL(st, BR_E_USAGE, "constraints.limits[%d] '%.64s': group '%s' has no member '%s'",
+                    i, l->name, l->group, l->member);
+        goto done;
     }
-    return br_fail(BR_E_USAGE, "constraints.limits[%d] '%.64s': %s has no /item/group/%s", i,
-                   l->name, s->config->input_catalogue, l->group);
+    BR_FAIL(st, BR_E_USAGE, "constraints.limits[%d] '%.64s': %s has no /item/group/%s", i, l->name,
+            s->config->input_catalogue, l->group);
+done:
+    return st;
 }
 
 static void add(br_constraints *out, br_limit like, br_limit_kind kind, double bound)

@@ -217,7 +217,7 @@ static double floor_of(const br_fleet *f)
     return (double)f->lowest - 1e-6 * fabs((double)f->lowest) - 1e-9;
 }
 
-static br_status solve(br_fleet *f)
+br_status br_fleet_solve(br_fleet *f)
 {
     br_status        st      = BR_OK;
     const br_config *c       = f->setup->config;
@@ -234,7 +234,7 @@ static br_status solve(br_fleet *f)
                                   .utility_BM    = f->score_UM,
                                   .bound_B       = f->bound_U,
                                   .bound_price_N = f->bound_price_N,
-                                  .start_C       = f->n_rounds > 0 ? f->start_C : NULL,
+                                  .start_C       = f->is_solved ? f->start_C : NULL,
                                   .capacity_N    = f->constraints.capacity_N,
                                   .n_limits      = f->constraints.n_limits,
                                   .limit_L       = f->constraints.limit,
@@ -249,6 +249,7 @@ static br_status solve(br_fleet *f)
                                   .report        = &f->report};
     memcpy(f->start_C, f->dual_C, (size_t)n_duals * sizeof *f->start_C);
     BR_TRY(st, br_allocate(&args));
+    f->is_solved = true;
     br_log(BR_LOG_INFO, "allocate",
            "%lld places worth %.6g, at most %.6g are possible (gap %.2e); %lld lists repaired, "
            "%.1f passes over the shortlists",
@@ -302,7 +303,8 @@ br_status br_fleet_add(br_fleet *f, const char *shortlists, const float *price_N
         memcpy(f->bound_price_N, price_N, (size_t)N * sizeof *price_N);
     }
     f->round_path[f->n_rounds] = strdup(shortlists);
-    BR_TRY(st, solve(f));
+    if (f->round_path[f->n_rounds] == NULL)
+        BR_FAIL(st, BR_E_MEMORY, "allocate: no memory for a path");
     f->n_rounds++;
 done:
     return st;

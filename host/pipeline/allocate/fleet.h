@@ -24,7 +24,8 @@ typedef struct br_fleet {
     int32_t           *list_UK;
     uint8_t           *touched_U;
     double            *dual_C;
-    double            *start_C; /* those of the round before */
+    double            *start_C; /* those of the solution before */
+    bool               is_solved;
     float             *price_N;
     double            *activity_L;
     float              lowest; /* score of all shortlists */
@@ -40,9 +41,10 @@ br_status br_fleet_shortlists(const br_setup *setup, int32_t round, const float 
 
 /* An empty fleet. The setup must have its units planned. */
 br_status br_fleet_open(br_setup *setup, br_fleet **out);
-/* Adds the shortlists of a complete run, taken at price_N (NULL: none), and allocates, from the
- * prices so far. */
+/* Adds the shortlists of a complete run, taken at price_N (NULL: none). */
 br_status br_fleet_add(br_fleet *fleet, const char *shortlists, const float *price_N);
+/* Allocates over all shortlists, from the prices so far. */
+br_status br_fleet_solve(br_fleet *fleet);
 void      br_fleet_close(br_fleet **fleet);
 
 /* Could items outside the shortlists add more than the tolerance? */

@@ -8,6 +8,7 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/strbuf.h"
+#include "host/io/lists/slots.h"
 #include "host/io/run_dir.h"
 #include "host/pipeline/allocate/fleet.h"
 #include "host/pipeline/allocate/render.h"
@@ -36,18 +37,6 @@ static void copy_slot(const br_lists *from, int64_t c, br_lists *to, int64_t j)
         to->probability_BK[h][j] = from->probability_BK[h][c];
     for (int32_t t = 0; t < to->n_terms; t++)
         to->term_BK[t][j] = from->term_BK[t][c];
-}
-
-static void clear_slot(br_lists *to, int64_t j)
-{
-    to->item_BK[j]           = -1;
-    to->score_BK[j]          = NAN;
-    to->source_BK[j]         = BR_SOURCE_NONE;
-    to->log_propensity_BK[j] = NAN;
-    for (int32_t h = 0; h < to->n_heads; h++)
-        to->probability_BK[h][j] = NAN;
-    for (int32_t t = 0; t < to->n_terms; t++)
-        to->term_BK[t][j] = NAN;
 }
 
 static uint32_t flags_of(const br_lists *part, int64_t b, int32_t n, int32_t k, bool is_touched)
@@ -88,8 +77,7 @@ static void reduce(publisher *p, int64_t b)
 
     while (n < f->k && list_K[n] >= 0 && copy_item(p, b, list_K[n], b * f->k + n))
         n++;
-    for (int32_t j = n; j < f->k; j++)
-        clear_slot(to, b * f->k + j);
+    br_slots_clear(to, b * f->k + n, (b + 1) * f->k);
     if (is_touched) /* the prices alone do not say why it is as it is */
         for (int32_t j = 0; j < n; j++)
             to->log_propensity_BK[b * f->k + j] = NAN;
@@ -132,25 +120,15 @@ static void return_columns(br_lists *to)
 
 static br_status alloc_lists(publisher *p, const br_lists *like, int64_t n_rows)
 {
-    br_status st    = BR_OK;
-    br_lists *to    = &p->batch.lists;
-    int64_t   slots = n_rows * p->f->k;
+    br_status st = BR_OK;
+    br_lists *to = &p->batch.lists;
 
     to->k       = p->f->k;
     to->n_heads = like->n_heads;
     to->n_terms = like->n_terms;
     memcpy(to->head_name, like->head_name, sizeof to->head_name);
     memcpy(to->term_name, like->term_name, sizeof to->term_name);
-    BR_ALLOC(st, to->n_B, n_rows, "list lengths");
-    BR_ALLOC(st, to->flags_B, n_rows, "list flags");
-    BR_ALLOC(st, to->item_BK, slots, "list items");
-    BR_ALLOC(st, to->score_BK, slots, "list scores");
-    BR_ALLOC(st, to->source_BK, slots, "list sources");
-    BR_ALLOC(st, to->log_propensity_BK, slots, "log-propensities");
-    for (int32_t h = 0; h < like->n_heads; h++)
-        BR_ALLOC(st, to->probability_BK[h], slots, "probabilities");
-    for (int32_t t = 0; t < like->n_terms; t++)
-        BR_ALLOC(st, to->term_BK[t], slots, "terms of the objective");
+    BR_TRY(st, br_slots_alloc(to, n_rows));
     BR_TRY(st, br_stats_attach(&p->stats, to));
 done:
     return st;

@@ -7,10 +7,6 @@
 #include "host/base/status.h"
 #include "host/pipeline/lanes.h"
 
-/* BR_E_INPUT naming customer and item of a score that overflows. */
-br_status br_candidates_overflow(const br_job *job, const br_batch *batch, br_rows rows,
-                                 int64_t bad_row, int64_t bad_item);
-
 /* Customers that are no run of rows, with never-lists of their own, on the device. */
 typedef struct br_subset {
     const int64_t *row_B; /* in the batch */

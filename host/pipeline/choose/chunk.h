@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Customers under way from queries to lists, and the best items of each. Private to choose/. */
+ * Customers under way from queries to lists, and the best items of each. Private to choose/
+ * and to explanations, which compute the same for one customer. */
 #ifndef BR_HOST_PIPELINE_CHOOSE_CHUNK_H
 #define BR_HOST_PIPELINE_CHOOSE_CHUNK_H
 

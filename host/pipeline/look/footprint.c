@@ -19,6 +19,9 @@ static double row_bytes(const br_setup *s)
 
     n += s->config->output_gates ? 8.0 * s->n_encoders : 0.0;
     n += 4.0 * s->n_periods;
+    n += 4.0 * (s->objective.n_terms + s->objective.n_penalties) * k;
+    n += s->config->policy_type != BR_POLICY_GREEDY ? 4.0 : 0.0; /* log_remaining */
+    n += s->rulebook.n_holds > 0 ? 4.0 : 0.0;
     return n + 8 + 4 + 4 + 4 + 4 + 4 +
            k * (4 + 4 + 1 + 4 + 4.0 * s->n_heads + 8.0 * s->n_weightings) +
            br_customers_info_of(s->customers)->key_width_bytes;
@@ -91,18 +94,20 @@ br_footprint br_footprint_of(const br_setup *s)
     }
     f.events = events * 17.0 * (N_SLOTS + 1);
     f.lists  = rows * (row_bytes(s) + 4.0 * s->dim) * (N_SLOTS + 2);
-    f.device =
-        rows * N_SLOTS *
-        (4.0 * (state + s->dim + s->n_periods) +
-         (double)s->config->list_k * 4 *
-             (2 + s->n_heads + s->n_weightings * (2.0 + (s->is_sweep ? s->objective.n_terms : 0))));
-    f.weights += (double)s->n_listed * s->dim * 4 * 2;
+    f.device = rows * N_SLOTS *
+               (4.0 * (state + s->dim + s->n_periods) +
+                (double)s->config->list_k * 4 *
+                    (2 + s->n_heads + s->objective.n_terms +
+                     s->n_weightings * (2.0 + (s->is_sweep ? s->objective.n_terms : 0))));
+    f.weights += (double)s->n_listed * (s->dim + s->objective.width) * 4;
     f.weights += s->n_weightings * (double)s->n_listed * (s->objective.width * 2.0 + 4);
-    f.shape      = shape_bytes(s);
-    f.memory     = f.events + f.lists + f.device + f.weights + f.shape;
-    f.output     = n * row_bytes(s);
-    f.flop_score = br_flops_score(info->n_customers, s->n_listed, s->dim, s->n_heads) +
-                   br_flops_hazards(info->n_customers, s->dim, s->n_periods);
+    f.shape  = shape_bytes(s);
+    f.memory = f.events + f.lists + f.device + f.weights + f.shape;
+    f.output = n * row_bytes(s);
+    f.flop_score =
+        br_flops_score(info->n_customers, s->n_listed, s->objective.width, s->n_heads) +
+        s->n_weightings * br_flops_score(info->n_customers, s->n_listed, s->objective.width, 0) +
+        br_flops_hazards(info->n_customers, s->dim, s->n_periods);
     return f;
 }
 

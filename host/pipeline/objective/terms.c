@@ -5,8 +5,7 @@
 
 #include <math.h>
 
-/* Logit (with c_k) or probability. */
-static double raw_of(const br_job *job, const br_term *term, float raw)
+double br_terms_raw(const br_job *job, const br_term *term, float raw)
 {
     double c = 0.0;
 
@@ -21,7 +20,7 @@ static double of_term(const br_job *job, const br_term *term, int32_t item, floa
     const br_setup *s = job->setup;
 
     return term->weight * br_objective_value(s, term->value, s->catalogue_row[item]) *
-           raw_of(job, term, raw);
+           br_terms_raw(job, term, raw);
 }
 
 double br_terms_unweighted(const br_job *job, int32_t t, int32_t item, float raw)
@@ -29,7 +28,8 @@ double br_terms_unweighted(const br_job *job, int32_t t, int32_t item, float raw
     const br_setup *s    = job->setup;
     const br_term  *term = &s->objective.term[t];
 
-    return br_objective_value(s, term->value, s->catalogue_row[item]) * raw_of(job, term, raw);
+    return br_objective_value(s, term->value, s->catalogue_row[item]) *
+           br_terms_raw(job, term, raw);
 }
 
 double br_terms_penalty(const br_job *job, const br_batch *batch, int64_t b, int32_t item)

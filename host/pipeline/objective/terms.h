@@ -10,6 +10,9 @@
  * slots. lists.item_BK must hold listed rows still. */
 br_status br_terms_fetch(br_job *job, br_batch *batch);
 
+/* What a term weighs: from what was computed for a pair, the logit (with c_k) or probability. */
+double br_terms_raw(const br_job *job, const br_term *term, float raw);
+
 /* value x logit (with c_k), or x probability, of a listed item; raw: of the batch's term_BK. */
 double br_terms_unweighted(const br_job *job, int32_t t, int32_t item, float raw);
 

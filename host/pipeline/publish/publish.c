@@ -124,7 +124,7 @@ done:
 /* Nobody who must not be contacted gets a list, and nobody goes without one for no reason. */
 static br_status check_flags(const br_lists *lists, int64_t b, br_export_place place)
 {
-    const uint32_t forbids = BR_FLAG_NO_CONSENT | BR_FLAG_NOTHING_ALLOWED;
+    const uint32_t forbids = BR_FLAG_EMPTY & ~(uint32_t)BR_FLAG_HELD_OUT; /* has its own file */
 
     if (lists->n_B[b] == 0 && lists->flags_B[b] == 0 && !br_is_held_out(lists, b))
         return br_fail(BR_E_INPUT, "%s: row %" PRId64 ": no list, and no flag says why", place.name,

@@ -68,31 +68,6 @@ done:
     return st;
 }
 
-/* The catalogue row of a key as text, numbers in decimal; -1: none. */
-static int64_t find_item(const br_keys *keys, const char *text)
-{
-    char              *end    = NULL;
-    unsigned long long number = strtoull(text, &end, 10);
-    size_t             n      = strlen(text);
-    bool               is_in  = keys->is_number ? text[0] >= '0' && text[0] <= '9' && *end == '\0'
-                                                : n <= (size_t)keys->width_bytes;
-
-    for (int64_t i = 0; is_in && i < keys->n_keys; i++) {
-        const uint8_t *key = keys->data + i * keys->width_bytes;
-        uint64_t       found;
-
-        if (keys->is_number) {
-            memcpy(&found, key, sizeof found);
-            if (found == number)
-                return i;
-        } else if (memcmp(key, text, n) == 0 &&
-                   (n == (size_t)keys->width_bytes || key[n] == '\0')) {
-            return i;
-        }
-    }
-    return -1;
-}
-
 static bool is_valid(const br_setup *s, int64_t row)
 {
     const int64_t *valid_N2 = s->catalogue.valid_N2;
@@ -101,30 +76,37 @@ static bool is_valid(const br_setup *s, int64_t row)
            (valid_N2[2 * row] <= s->as_of && s->as_of < valid_N2[2 * row + 1]);
 }
 
+static bool is_forbidden(const br_setup *s, int64_t row)
+{
+    return s->rulebook.reason_N != NULL && s->rulebook.reason_N[row] > 0;
+}
+
 static br_status join_pin(br_setup *s, int32_t p)
 {
+    br_status            st    = BR_OK;
     const br_config_pin *from  = &s->config->shape_pins.item[p];
     br_shape            *shape = &s->shape.shape;
-    int64_t              row   = find_item(&s->catalogue.key, from->item);
-    bool forbidden = row >= 0 && s->rulebook.reason_N != NULL && s->rulebook.reason_N[row] > 0;
+    int64_t              row;
 
+    BR_TRY(st, br_keys_find_text(&s->catalogue.key, from->item, &row));
     if (row < 0)
-        return br_fail(BR_E_USAGE, "shape.pins[%d] '%.60s': %s has no item '%.90s'", p, from->name,
-                       s->config->input_catalogue, from->item);
+        BR_FAIL(st, BR_E_USAGE, "shape.pins[%d] '%.60s': %s has no item '%.90s'", p, from->name,
+                s->config->input_catalogue, from->item);
     if (s->listed_row[row] >= 0) {
         s->shape.pin[shape->n_pins++] =
             (br_pin){.item = s->listed_row[row], .slot = (int32_t)from->slot - 1};
-        return BR_OK;
+        goto done;
     }
-    if (!forbidden && is_valid(s, row))
-        return br_fail(BR_E_USAGE,
-                       "shape.pins[%d] '%.60s': item '%.90s' has no vector in the model: it is "
-                       "never listed",
-                       p, from->name, from->item);
+    if (is_valid(s, row) && !is_forbidden(s, row))
+        BR_FAIL(st, BR_E_USAGE,
+                "shape.pins[%d] '%.60s': item '%.90s' has no vector in the model: it is "
+                "never listed",
+                p, from->name, from->item);
     br_log(BR_LOG_WARN, "setup", "shape.pins[%d] '%.60s': item '%.90s' %s: nobody gets it", p,
            from->name, from->item,
            is_valid(s, row) ? "is forbidden to everyone by rules" : "is not valid at run.as_of");
-    return BR_OK;
+done:
+    return st;
 }
 
 static int compare_slots(const void *a, const void *b)

@@ -3,7 +3,8 @@
  * Scores of named items. Called a few times per explanation, and once per event left out. */
 #include "host/pipeline/look/explain/scorer.h"
 
-#include "host/base/memory.h"
+#include <string.h>
+
 #include "host/pipeline/objective/rank.h"
 
 #define BLOCK 4096
@@ -17,7 +18,7 @@ br_status br_scorer_open(br_job *job, br_batch *batch, br_scorer *out)
     BR_TRY(st, br_dev_alloc(job->dev, BR_F32, 1, BLOCK, &out->penalty_1M));
     BR_TRY(st, br_dev_alloc(job->dev, BR_F32, 1, BLOCK, &out->score_1M));
     BR_TRY(st, br_dev_sync(job->dev)); /* the lane uses them */
-    BR_ALLOC(st, out->total_M, BLOCK, "expected values");
+    BR_TRY(st, br_choose_room_open(&out->room, 1, BLOCK, 1));
 done:
     if (st != BR_OK)
         br_scorer_close(out);
@@ -29,7 +30,7 @@ void br_scorer_close(br_scorer *s)
     br_dev_free(&s->item_1M);
     br_dev_free(&s->penalty_1M);
     br_dev_free(&s->score_1M);
-    br_free(&s->total_M);
+    br_choose_room_close(&s->room);
 }
 
 static br_status score_linear(br_scorer *s, br_scorer_rows rows, float *score_N)
@@ -56,56 +57,27 @@ done:
     return st;
 }
 
-/* Adds weight x value x p of one term to the totals. */
-static br_status add_term(br_scorer *s, br_scorer_rows rows, int32_t t, float *score_N)
-{
-    br_status           st    = BR_OK;
-    const br_setup     *setup = s->job->setup;
-    const br_term      *term  = &setup->objective.term[t];
-    br_dev             *lane  = s->job->lane[0];
-    size_t              mark  = br_dev_mark(lane);
-    br_score_pairs_args pairs = {.item_ND = s->job->item_ND,
-                                 .bias_N  = s->job->term_bias_N[t],
-                                 .item_BK = br_mat_cols(s->item_1M, 0, rows.n),
-                                 .out_BK  = br_mat_cols(s->score_1M, 0, rows.n)};
-
-    BR_TRY(st, br_dev_scratch(lane, BR_F32, 1, setup->dim, &pairs.query_BD));
-    BR_TRY(st, br_rank_project(&s->job->rank, lane, br_model_head_weight(s->job->model, term->head),
-                               br_mat_rows(s->batch->x_BD, 0, 1), pairs.query_BD));
-    BR_TRY(st, br_op_score_pairs(lane, &pairs));
-    BR_TRY(st, br_model_head_calibrate(s->job->model, lane, term->head, pairs.out_BK));
-    BR_TRY(st, br_download(lane, pairs.out_BK, score_N));
-    for (int64_t i = 0; i < rows.n; i++)
-        s->total_M[i] +=
-            term->weight *
-            br_objective_value(setup, term->value, setup->catalogue_row[rows.row_N[i]]) *
-            (double)score_N[i];
-done:
-    br_dev_rewind(lane, mark);
-    return st;
-}
-
+/* By the same function as lists (choose/worth.c). */
 static br_status score_expected(br_scorer *s, br_scorer_rows rows, float *score_N)
 {
-    br_status           st    = BR_OK;
-    const br_setup     *setup = s->job->setup;
-    const br_objective *o     = &setup->objective;
+    br_status st    = BR_OK;
+    br_dev   *lane  = s->job->lane[0];
+    br_mat    item  = br_mat_cols(s->item_1M, 0, rows.n);
+    br_chunk  chunk = {.job   = s->job,
+                       .batch = s->batch,
+                       .lane  = lane,
+                       .rows  = {0, 1},
+                       .x_BD  = br_mat_rows(s->batch->x_BD, 0, 1),
+                       .room  = &s->room};
 
-    for (int64_t i = 0; i < rows.n; i++)
-        s->total_M[i] = 0.0;
-    BR_TRY(st, br_upload(s->job->lane[0], br_mat_cols(s->item_1M, 0, rows.n), rows.row_N));
-    for (int32_t t = 0; t < o->n_terms; t++)
-        BR_TRY(st, add_term(s, rows, t, score_N));
     for (int64_t i = 0; i < rows.n; i++) {
-        double total = s->total_M[i];
-
-        for (int32_t p = 0; p < o->n_penalties; p++)
-            if (o->penalty[p].type == BR_PENALTY_LOW_VALUE)
-                total -= br_objective_low_value(setup, &o->penalty[p],
-                                                setup->catalogue_row[rows.row_N[i]]);
-        total -= rows.penalty_N == NULL ? 0.0 : (double)rows.penalty_N[i];
-        score_N[i] = (float)total + 0.0f; /* no -0 */
+        s->room.item_BM[i]    = rows.row_N[i];
+        s->room.penalty_BM[i] = rows.penalty_N == NULL ? 0.0f : rows.penalty_N[i];
     }
+    BR_TRY(st, br_upload(lane, item, s->room.item_BM));
+    BR_TRY(st,
+           br_choose_expect(&chunk, (int32_t)rows.n, item, br_mat_cols(s->score_1M, 0, rows.n)));
+    memcpy(score_N, s->room.score_BM, (size_t)rows.n * sizeof *score_N);
 done:
     return st;
 }

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a run ranks items by, for the one customer of a batch: the ops that choose.c asks, on rows
- * that the caller names. Private to this folder. */
+ * What a run ranks items by, for the one customer of a batch: what choose/ asks and computes, on
+ * rows that the caller names. Private to this folder. */
 #ifndef BR_HOST_PIPELINE_LOOK_EXPLAIN_SCORER_H
 #define BR_HOST_PIPELINE_LOOK_EXPLAIN_SCORER_H
 
-#include "host/pipeline/job.h"
+#include "host/pipeline/choose/chunk.h"
 
 typedef struct br_scorer {
-    br_job   *job;
-    br_batch *batch;
-    br_mat    item_1M;
-    br_mat    penalty_1M;
-    br_mat    score_1M;
-    double   *total_M;
+    br_job        *job;
+    br_batch      *batch;
+    br_mat         item_1M;
+    br_mat         penalty_1M;
+    br_mat         score_1M;
+    br_choose_room room; /* of expected values */
 } br_scorer;
 
 br_status br_scorer_open(br_job *job, br_batch *batch, br_scorer *out);

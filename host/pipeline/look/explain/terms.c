@@ -96,15 +96,12 @@ static br_status add_terms(br_explained *x, br_pair_facts *out)
         const char    *what = s->objective.type == BR_OBJECTIVE_EXPECTED_VALUE ? "probability"
                               : term->head < 0                                 ? "score"
                                                                                : "logit";
-        double         c    = 0.0;
 
         BR_TRY(st, fetch_first(x, x->batch.term_BK[t], &raw));
-        if (term->head >= 0 && s->objective.type == BR_OBJECTIVE_LINEAR)
-            c = (double)br_model_head_bias(x->job->model, term->head);
         out->term[out->n_terms++] =
             (br_term_fact){term->name,
                            what,
-                           (double)raw + c,
+                           br_terms_raw(x->job, term, raw),
                            term->weight,
                            br_objective_value(s, term->value, (int32_t)x->item),
                            (double)x->batch.lists.term_BK[t][0]};
