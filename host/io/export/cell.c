@@ -149,11 +149,29 @@ void br_export_float(br_strbuf *out, float value, const char *missing)
     br_strbuf_add_bytes(out, digits, (size_t)n);
 }
 
-const char *br_export_flag_word(int bit)
+/* The word of a bit of /customer/flags; NULL: the bit has none. */
+static const char *word_of(int bit)
 {
     static const char *const words[] = {
         "short",     "no_consent",  "no_events", "fallback", "nothing_allowed", "held_out",
         "held_back", "no_capacity", "repaired",  "diverse",  "groups_full"};
 
-    return bit >= 0 && bit < (int)(sizeof words / sizeof words[0]) ? words[bit] : NULL;
+    return bit < (int)(sizeof words / sizeof words[0]) ? words[bit] : NULL;
+}
+
+void br_export_flags(br_strbuf *out, uint32_t flags, const char *separator, bool is_quoted)
+{
+    const char *quote   = is_quoted ? "\"" : "";
+    bool        is_next = false;
+
+    for (int bit = 0; bit < 32; bit++) {
+        if (((flags >> bit) & 1) == 0)
+            continue;
+        br_strbuf_add(out, "%s%s", is_next ? separator : "", quote);
+        if (word_of(bit) != NULL)
+            br_strbuf_add(out, "%s%s", word_of(bit), quote);
+        else
+            br_strbuf_add(out, "flag_%u%s", 1U << bit, quote);
+        is_next = true;
+    }
 }

@@ -6,6 +6,7 @@
 #ifndef BR_HOST_IO_EXPORT_CELL_H
 #define BR_HOST_IO_EXPORT_CELL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,7 +42,8 @@ void br_export_integer(br_strbuf *out, int64_t value);
 /* The fewest digits (7 to 9) that read back as the same f32; `missing` when it is not finite. */
 void br_export_float(br_strbuf *out, float value, const char *missing);
 
-/* The word of a bit of /customer/flags ("no_consent"); NULL: the bit has none. */
-const char *br_export_flag_word(int bit);
+/* The words of /customer/flags ("short", "no_consent"), `separator` between them; a bit without a
+ * word is flag_VALUE ("flag_2048"). */
+void br_export_flags(br_strbuf *out, uint32_t flags, const char *separator, bool is_quoted);
 
 #endif

@@ -79,6 +79,8 @@ br_status br_matrix_open(const char *where, br_matrix **out)
     BR_ALLOC(st, m, 1, "matrix");
     m->npy.fd = -1;
     m->where  = strdup(where);
+    if (m->where == NULL)
+        BR_FAIL(st, BR_E_MEMORY, "cannot hold the name of %s", where);
     if (br_matrix_split_h5(where, path, sizeof path, &dataset))
         BR_TRY(st, open_h5(m, path, dataset));
     else

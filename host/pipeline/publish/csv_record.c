@@ -104,7 +104,7 @@ static void add_end(const br_record *r, br_strbuf *out)
     add_delimiter(r, out);
     br_export_integer(out, r->lists->arm_B[r->b]);
     add_delimiter(r, out);
-    br_record_flags(r, " ", false, out);
+    br_export_flags(out, r->lists->flags_B[r->b], " ", false);
     add_delimiter(r, out);
     add_text(r, r->run_id, out);
     br_strbuf_add_bytes(out, "\n", 1);

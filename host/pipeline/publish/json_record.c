@@ -78,7 +78,7 @@ br_status br_json_row(const br_record *r, br_strbuf *out)
     if (has_column[BR_COLUMN_SOURCE])
         add_sources(r, out);
     br_strbuf_add(out, ",\"arm\":%d,\"flags\":[", r->lists->arm_B[r->b]);
-    br_record_flags(r, ",", true, out);
+    br_export_flags(out, r->lists->flags_B[r->b], ",", true);
     br_strbuf_add(out, "],\"run\":");
     br_export_json(out, r->run_id, strlen(r->run_id));
     br_strbuf_add(out, "}\n");

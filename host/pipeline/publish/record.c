@@ -13,26 +13,6 @@ br_status br_record_item(const br_record *r, int32_t j, br_export_key *out)
     return br_export_key_of(br_run_reader_item_key(r->run), item, place, out);
 }
 
-void br_record_flags(const br_record *r, const char *separator, bool is_quoted, br_strbuf *out)
-{
-    uint32_t    flags   = r->lists->flags_B[r->b];
-    const char *quote   = is_quoted ? "\"" : "";
-    bool        is_next = false;
-
-    for (int bit = 0; bit < 32; bit++) {
-        const char *word = br_export_flag_word(bit);
-
-        if (((flags >> bit) & 1) == 0)
-            continue;
-        br_strbuf_add(out, "%s%s", is_next ? separator : "", quote);
-        if (word != NULL)
-            br_strbuf_add(out, "%s%s", word, quote);
-        else
-            br_strbuf_add(out, "flag_%u%s", 1U << bit, quote);
-        is_next = true;
-    }
-}
-
 void br_record_source(const br_record *r, int32_t j, br_strbuf *out)
 {
     static const char *const words[] = {[BR_SOURCE_MODEL]            = "model",
@@ -84,7 +64,7 @@ void br_reject_row(const br_record *r, br_strbuf *out)
 {
     add_cell(r, r->customer.text, r->customer.n_bytes, out);
     add_delimiter(r, out);
-    br_record_flags(r, " ", false, out);
+    br_export_flags(out, r->lists->flags_B[r->b], " ", false);
     add_delimiter(r, out);
     add_text(r, r->run_id, out);
     br_strbuf_add_bytes(out, "\n", 1);

@@ -23,10 +23,8 @@ typedef struct br_record {
 
 /* The key of the item in slot j. */
 br_status br_record_item(const br_record *r, int32_t j, br_export_key *out);
-/* "short fallback": the words of the flags, "flag_N" for a bit without one. */
-void br_record_flags(const br_record *r, const char *separator, bool is_quoted, br_strbuf *out);
 /* "model", "popularity", or the number of a source without a word. */
-void br_record_source(const br_record *r, int32_t j, br_strbuf *out);
+void      br_record_source(const br_record *r, int32_t j, br_strbuf *out);
 
 /* The main file. Rows are of customers that have a list. */
 void      br_csv_header(const br_record *r, br_strbuf *out);

@@ -115,9 +115,27 @@ static void test_numbers(void **state)
     br_export_integer(&out, 0);
     assert_string_equal(out.data, "-9223372036854775808 0");
     br_strbuf_free(&out);
-    assert_string_equal(br_export_flag_word(5), "held_out");
-    assert_null(br_export_flag_word(31));
-    assert_null(br_export_flag_word(-1));
+}
+
+static void assert_flags(uint32_t flags, bool is_quoted, const char *expected)
+{
+    br_strbuf out = {0};
+
+    br_strbuf_add(&out, "<");
+    br_export_flags(&out, flags, ", ", is_quoted);
+    br_strbuf_add(&out, ">");
+    assert_string_equal(out.data, expected);
+    br_strbuf_free(&out);
+}
+
+/* A bit that a later version sets has a name too. */
+static void test_flags(void **state)
+{
+    (void)state;
+    assert_flags(0, true, "<>");
+    assert_flags(1u << 5, false, "<held_out>");
+    assert_flags(1u | 1u << 10, true, "<\"short\", \"groups_full\">");
+    assert_flags(1u << 31 | 1u << 11, false, "<flag_2048, flag_2147483648>");
 }
 
 static void test_floats_read_back(void **state)
@@ -322,6 +340,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_quotes),
         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_flags),
         cmocka_unit_test(test_floats_read_back),
         cmocka_unit_test(test_keys),
         cmocka_unit_test_setup_teardown(test_split, make_folder, remove_folder),

@@ -77,12 +77,8 @@ static void add_holds(const br_facts *f, br_strbuf *t)
 
 static void add_flags(const br_facts *f, br_strbuf *t)
 {
-    uint32_t flags = f->x->part.flags_B[f->x->at];
-
     open_list(t, "flags");
-    for (int bit = 0; bit < 32; bit++)
-        if (flags >> bit & 1)
-            br_strbuf_add(t, "\"%s\", ", br_export_flag_word(bit));
+    br_export_flags(t, f->x->part.flags_B[f->x->at], ", ", true);
     close_with(t, "]");
 }
 

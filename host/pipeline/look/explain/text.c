@@ -9,16 +9,10 @@
 
 #define LABEL "%-12s "
 
-static void say_flags(const br_facts *f, br_strbuf *t)
+static void say_flags(uint32_t flags, br_strbuf *t)
 {
-    uint32_t    flags = f->x->part.flags_B[f->x->at];
-    const char *comma = ": ";
-
-    for (int bit = 0; bit < 32; bit++)
-        if (flags >> bit & 1) {
-            br_strbuf_add(t, "%s%s", comma, br_export_flag_word(bit));
-            comma = ", ";
-        }
+    br_strbuf_add(t, "%s", flags != 0 ? ": " : "");
+    br_export_flags(t, flags, ", ", false);
     br_strbuf_add(t, "\n");
 }
 
@@ -41,7 +35,7 @@ static void say_customer(const br_facts *f, br_strbuf *t)
     else if (arm < x->config->experiment_arms.n)
         br_strbuf_add(t, ", arm '%s'", x->config->experiment_arms.item[arm].name);
     br_strbuf_add(t, "\n" LABEL "%d of %d items", "list", x->part.n_B[x->at], x->part.k);
-    say_flags(f, t);
+    say_flags(f->x->part.flags_B[f->x->at], t);
     for (int32_t h = 0; h < book->n_holds; h++)
         br_strbuf_add(t, LABEL "%s (%s): %s\n", h == 0 ? "rules" : "", book->hold[h].name,
                       br_explain_hold_kind(book->hold[h].kind),
