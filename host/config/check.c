@@ -15,12 +15,27 @@ static bool is_inside(const char *path, const char *folder)
     return n > 0 && strncmp(path, folder, n) == 0 && (path[n] == '\0' || path[n] == '/');
 }
 
+/* True when a problem of a key that begins with `prefix` was said. */
+static bool has_problem(const br_config *config, const char *prefix)
+{
+    const char *line = config->problems.n_bytes > 0 ? config->problems.data : NULL;
+    size_t      n    = strlen(prefix);
+
+    for (; line != NULL; line = strchr(line, '\n')) {
+        line += strspn(line, "\n ");
+        if (strncmp(line, prefix, n) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void check_required(br_config *config)
 {
     for (int32_t i = 0; i < br_record_config.n_keys; i++) {
         const br_key *key = &br_record_config.key[i];
 
-        if ((key->flags & BR_KEY_REQUIRED) && (*(char **)br_key_field(key, config))[0] == '\0')
+        if ((key->flags & BR_KEY_REQUIRED) && (*(char **)br_key_field(key, config))[0] == '\0' &&
+            !has_problem(config, key->name))
             br_config_problem(config, key->name, "is missing");
     }
 }
@@ -94,8 +109,7 @@ br_status br_config_check(br_config *config)
 
     check_required(config);
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++)
-        if (config->problems.n_bytes == 0 ||
-            strstr(config->problems.data, sections[i].prefix) == NULL)
+        if (!has_problem(config, sections[i].prefix))
             sections[i].check(config);
     if (config->problems.n_bytes > 0)
         return br_fail(BR_E_USAGE, "configuration:\n  %s", config->problems.data);

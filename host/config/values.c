@@ -84,7 +84,8 @@ static bool set_time(const char *value, int64_t *field)
     return end != value && *end == '\0' && errno == 0 && is_time(seconds);
 }
 
-/* Absolute and without "." and ".." as far as the folders exist. */
+/* Absolute and without "." and ".." as far as the folders exist. The folder of the configuration
+ * and `value` are shorter than PATH_MAX together. */
 static char *resolve_path(const br_config *config, const char *value)
 {
     char joined[PATH_MAX], *last, *real;
@@ -101,12 +102,11 @@ static char *resolve_path(const br_config *config, const char *value)
     /* the last part may not exist yet */
     last = strrchr(joined, '/');
     if (last != NULL && last != joined && strcmp(last, "/..") != 0) {
-        char whole[PATH_MAX];
+        char whole[2 * PATH_MAX];
 
         *last = '\0';
         real  = realpath(joined, NULL);
-        (void)snprintf(whole, sizeof whole, "%s/%.*s", real != NULL ? real : joined,
-                       (int)(PATH_MAX - strlen(joined) - 2), last + 1);
+        (void)snprintf(whole, sizeof whole, "%s/%s", real != NULL ? real : joined, last + 1);
         free(real);
         return strdup(whole);
     }
@@ -115,9 +115,17 @@ static char *resolve_path(const br_config *config, const char *value)
 
 static br_status set_text(const br_target *target, const char *value)
 {
-    bool  is_path = target->key->kind == BR_KIND_PATH && value[0] != '\0';
-    char *text    = is_path ? resolve_path(target->config, value) : strdup(value);
+    bool   is_path = target->key->kind == BR_KIND_PATH && value[0] != '\0';
+    size_t n_bytes = strlen(value) + (value[0] == '/' ? 0 : strlen(target->config->folder) + 1);
+    char  *text;
 
+    if (is_path && n_bytes >= PATH_MAX) {
+        br_config_problem(target->config, target->path,
+                          "found a path of %zu bytes (with its folder), expected fewer than %d",
+                          n_bytes, PATH_MAX);
+        return BR_OK;
+    }
+    text = is_path ? resolve_path(target->config, value) : strdup(value);
     if (text == NULL)
         return br_fail(BR_E_MEMORY, "%s: out of memory", target->path);
     free(*(char **)target->field);

@@ -112,6 +112,40 @@ static void test_all_problems_at_once(void **state)
     br_config_close(&config);
 }
 
+/* A path is refused, not cut. */
+static void test_long_path(void **state)
+{
+    static char text[8192], name[5001];
+    br_config  *config = NULL;
+
+    (void)state;
+    memset(name, 'a', sizeof name - 1);
+    (void)snprintf(text, sizeof text,
+                   "{\"input\": {\"customers\": \"%s\", \"catalogue\": \"i.h5\"}, "
+                   "\"output\": {\"path\": \"run\"}}",
+                   name);
+    assert_int_equal(read_and_check(text, &config), BR_E_USAGE);
+    assert_non_null(strstr(br_error_last()->text,
+                           "input.customers: found a path of 5005 bytes (with its folder), "
+                           "expected fewer than 4096"));
+    assert_null(strstr(br_error_last()->text, "is missing"));
+    br_config_close(&config);
+}
+
+/* A word of another section inside a problem does not hide that section's problems. */
+static void test_every_section(void **state)
+{
+    static const char text[] = "{" GOOD ", \"run\": {\"as_of\": \"list. \"}, \"list\": "
+                               "{\"probabilities\": false, \"heads\": [\"a\"]}}";
+    br_config        *config = NULL;
+
+    (void)state;
+    assert_int_equal(read_and_check(text, &config), BR_E_USAGE);
+    assert_non_null(strstr(br_error_last()->text, "run.as_of: found \"list. \""));
+    assert_non_null(strstr(br_error_last()->text, "\n  list.heads: names heads, but"));
+    br_config_close(&config);
+}
+
 static void test_good_config(void **state)
 {
     static const char text[] =
@@ -203,6 +237,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_bad_configs), cmocka_unit_test(test_all_problems_at_once),
         cmocka_unit_test(test_good_config), cmocka_unit_test(test_set),
         cmocka_unit_test(test_files),       cmocka_unit_test(test_schema_is_committed),
+        cmocka_unit_test(test_long_path),   cmocka_unit_test(test_every_section),
     };
     char *schema = NULL;
 
