@@ -3,7 +3,7 @@
  * embed: the rows of an event are added in ref's order, so the bits are ref's. Item rows are
  * fetched ahead: they are what the op waits for. A norm follows some rows behind, while they are in
  * cache. Called once per chunk and encoder. */
-#include "kernels/cpu/clones.h"
+#include "host/base/clones.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/ref/ref.h"
 

@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "kernels/cpu/clones.h"
+#include "host/base/clones.h"
 #include "kernels/cpu/gemm.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-#include "kernels/cpu/clones.h"
+#include "host/base/clones.h"
 #include "kernels/cpu/vector_math.h"
 
 #define LANES BR_SOFTMAX_LANES

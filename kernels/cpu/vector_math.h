@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "kernels/cpu/clones.h"
+#include "host/base/clones.h"
 
 BR_INLINE uint32_t br_vbits(float x)
 {

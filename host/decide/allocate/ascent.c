@@ -15,6 +15,7 @@
 #define PACE              0.7  /* of full diagonal Newton steps */
 #define MIN_PACE          0.02
 #define WINDOW            25 /* steps without progress that end an ascent */
+#define WINDOW_LARGE      6  /* of large problems: the repair does the rest */
 
 /* What a scan found at a point: enough to step from it again. */
 typedef struct point {
@@ -227,6 +228,17 @@ static void retreat(climb *c)
     c->scan->band = (float)fmax(0.7 * (double)c->scan->band, (double)c->scan->jitter / 16.0);
 }
 
+static double small_passes(const br_allocate_args *a)
+{
+    return SMALL_WORK / ((double)a->n_rows * a->width);
+}
+
+/* Small problems may take as many steps as help. */
+static bool is_small(const br_allocate_args *a)
+{
+    return a->max_passes == 0.0 && small_passes(a) > DEFAULT_PASSES;
+}
+
 /* Steps until the value stops falling or `passes` are spent. */
 static br_status climb_level(climb *c, double passes, int64_t *activity_L)
 {
@@ -234,6 +246,7 @@ static br_status climb_level(climb *c, double passes, int64_t *activity_L)
     double    last_min = INFINITY;
     int32_t   last_at  = 0;
     double    end      = c->p->passes + passes;
+    int32_t   window   = is_small(c->p->args) ? WINDOW : WINDOW_LARGE;
 
     c->best.value = INFINITY;
     c->momentum   = 1.0;
@@ -241,7 +254,7 @@ static br_status climb_level(climb *c, double passes, int64_t *activity_L)
     c->level_pace = 1.0;
     c->reach      = 0.1 * c->unit;
     memcpy(c->at.dual_C, c->dual_C, (size_t)c->n_duals * sizeof *c->dual_C);
-    for (int32_t i = 0; c->p->passes + 1e-9 < end && i - last_at <= WINDOW; i++) {
+    for (int32_t i = 0; c->p->passes + 1e-9 < end && i - last_at <= window; i++) {
         double moved;
 
         BR_TRY(st, look(c, activity_L));
@@ -294,11 +307,9 @@ done:
 
 static double passes_allowed(const br_allocate_args *a)
 {
-    double small = SMALL_WORK / ((double)a->n_rows * a->width);
-
     if (a->max_passes > 0.0)
         return a->max_passes;
-    return fmin(fmax(DEFAULT_PASSES, small), SMALL_PASSES);
+    return fmin(fmax(DEFAULT_PASSES, small_passes(a)), SMALL_PASSES);
 }
 
 /* The first climbs take wider draws, which round the corners that equal customers make, and, where

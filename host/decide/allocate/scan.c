@@ -4,16 +4,39 @@
 #include <math.h>
 #include <string.h>
 
+#include "host/base/clones.h"
 #include "host/base/memory.h"
 #include "host/base/parallel.h"
 
 #define TASK_ROWS 1024
 #define MAX_KEPT  1024
+#define BLOCK     16 /* candidates priced at a time */
+#define NONE      UINT16_MAX
+
+/* Candidates of each row, and the largest utility by size. */
+static void measure_rows(br_scan *s)
+{
+    const br_allocate_args *a = s->problem->args;
+
+    for (int64_t b = 0; b < a->n_rows; b++) {
+        const int32_t *item_M    = a->item_BM + b * a->width;
+        const float   *utility_M = a->utility_BM + b * a->width;
+        int32_t        n         = 0;
+
+        while (n < a->width && item_M[n] >= 0)
+            n++;
+        s->count_B[b] = n;
+        if (n > 0)
+            s->largest = fmaxf(s->largest, fmaxf(fabsf(utility_M[0]), fabsf(utility_M[n - 1])));
+    }
+}
 
 br_status br_scan_open(br_problem *p, br_scan *s)
 {
-    br_status st      = BR_OK;
-    int64_t   n_tasks = (p->args->n_rows + TASK_ROWS - 1) / TASK_ROWS;
+    br_status               st      = BR_OK;
+    const br_allocate_args *a       = p->args;
+    int64_t                 n_tasks = (p->args->n_rows + TASK_ROWS - 1) / TASK_ROWS;
+    int64_t                 n_last  = a->n_rows * (a->n_kept + 1);
 
     *s = (br_scan){.problem = p};
     BR_ALLOC(st, s->lane_W2N, (int64_t)p->args->n_lanes * 2 * p->args->n_items, "lane demand");
@@ -23,6 +46,11 @@ br_status br_scan_open(br_problem *p, br_scan *s)
     BR_ALLOC(st, s->demand_N, p->args->n_items, "demand");
     BR_ALLOC(st, s->near_N, p->args->n_items, "slopes");
     BR_ALLOC(st, s->curve_L, p->args->n_limits, "slopes of limits");
+    BR_ALLOC(st, s->worth_WM, (int64_t)a->n_lanes * (a->width + BLOCK), "priced candidates");
+    BR_ALLOC(st, s->count_B, a->n_rows, "candidates");
+    BR_ALLOC(st, s->last_BK1, n_last, "best candidates");
+    memset(s->last_BK1, 0xff, (size_t)n_last * sizeof *s->last_BK1);
+    measure_rows(s);
     br_scan_sample(s, 1);
 done:
     return st;
@@ -37,6 +65,19 @@ void br_scan_close(br_scan *s)
     br_free(&s->demand_N);
     br_free(&s->near_N);
     br_free(&s->curve_L);
+    br_free(&s->worth_WM);
+    br_free(&s->count_B);
+    br_free(&s->last_BK1);
+}
+
+/* The draw in [0, 1) of a customer and an item. */
+static inline float draw(int64_t row, int32_t item)
+{
+    uint32_t x = (uint32_t)row * 0x9e3779b1u ^ (uint32_t)item * 0x85ebca77u;
+
+    x = (x ^ (x >> 15)) * 0x2c1b3c6du;
+    x = (x ^ (x >> 12)) * 0x297a2d39u;
+    return (float)(x >> 8) * 0x1p-24f;
 }
 
 static int64_t n_sampled(const br_scan *s)
@@ -49,7 +90,7 @@ static int64_t sampled_row(const br_scan *s, int64_t i)
     int64_t row = i * s->stride;
 
     if (s->stride > 1)
-        row += (int64_t)(br_scan_draw(i, 1) * (float)s->stride);
+        row += (int64_t)(draw(i, 1) * (float)s->stride);
     return row < s->problem->args->n_rows ? row : s->problem->args->n_rows - 1;
 }
 
@@ -62,37 +103,128 @@ void br_scan_sample(br_scan *s, int64_t stride)
         s->n_slots += br_problem_length(s->problem, sampled_row(s, i));
 }
 
-int32_t br_scan_row(const br_scan *s, int64_t row, int32_t n, int32_t *pos, float *worth)
+static float worth_of(const br_scan *s, int64_t row, int32_t m)
+{
+    const br_allocate_args *a     = s->problem->args;
+    int32_t                 item  = a->item_BM[row * a->width + m];
+    float                   worth = a->utility_BM[row * a->width + m] - (float)a->floor;
+
+    worth -= s->price_N[item];
+    return s->jitter > 0.0f ? worth + s->jitter * draw(row, item) : worth;
+}
+
+/* What the first candidates of a row are worth at the scan's prices; -inf behind them to the end of
+ * their block. */
+BR_CLONES static void price_row(const br_scan *s, int64_t row, int32_t n, float *worth_M)
 {
     const br_allocate_args *a         = s->problem->args;
     const int32_t          *item_M    = a->item_BM + row * a->width;
     const float            *utility_M = a->utility_BM + row * a->width;
-    const float             floor_at  = (float)a->floor;
-    const float             most      = s->jitter - s->lowest - floor_at;
-    int32_t                 n_found   = 0, n_positive;
+    const float            *price_N   = s->price_N;
+    const float             floor_at = (float)a->floor, jitter = s->jitter;
 
-    for (int32_t m = 0; m < a->width && item_M[m] >= 0; m++) {
-        float   v = utility_M[m] - floor_at - s->price_N[item_M[m]];
-        int32_t at;
+    for (int32_t m = 0; m < n; m++)
+        worth_M[m] = utility_M[m] - floor_at - price_N[item_M[m]];
+    if (jitter > 0.0f)
+        for (int32_t m = 0; m < n; m++)
+            worth_M[m] += jitter * draw(row, item_M[m]);
+    for (int32_t m = n; m % BLOCK != 0; m++)
+        worth_M[m] = -INFINITY;
+}
 
-        if (n_found > n && utility_M[m] + most <= worth[n])
-            break; /* neither this nor a later one can enter */
-        if (s->jitter > 0.0f)
-            v += s->jitter * br_scan_draw(row, item_M[m]);
-        if (n_found > n && v <= worth[n])
-            continue;
-        at = n_found <= n ? n_found++ : n;
-        for (; at > 0 && worth[at - 1] < v; at--) {
-            worth[at] = worth[at - 1];
-            pos[at]   = pos[at - 1];
-        }
-        worth[at] = v;
-        pos[at]   = m;
+/* The first block from m on that has a candidate worth at least `bar`. */
+BR_CLONES static int32_t next_block(const float *worth_M, int32_t m, int32_t n, float bar)
+{
+    for (; m < n; m += BLOCK) {
+        int any = 0;
+
+        for (int32_t i = 0; i < BLOCK; i++)
+            any |= worth_M[m + i] >= bar;
+        if (any)
+            break;
     }
-    for (n_positive = 0; n_positive < n_found && n_positive < n && worth[n_positive] > 0.0f;)
+    return m;
+}
+
+/* The best n + 1 candidates so far: by worth, then by place. */
+typedef struct best {
+    int32_t n;
+    int32_t n_found;
+    int32_t pos[MAX_KEPT + 1];
+    float   worth[MAX_KEPT + 1];
+} best;
+
+static void enter(best *b, float v, int32_t m)
+{
+    int32_t at = b->n_found <= b->n ? b->n_found++ : b->n;
+
+    for (; at > 0 && (b->worth[at - 1] < v || (b->worth[at - 1] == v && b->pos[at - 1] > m));
+         at--) {
+        b->worth[at] = b->worth[at - 1];
+        b->pos[at]   = b->pos[at - 1];
+    }
+    b->worth[at] = v;
+    b->pos[at]   = m;
+}
+
+static bool can_enter(const best *b, float v, int32_t m)
+{
+    return b->n_found <= b->n || v > b->worth[b->n] || (v == b->worth[b->n] && m < b->pos[b->n]);
+}
+
+/* How many candidates can be worth `bar` at all: utilities fall. */
+static int32_t n_within(const br_scan *s, int64_t row, float bar)
+{
+    const br_allocate_args *a         = s->problem->args;
+    const float            *utility_M = a->utility_BM + row * a->width;
+    double                  most      = (double)s->jitter - (double)s->lowest - a->floor + s->slack;
+    int32_t                 n         = 0;
+
+    while (n < s->count_B[row] && (double)utility_M[n] + most >= (double)bar)
+        n += BLOCK;
+    return n < s->count_B[row] ? n : s->count_B[row];
+}
+
+/* Enters the n + 1 of the scan before, if there were so many: prices have moved little, so that
+ * hardly any other enters after them. */
+static bool enter_last(const br_scan *s, int64_t row, const uint16_t *last_K1, best *b)
+{
+    if (last_K1[b->n] == NONE)
+        return false;
+    for (int32_t i = 0; i <= b->n; i++)
+        enter(b, worth_of(s, row, last_K1[i]), last_K1[i]);
+    return true;
+}
+
+/* The best n candidates of a row by utility - floor - price + draw, and the next one after them (or
+ * nothing: its worth is -inf). Returns how many of the n are worth more than 0. */
+static int32_t scan_row(const br_scan *s, int64_t row, int lane, int32_t n_kept, best *b)
+{
+    uint16_t *last_K1    = s->last_BK1 + row * (s->problem->args->n_kept + 1);
+    float    *worth_M    = s->worth_WM + (int64_t)lane * (s->problem->args->width + BLOCK);
+    int32_t   n_positive = 0, n;
+    bool      is_warm;
+
+    b->n       = n_kept;
+    b->n_found = 0;
+    is_warm    = enter_last(s, row, last_K1, b);
+    n          = n_within(s, row, is_warm ? b->worth[b->n] : -INFINITY);
+    price_row(s, row, n, worth_M);
+    for (int32_t i = 0; is_warm && i <= b->n; i++)
+        worth_M[last_K1[i]] = -INFINITY;
+    for (int32_t m = 0; m < n; m += BLOCK) {
+        if (b->n_found > b->n)
+            m = next_block(worth_M, m, n, b->worth[b->n]);
+        for (int32_t i = m; i < m + BLOCK && i < n; i++)
+            if (worth_M[i] > -INFINITY && can_enter(b, worth_M[i], i))
+                enter(b, worth_M[i], i);
+    }
+    for (int32_t i = 0; i <= b->n; i++)
+        last_K1[i] = i < b->n_found ? (uint16_t)b->pos[i] : NONE;
+    while (n_positive < b->n_found && n_positive < b->n && b->worth[n_positive] > 0.0f)
         n_positive++;
-    if (n_found <= n)
-        worth[n_found] = -INFINITY;
+    if (b->n_found <= b->n)
+        b->worth[b->n_found] = -INFINITY;
     return n_positive;
 }
 
@@ -115,16 +247,18 @@ static void add_curve(const br_scan *s, int32_t leaves, int32_t enters, double *
 }
 
 /* Adds one row to its lane's and its task's sums. */
-static void add_row(br_scan *s, int64_t row, int64_t *lane_2N, double *task_S)
+static void add_row(br_scan *s, int64_t row, int lane, double *task_S)
 {
     const br_allocate_args *a         = s->problem->args;
     const int32_t          *item_M    = a->item_BM + row * a->width;
     int32_t                 n         = br_problem_length(s->problem, row);
+    int64_t                *lane_2N   = s->lane_W2N + (int64_t)lane * 2 * a->n_items;
     int64_t                *near_N    = lane_2N + a->n_items;
     bool                    is_sloped = s->band > 0.0f;
-    int32_t                 pos[MAX_KEPT + 1];
-    float                   worth[MAX_KEPT + 1];
-    int32_t                 n_listed = n > 0 ? br_scan_row(s, row, n, pos, worth) : 0;
+    best                    b;
+    const int32_t          *pos      = b.pos;
+    const float            *worth    = b.worth;
+    int32_t                 n_listed = n > 0 ? scan_row(s, row, lane, n, &b) : 0;
     float                   next     = n > 0 ? worth[n_listed] : -INFINITY;
     float                   bar      = next > 0.0f ? next : 0.0f;
 
@@ -151,14 +285,13 @@ static void add_row(br_scan *s, int64_t row, int64_t *lane_2N, double *task_S)
 
 static br_status scan_task(void *context, int lane, int64_t task)
 {
-    br_scan *s       = context;
-    int64_t *lane_2N = s->lane_W2N + (int64_t)lane * 2 * s->problem->args->n_items;
-    int64_t  n_sums  = 2 + s->problem->args->n_limits;
-    int64_t  last = (task + 1) * TASK_ROWS < n_sampled(s) ? (task + 1) * TASK_ROWS : n_sampled(s);
+    br_scan *s      = context;
+    int64_t  n_sums = 2 + s->problem->args->n_limits;
+    int64_t  last   = (task + 1) * TASK_ROWS < n_sampled(s) ? (task + 1) * TASK_ROWS : n_sampled(s);
 
     memset(s->task_TS + task * n_sums, 0, (size_t)n_sums * sizeof *s->task_TS);
     for (int64_t i = task * TASK_ROWS; i < last; i++)
-        add_row(s, sampled_row(s, i), lane_2N, s->task_TS + task * n_sums);
+        add_row(s, sampled_row(s, i), lane, s->task_TS + task * n_sums);
     return BR_OK;
 }
 
@@ -202,6 +335,8 @@ br_status br_scan_run(br_scan *s, const double *dual_C)
         if (s->price_N[i] < s->lowest)
             s->lowest = s->price_N[i];
     }
+    s->slack =
+        1e-6 * ((double)s->largest + fabs(a->floor) + fabs((double)s->lowest) + (double)s->jitter);
     memset(s->lane_W2N, 0, (size_t)a->n_lanes * 2 * (size_t)a->n_items * sizeof *s->lane_W2N);
     BR_TRY(st, br_parallel_for(a->n_lanes, s->n_tasks, scan_task, s, NULL));
     collect(s);

@@ -15,6 +15,11 @@ typedef struct br_scan {
     float      *price_N;  /* what a scan reads */
     float       lowest;   /* price */
     bool       *bound_N;  /* the item's capacity has a price */
+    float       largest;  /* utility by size */
+    double      slack;    /* more than the rounding of a worth */
+    float      *worth_WM; /* per lane: a row's candidates */
+    int32_t    *count_B;  /* candidates of each row */
+    uint16_t   *last_BK1; /* places of the best of the scan before */
     float       jitter;   /* ties are broken by a draw in [0, jitter) per customer and item */
     float       band;     /* prices this near count as a slope */
     int32_t    *pos_BK;   /* NULL, or gets the candidates chosen, -1 behind the last */
@@ -35,20 +40,5 @@ void br_scan_sample(br_scan *s, int64_t stride);
 
 /* Scans at the prices of dual_C. */
 br_status br_scan_run(br_scan *s, const double *dual_C);
-
-/* The best `n` candidates of a row by utility - floor - price + draw, all positive, and the next
- * one after them (or nothing: its worth is -inf): pos and worth have n + 1 entries. Returns how
- * many are positive, at most n. */
-int32_t br_scan_row(const br_scan *s, int64_t row, int32_t n, int32_t *pos, float *worth);
-
-/* The draw in [0, 1) of a customer and an item. */
-static inline float br_scan_draw(int64_t row, int32_t item)
-{
-    uint32_t x = (uint32_t)row * 0x9e3779b1u ^ (uint32_t)item * 0x85ebca77u;
-
-    x = (x ^ (x >> 15)) * 0x2c1b3c6du;
-    x = (x ^ (x >> 12)) * 0x297a2d39u;
-    return (float)(x >> 8) * 0x1p-24f;
-}
 
 #endif

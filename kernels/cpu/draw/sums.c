@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "kernels/canonical.h"
-#include "kernels/cpu/clones.h"
+#include "host/base/clones.h"
 #include "kernels/cpu/draw/block.h"
 
 #define ROWS  4

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/cpu/clones.h"
+#include "host/base/clones.h"
 #include "kernels/cpu/encoder/product.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/softmax.h"

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/cpu/clones.h"
+#include "host/base/clones.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/encoder/product.h"
 #include "kernels/cpu/encoder/rows_bf16.h"

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "kernels/bf16.h"
-#include "kernels/cpu/clones.h"
+#include "host/base/clones.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>

@@ -5,7 +5,7 @@
  * within 1e-6 x max(1, |x|). */
 #include <math.h>
 
-#include "kernels/cpu/clones.h"
+#include "host/base/clones.h"
 #include "kernels/cpu/cpu.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)

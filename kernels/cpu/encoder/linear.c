@@ -5,7 +5,7 @@
  * x max(1, |x|) for sums of that size. */
 #include <string.h>
 
-#include "kernels/cpu/clones.h"
+#include "host/base/clones.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/encoder/linear.h"
 #include "kernels/cpu/encoder/rows_bf16.h"

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/cpu/clones.h"
+#include "host/base/clones.h"
 
 #define MOST_D     1024
 #define MOST_WHOLE 32767.0  /* of any code; only what is not finite would pass it */

@@ -5,7 +5,7 @@
 #include "kernels/cpu/topk/candidates.h"
 
 #include "kernels/canonical.h"
-#include "kernels/cpu/clones.h"
+#include "host/base/clones.h"
 
 #define SHORT_RUN 24
 

@@ -14,7 +14,7 @@
 #include <immintrin.h>
 #endif
 
-#include "kernels/cpu/clones.h"
+#include "host/base/clones.h"
 #include "kernels/cpu/topk/bounds.h"
 #include "kernels/cpu/topk/candidates.h"
 

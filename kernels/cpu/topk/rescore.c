@@ -4,7 +4,7 @@
  * processor. Called for the survivors of each customer. */
 #include <string.h>
 
-#include "kernels/cpu/clones.h"
+#include "host/base/clones.h"
 #include "kernels/cpu/topk/candidates.h"
 
 typedef double eight_doubles __attribute__((vector_size(64)));

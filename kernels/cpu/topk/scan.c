@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-#include "kernels/cpu/clones.h"
+#include "host/base/clones.h"
 #include "kernels/cpu/topk/bounds.h"
 
 #define ROWS        BR_SCREEN_ROWS

@@ -6,8 +6,8 @@
  *
  * BR_MULADD(a, b, c) is a b + c, rounded once where that is one instruction in the clones that
  * run today; the plain x86-64 clone then calls the C library for the same bits. */
-#ifndef BR_KERNELS_CPU_CLONES_H
-#define BR_KERNELS_CPU_CLONES_H
+#ifndef BR_HOST_BASE_CLONES_H
+#define BR_HOST_BASE_CLONES_H
 
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
 #define BR_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
