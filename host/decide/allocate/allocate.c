@@ -8,6 +8,8 @@
 #include "host/decide/allocate/ascent.h"
 #include "host/decide/allocate/repair.h"
 
+#define QUICK 1e6 /* candidates of all shortlists: chains take no time to speak of */
+
 typedef struct price_at {
     float   price;
     int32_t item;
@@ -165,7 +167,8 @@ static br_status price(solve *s)
 
     s->scan.jitter = 0.0f;
     BR_TRY(st, br_scan_run(&s->scan, a->dual_C));
-    a->report->dual_value = br_problem_bound_value(&s->problem, a->dual_C) + s->scan.worth;
+    a->report->dual_value =
+        s->problem.share * br_problem_bound_value(&s->problem, a->dual_C) + s->scan.worth;
     br_problem_prices(&s->problem, a->dual_C, a->price_N, NULL);
 done:
     return st;
@@ -218,48 +221,82 @@ static void copy_lists(const br_allocate_args *a, const int32_t *from_BK, int32_
         memcpy(to_BK, from_BK, (size_t)(a->n_rows * a->n_kept) * sizeof *to_BK);
 }
 
-/* Holds every hard cap, then raises the value. */
-static br_status finish(solve *s)
+static void start_from(solve *s, const int32_t *list_BK)
+{
+    copy_lists(s->problem.args, list_BK, s->lists.pos_BK);
+    br_lists_count(&s->lists);
+}
+
+/* Holds every hard cap and fills what is free. */
+static br_status hold(solve *s)
 {
     br_status st = BR_OK;
 
     BR_TRY(st, br_repair_relieve(&s->lists));
     BR_TRY(st, br_repair_fill(&s->lists));
-    BR_TRY(st, br_repair_chains(&s->lists));
 done:
     return st;
 }
 
-/* Small problems are repaired from optimal lists at the prices and from the priced lists as they
- * are: the better one stays. */
-static br_status repair(solve *s)
+/* Small problems are repaired by chains, from optimal lists at the prices and from the priced lists
+ * as they are: the better one stays. */
+static br_status repair_small(solve *s)
 {
     br_status               st      = BR_OK;
     const br_allocate_args *a       = s->problem.args;
     int32_t                *kept_BK = NULL;
-    double                  value   = -INFINITY;
+    double                  value;
 
-    copy_lists(a, s->first_BK, s->lists.pos_BK);
-    br_lists_count(&s->lists);
-    if (br_repair_is_small(a)) {
-        BR_ALLOC(st, kept_BK, a->n_rows * a->n_kept, "lists kept");
-        BR_TRY(st, br_repair_relieve_items(&s->lists));
-        BR_TRY(st, improve_prices(s));
-        BR_TRY(st, finish(s));
-        value = br_lists_value(&s->lists);
-        copy_lists(a, s->lists.pos_BK, kept_BK);
-        copy_lists(a, s->first_BK, s->lists.pos_BK);
-        br_lists_count(&s->lists);
-    }
-    if (kept_BK == NULL || a->n_limits > 0) /* without limits the first way is optimal */
-        BR_TRY(st, finish(s));
-
-    if (kept_BK != NULL && (a->n_limits == 0 || br_lists_value(&s->lists) < value)) {
-        copy_lists(a, kept_BK, s->lists.pos_BK);
-        br_lists_count(&s->lists);
-    }
+    start_from(s, s->first_BK);
+    BR_ALLOC(st, kept_BK, a->n_rows * a->n_kept, "lists kept");
+    BR_TRY(st, br_repair_relieve_items(&s->lists));
+    BR_TRY(st, improve_prices(s));
+    BR_TRY(st, hold(s));
+    BR_TRY(st, br_repair_chains(&s->lists));
+    if (a->n_limits == 0) /* optimal */
+        goto done;
+    value = br_lists_value(&s->lists);
+    copy_lists(a, s->lists.pos_BK, kept_BK);
+    start_from(s, s->first_BK);
+    BR_TRY(st, hold(s));
+    BR_TRY(st, br_repair_chains(&s->lists));
+    if (br_lists_value(&s->lists) < value)
+        start_from(s, kept_BK);
 done:
     br_free(&kept_BK);
+    return st;
+}
+
+/* Holds every hard cap, then raises the value: by chains where they are quick, or needed. */
+static br_status repair(solve *s)
+{
+    br_status               st = BR_OK;
+    const br_allocate_args *a  = s->problem.args;
+    double                  aim;
+
+    start_from(s, s->first_BK);
+    BR_TRY(st, hold(s));
+    aim = a->report->dual_value - 0.5 * s->problem.tolerance * fabs(a->report->dual_value);
+    if (br_repair_is_small(a) &&
+        ((double)a->n_rows * a->width <= QUICK || br_lists_value(&s->lists) < aim))
+        BR_TRY(st, repair_small(s));
+done:
+    return st;
+}
+
+br_status br_allocate_prices(const br_allocate_args *args)
+{
+    br_status st = BR_OK;
+    solve     s  = {0};
+
+    BR_TRY(st, br_allocate_check(args));
+    BR_TRY(st, solve_open(args, &s));
+    BR_TRY(st, br_ascent(&s.problem, &s.scan, args->dual_C, &args->report->n_steps));
+    BR_TRY(st, take_lists(&s));
+    BR_TRY(st, certify(&s));
+    args->report->passes = s.problem.passes;
+done:
+    solve_close(&s);
     return st;
 }
 

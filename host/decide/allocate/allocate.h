@@ -82,6 +82,8 @@ typedef struct br_allocate_args {
     double          short_price; /* > 0, or 0: 4 times the largest utility - floor */
     double          tolerance;   /* relative gap aimed at, > 0; 0: 2e-4 */
     double          max_passes;  /* of the ascent, > 0; 0: 30 or, for small problems, more */
+    double          share;       /* of all customers that these rows are: what bounds bound is all
+                                    of them; (0, 1], 0: 1 */
     const double   *start_C;     /* duals to start from, [N + L], near the end; NULL: from 0 */
     int             n_lanes;
     /* out */
@@ -97,7 +99,11 @@ typedef struct br_allocate_args {
 /* Refuses what contradicts itself, before any work. */
 br_status br_allocate_check(const br_allocate_args *args);
 
-/* Checks, then allocates. */
+/* Checks, then allocates. `share` must be 1. */
 br_status br_allocate(const br_allocate_args *args);
+
+/* The prices alone, of a sample of the customers: dual_C, price_N, and of the report dual_value,
+ * n_steps, passes; n_uncertain and outside_value as br_allocate. */
+br_status br_allocate_prices(const br_allocate_args *args);
 
 #endif

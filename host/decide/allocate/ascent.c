@@ -6,16 +6,17 @@
 
 #include "host/base/memory.h"
 
-#define DEFAULT_TOLERANCE 2e-4
-#define DEFAULT_PASSES    30.0
-#define SMALL_WORK        3e8 /* candidates looked at that nobody waits for */
-#define SMALL_PASSES      600.0
-#define SAMPLE_ROWS       1024 /* of the coarsest sample, at least */
-#define SAMPLE_STRIDE     16   /* at most */
-#define PACE              0.7  /* of full diagonal Newton steps */
-#define MIN_PACE          0.02
-#define WINDOW            25 /* steps without progress that end an ascent */
-#define WINDOW_LARGE      6  /* of large problems: the repair does the rest */
+#define DEFAULT_PASSES 30.0
+#define SMALL_WORK     3e8 /* candidates looked at that nobody waits for */
+#define SMALL          4.0 /* times the passes that large ones have */
+#define SMALL_PASSES   600.0
+#define SAMPLE_ROWS    1024 /* of the coarsest sample, at least */
+#define SAMPLE_STRIDE  16   /* at most */
+#define LEAST_SPREAD   1e-3 /* of a slot's worth, below which candidates are equal */
+#define PACE           0.7  /* of full diagonal Newton steps */
+#define MIN_PACE       0.02
+#define WINDOW         25 /* steps without progress that end an ascent */
+#define WINDOW_LARGE   6  /* of large problems: the repair does the rest */
 
 /* What a scan found at a point: enough to step from it again. */
 typedef struct point {
@@ -40,8 +41,7 @@ typedef struct climb {
     double      pace;       /* of a step by the slopes */
     double      reach;      /* of the price of a limit */
     double      level_pace; /* of the common move, relative to that */
-    double      tolerance;
-    double      miss; /* relative, at the point: what the prices fail to account for */
+    double      miss;       /* relative, at the point: what the prices fail to account for */
     int32_t     n_steps;
 } climb;
 
@@ -236,7 +236,7 @@ static double small_passes(const br_allocate_args *a)
 /* Small problems may take as many steps as help. */
 static bool is_small(const br_allocate_args *a)
 {
-    return a->max_passes == 0.0 && small_passes(a) > DEFAULT_PASSES;
+    return a->max_passes == 0.0 && small_passes(a) > SMALL * DEFAULT_PASSES;
 }
 
 /* Steps until the value stops falling or `passes` are spent. */
@@ -258,16 +258,16 @@ static br_status climb_level(climb *c, double passes, int64_t *activity_L)
         double moved;
 
         BR_TRY(st, look(c, activity_L));
-        if (c->miss < 0.5 * c->tolerance || c->at.value <= c->best.value) {
+        if (c->miss < 0.5 * c->p->tolerance || c->at.value <= c->best.value) {
             point_copy(c, &c->at, &c->best);
             c->pace  = fmin(1.1 * c->pace, PACE);
             c->reach = fmin(1.2 * c->reach, 0.5 * c->unit);
         } else {
             retreat(c);
         }
-        if (c->miss < 0.5 * c->tolerance)
+        if (c->miss < 0.5 * c->p->tolerance)
             break;
-        if (c->best.value < last_min - 0.05 * c->tolerance * fabs(c->best.value)) {
+        if (c->best.value < last_min - 0.05 * c->p->tolerance * fabs(c->best.value)) {
             last_min = c->best.value;
             last_at  = i;
         }
@@ -283,22 +283,46 @@ done:
 static void set_sample(climb *c, int64_t stride)
 {
     br_scan_sample(c->scan, stride);
-    c->share = c->p->n_slots > 0 ? (double)c->scan->n_slots / (double)c->p->n_slots : 1.0;
+    c->share = c->p->share;
+    if (c->p->n_slots > 0)
+        c->share *= (double)c->scan->n_slots / (double)c->p->n_slots;
 }
 
-/* The scale of prices: what a slot is worth before there are any. */
+/* How far apart candidates are, on average over rows: the first and the last of each. */
+static double spread_of(const br_allocate_args *a)
+{
+    double  sum = 0.0;
+    int64_t n   = 0;
+
+    for (int64_t b = 0; b < a->n_rows; b++) {
+        const float *utility_M = a->utility_BM + b * a->width;
+        int32_t      m         = a->width - 1;
+
+        while (m > 0 && a->item_BM[b * a->width + m] < 0)
+            m--;
+        sum += m > 0 ? (double)(utility_M[0] - utility_M[m]) : 0.0;
+        n += m > 0;
+    }
+    return n > 0 ? sum / (double)n : 0.0;
+}
+
+/* The scale of prices: what a slot is worth before there are any, or what candidates differ by
+ * where the floor is far below all of them. */
 static br_status measure(climb *c)
 {
     br_status st     = BR_OK;
     double   *zero_C = NULL;
+    double    spread = spread_of(c->p->args);
     int64_t   n      = 0;
 
     BR_ALLOC(st, zero_C, c->n_duals, "zero prices");
     BR_TRY(st, br_scan_run(c->scan, zero_C));
     for (int32_t i = 0; i < c->p->args->n_items; i++)
         n += c->scan->demand_N[i];
-    c->unit         = n > 0 ? c->scan->worth / (double)n : 1.0;
-    c->scan->jitter = (float)(c->tolerance * c->unit);
+    c->unit = n > 0 ? c->scan->worth / (double)n : 1.0;
+    if (spread > LEAST_SPREAD * c->unit)
+        c->unit = fmin(c->unit, spread);
+    c->scan->jitter = (float)(c->p->tolerance * c->unit);
     c->scan->band   = (float)((c->p->args->start_C != NULL ? 0.01 : 0.25) * c->unit);
 done:
     br_free(&zero_C);
@@ -350,7 +374,6 @@ br_status br_ascent(br_problem *p, br_scan *scan, double *dual_C, int32_t *n_ste
     int32_t   n          = p->args->n_items;
     climb     c = {.p = p, .scan = scan, .dual_C = dual_C, .n_duals = n + p->args->n_limits};
 
-    c.tolerance = p->args->tolerance > 0.0 ? p->args->tolerance : DEFAULT_TOLERANCE;
     BR_ALLOC(st, activity_L, p->args->n_limits, "left-hand sides");
     BR_ALLOC(st, c.moved_L, p->args->n_limits, "moves of limits");
     BR_TRY(st, point_open(c.n_duals, p->args->n_limits, &c.at));

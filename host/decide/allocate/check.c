@@ -18,10 +18,10 @@ static bool is_share(br_limit_kind kind)
 static br_status check_shape(const br_allocate_args *a)
 {
     if (a->n_rows < 0 || a->n_items < 1 || a->width < 1 || a->n_kept < 1 || a->n_kept > a->width ||
-        a->n_kept > 1024)
+        a->n_kept > 1024 || a->width > 65534)
         return br_fail(BR_E_USAGE,
                        "allocate: %lld rows, %d items, shortlists of %d, lists of %d; expected at "
-                       "least 1 item and 1 <= list <= shortlist, list <= 1024",
+                       "least 1 item and 1 <= list <= shortlist <= 65534, list <= 1024",
                        (long long)a->n_rows, a->n_items, a->width, a->n_kept);
     if (!isfinite(a->floor) || !(a->short_price >= 0.0) || !(a->tolerance >= 0.0) ||
         !(a->max_passes >= 0.0) || isinf(a->short_price) || a->n_lanes < 1)

@@ -5,6 +5,8 @@
 
 #include "host/base/memory.h"
 
+#define DEFAULT_TOLERANCE 2e-4
+
 /* The power of two by which a coefficient of at most `largest` is scaled: sums over all slots stay
  * below 2^61, one coefficient below 2^52. */
 static double scale_of(double largest, int64_t n_slots)
@@ -63,7 +65,9 @@ br_status br_problem_open(const br_allocate_args *args, br_problem *p)
 {
     br_status st = BR_OK;
 
-    *p = (br_problem){.args = args};
+    *p = (br_problem){.args      = args,
+                      .tolerance = args->tolerance > 0.0 ? args->tolerance : DEFAULT_TOLERANCE,
+                      .share     = args->share > 0.0 ? args->share : 1.0};
     for (int64_t b = 0; b < args->n_rows; b++) {
         double best = args->utility_BM[b * args->width] - args->floor;
 

@@ -27,6 +27,8 @@ typedef struct br_problem {
     int64_t                 n_slots;     /* sum of lengths */
     double                  max_utility; /* largest utility - floor, at least 0 */
     double                  short_price;
+    double                  tolerance;
+    double                  share;  /* of all customers */
     double                  passes; /* work so far */
 } br_problem;
 

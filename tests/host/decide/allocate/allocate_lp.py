@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The optimum of an allocation's linear program by HiGHS (SciPy), and cases to compare on."""
+"""The optimum of an allocation by HiGHS (SciPy), of fractional and of whole lists, and cases to
+compare on."""
 import allocate_case as ac
 import numpy as np
 
 
-def optimum(case):
-    """The best value of fractional lists; missing slots of minimum shares cost case.short_price as
-    in the solver."""
+def program(case):
+    """(cost, matrix, bound, upper, n_slots): minimise cost.x with matrix x <= bound and
+    0 <= x <= upper; the first n_slots variables are places, the others what minimum shares miss,
+    at case.short_price each as in the solver."""
     from scipy import sparse
-    from scipy.optimize import linprog
     row, pos = np.nonzero(case.item >= 0)
     item = case.item[row, pos]
     n = len(row)
@@ -30,11 +31,30 @@ def optimum(case):
     missing = sparse.csc_matrix((-np.ones(len(soft)), (soft, np.arange(len(soft)))),
                                 shape=(matrix.shape[0], len(soft)))
     price = case.short_price or 4 * max(worth.max(), 0.0)
-    bounds = np.array([(0, 1)] * n + [(0, np.inf)] * len(soft))
-    done = linprog(np.concatenate([-worth, np.full(len(soft), price)]),
-                   A_ub=sparse.hstack([matrix, missing]), b_ub=np.concatenate(bound),
-                   bounds=bounds, method="highs-ipm")
+    cost = np.concatenate([-worth, np.full(len(soft), price)])
+    upper = np.array([1.0] * n + [np.inf] * len(soft))
+    return cost, sparse.hstack([matrix, missing]), np.concatenate(bound), upper, n
+
+
+def optimum(case):
+    """The best value of fractional lists."""
+    from scipy.optimize import linprog
+    cost, matrix, bound, upper, _ = program(case)
+    done = linprog(cost, A_ub=matrix, b_ub=bound, bounds=[(0, u) for u in upper],
+                   method="highs-ipm")
     assert done.status == 0, done.message
+    return -done.fun
+
+
+def best_whole(case, seconds):
+    """The best value of whole lists that branch and bound finds in that time: the optimum, or one
+    that is hard to beat."""
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    cost, matrix, bound, upper, n = program(case)
+    done = milp(cost, constraints=LinearConstraint(matrix, -np.inf, bound),
+                bounds=Bounds(0, upper), integrality=np.arange(len(cost)) < n,
+                options={"time_limit": seconds, "mip_rel_gap": 1e-5})
+    assert done.fun is not None, done.message
     return -done.fun
 
 
