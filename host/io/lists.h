@@ -95,12 +95,13 @@ typedef struct br_lists {
     br_counts counts[BR_LISTS_MAX_COLUMNS];
 } br_lists;
 
-/* The HDF5 image of the lists: latest 1.10 format, no times, fixed creation order, Fletcher32: the
- * same lists give the same bytes. `item_key` adds /item/key (NULL: left out). *image: br_free. */
+/* The HDF5 image of the lists: 1.10 format, no times, fixed order, Fletcher32: the same lists give
+ * the same bytes. `item_key` adds /item/key (NULL: left out). *image: br_free. */
 br_status br_lists_image(const br_lists *lists, const br_keys *item_key, void **image,
                          size_t *image_bytes);
-/* Reads a file written from an image; checks everything it uses. br_lists_free it. */
+/* Reads such a file (or its keys and vectors); checks what it uses. br_lists_free it. */
 br_status br_lists_read(const char *path, br_lists *out);
+br_status br_lists_read_vectors(const char *path, br_lists *out);
 void      br_lists_free(br_lists *lists);
 
 /* Does customer b's list hold items of the model? */

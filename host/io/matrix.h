@@ -23,6 +23,9 @@ int64_t   br_matrix_n_cols(const br_matrix *matrix);
 /* Rows [row, row + n_rows) into `to`; a NaN or Inf is BR_E_INPUT naming file, row and column. */
 br_status br_matrix_read(br_matrix *matrix, int64_t row, int64_t n_rows, float *to);
 
+/* Publishes one column of n numbers as a .npy file. */
+br_status br_matrix_write_npy(const char *path, const float *x, int64_t n);
+
 /* Keys of rows from "x.npy" (S<n>, uint64, int64 >= 0), "file.h5:/dataset" (S<n>, u64) or any other
  * name: text, one key a line. There must be n_wanted. br_keys_free it. */
 br_status br_matrix_read_keys(const char *where, int64_t n_wanted, br_keys *out);

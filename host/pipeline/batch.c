@@ -75,11 +75,11 @@ void br_batch_free(br_batch *batch)
     br_lists_free(&batch->lists);
 }
 
-void br_batch_take_unit(br_batch *batch, const int64_t *unit_start, int64_t unit)
+void br_batch_take_unit(br_batch *batch, const br_setup *setup, int64_t unit)
 {
     batch->unit      = unit;
-    batch->first_row = unit_start[unit];
-    batch->n_rows    = unit_start[unit + 1] - unit_start[unit];
+    batch->first_row = setup->unit_rows[unit].first;
+    batch->n_rows    = setup->unit_rows[unit].n;
 }
 
 int64_t br_batch_extra(const br_batch *batch, int64_t b, int32_t row)

@@ -13,7 +13,7 @@
 #include "host/decide/rules/rules.h"
 #include "host/io/customers.h"
 #include "host/io/lists.h"
-#include "host/pipeline/setup/objective.h"
+#include "host/pipeline/setup/setup.h"
 #include "kernels/ops.h"
 #include "models/spec.h"
 
@@ -126,7 +126,7 @@ void br_batch_free(br_batch *batch);
 bool br_batch_has_events(const br_batch *batch, int32_t n_encoders, int64_t b);
 
 /* Points the batch at work unit `unit` of the plan. */
-void br_batch_take_unit(br_batch *batch, const int64_t *unit_start, int64_t unit);
+void br_batch_take_unit(br_batch *batch, const br_setup *setup, int64_t unit);
 
 /* The place of a listed row among customer b's extras, -1: it is none. */
 int64_t br_batch_extra(const br_batch *batch, int64_t b, int32_t row);

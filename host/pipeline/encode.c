@@ -73,6 +73,8 @@ br_status br_stage_encode(br_job *job, br_batch *batch, double *cpu_s)
     br_status st  = BR_OK;
     int64_t   col = 0;
 
+    if (batch->vector_BD != NULL)
+        return BR_OK; /* x_u is there */
     for (int32_t m = 0; m < job->setup->n_encoders; m++) {
         const br_encoder_spec *encoder = &job->setup->spec->encoder[m];
         encode_context         context = {job, batch, m,

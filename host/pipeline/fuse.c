@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Stage 3: x_u from the modalities, static attributes and aggregates (eq. 2-3), or ready-made
- * vectors as they are. Once per work unit. */
+ * Stage 3: x_u from the modalities, static attributes and aggregates (eq. 2-3), or vectors that are
+ * there already, as they are. Once per work unit. */
 #include "host/base/parallel.h"
 #include "host/pipeline/lanes.h"
 #include "host/pipeline/stages.h"
@@ -76,7 +76,7 @@ br_status br_stage_fuse(br_job *job, br_batch *batch, double *cpu_s)
     br_status    st      = BR_OK;
     fuse_context context = {job, batch};
 
-    if (job->setup->n_encoders == 0) {
+    if (job->setup->n_encoders == 0 || batch->vector_BD != NULL) {
         BR_TRY(st,
                br_upload(job->dev, br_mat_rows(batch->x_BD, 0, batch->n_rows), batch->vector_BD));
         BR_TRY(st, br_dev_sync(job->dev)); /* the lanes read it */

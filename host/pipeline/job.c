@@ -120,7 +120,7 @@ static void *reading_thread(void *context)
 
         if (!wait_for(f, &f->n_written, i - N_SLOTS))
             break;
-        br_batch_take_unit(batch, f->job->setup->unit_start, f->todo[i]);
+        br_batch_take_unit(batch, f->job->setup, f->todo[i]);
         if (read_unit(f, batch) != BR_OK) {
             fail_flow(f);
             break;
@@ -251,7 +251,7 @@ static void list_todo(flow *f, int64_t *n_customers)
         if (f->run != NULL && br_run_unit_is_done(f->run, u))
             continue;
         f->todo[f->n_todo++] = u;
-        *n_customers += s->unit_start[u + 1] - s->unit_start[u];
+        *n_customers += s->unit_rows[u].n;
     }
 }
 

@@ -117,7 +117,7 @@ static void find_largest_unit(br_job *job)
     const br_setup *s = job->setup;
 
     for (int64_t u = 0; u < s->n_units; u++) {
-        int64_t n = s->unit_start[u + 1] - s->unit_start[u];
+        int64_t n = s->unit_rows[u].n;
         if (n > job->max_rows)
             job->max_rows = n;
     }

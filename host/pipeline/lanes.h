@@ -15,13 +15,7 @@ br_status br_lanes_open(br_job *job);
 
 void br_lanes_close(br_job *job);
 
-/* Rows of a batch that a lane takes as one. */
-typedef struct br_rows {
-    int64_t first;
-    int64_t n;
-} br_rows;
-
-/* Task `task` of those that cut n_rows into steps. */
+/* Rows that a lane takes as one: task `task` of those that cut n_rows into steps. */
 br_rows br_rows_of_task(int64_t n_rows, int64_t step, int64_t task);
 
 /* fn on the rows, then all its scratch is given back; where memory is short, on either half. */

@@ -32,8 +32,8 @@ static br_status count_units(br_job *job, const br_customers_request *request)
     const br_setup *s  = job->setup;
 
     for (int64_t u = 0; u < s->n_units; u++) {
-        BR_TRY(st, br_customers_read(s->customers, request, s->unit_start[u],
-                                     s->unit_start[u + 1] - s->unit_start[u], &job->raw));
+        BR_TRY(st, br_customers_read(s->customers, request, s->unit_rows[u].first,
+                                     s->unit_rows[u].n, &job->raw));
         for (int32_t i = 0; i < request->n_modalities; i++)
             count_timeline(s, &job->raw.timeline[i], job->popularity.count_N);
     }

@@ -236,6 +236,29 @@ done:
     return st;
 }
 
+/* x_u of an earlier run of the same customers and units. */
+static br_status copy_stored_vectors(const br_setup *s, br_batch *batch)
+{
+    br_status st   = BR_OK;
+    br_lists  part = {0};
+    char      path[BR_RUN_PATH_BYTES];
+
+    BR_TRY(st, br_run_part_path(s->config->vectors_from, batch->unit, path));
+    BR_TRY(st, br_lists_read_vectors(path, &part));
+    if (part.first_row != batch->first_row || part.n_rows != batch->n_rows ||
+        part.vector_dim != s->dim)
+        BR_FAIL(st, BR_E_INPUT,
+                "%s: found vectors of %d columns of %lld customers from row %lld, expected %d of "
+                "%lld from %lld",
+                path, part.vector_dim, (long long)part.n_rows, (long long)part.first_row, s->dim,
+                (long long)batch->n_rows, (long long)batch->first_row);
+    BR_TRY(st, copy_column(&batch->span[5], part.vector_BD, batch->n_rows * s->dim * 4,
+                           (void **)&batch->vector_BD));
+done:
+    br_lists_free(&part);
+    return st;
+}
+
 br_status br_stage_read_pack(br_job *job, br_batch *batch)
 {
     br_status st = BR_OK;
@@ -269,6 +292,8 @@ br_status br_stage_read(br_job *job, br_batch *batch)
     batch->present_BM    = batch->span[8].data;
     batch->confidence_BM = batch->span[9].data;
     BR_TRY(st, br_stage_read_pack(job, batch));
+    if (s->config->vectors_from != NULL)
+        BR_TRY(st, copy_stored_vectors(s, batch));
     BR_TRY(st, br_rulebook_apply(s, &job->raw, batch));
     BR_TRY(st, br_rulebook_never(s, &job->raw, batch));
 done:

@@ -281,27 +281,56 @@ done:
     return st;
 }
 
-static br_status read_options(const br_lists_reader *r)
+static br_status read_vectors(const br_lists_reader *r)
 {
     br_status st = BR_OK;
     hsize_t   dims[2];
     bool      is_there;
 
-    BR_TRY(st, read_logging(r));
     BR_TRY(st, br_lists_has(r, "/vector", &is_there));
-    if (is_there) {
-        BR_TRY(st, shape_of(r, "/vector", dims));
-        r->lists->vector_dim = (int32_t)dims[1];
-        BR_TRY(st, br_lists_read_array(
-                       r, (br_lists_wanted){"/vector", H5T_IEEE_F32LE, r->lists->vector_dim},
-                       (void **)&r->lists->vector_BD));
-    }
+    if (!is_there)
+        return BR_OK;
+    BR_TRY(st, shape_of(r, "/vector", dims));
+    r->lists->vector_dim = (int32_t)dims[1];
+    BR_TRY(st, br_lists_read_array(
+                   r, (br_lists_wanted){"/vector", H5T_IEEE_F32LE, r->lists->vector_dim},
+                   (void **)&r->lists->vector_BD));
+done:
+    return st;
+}
+
+static br_status read_options(const br_lists_reader *r)
+{
+    br_status st = BR_OK;
+    bool      is_there;
+
+    BR_TRY(st, read_logging(r));
+    BR_TRY(st, read_vectors(r));
     BR_TRY(st, br_lists_has(r, "/gate", &is_there));
     if (is_there) {
         BR_TRY(st, read_gate(r, "/gate/alpha", &r->lists->alpha_BM));
         BR_TRY(st, read_gate(r, "/gate/gate", &r->lists->gate_BM));
     }
 done:
+    return st;
+}
+
+br_status br_lists_read_vectors(const char *path, br_lists *out)
+{
+    br_status       st = BR_OK;
+    br_lists_reader r  = {.path = path, .file = H5I_INVALID_HID, .lists = out};
+
+    br_h5_enter();
+    memset(out, 0, sizeof *out);
+    BR_TRY(st, br_lists_open_file(path, BR_LISTS_FORMAT, &r.file));
+    BR_TRY(st, read_keys(&r));
+    BR_TRY(st, read_rows(&r));
+    BR_TRY(st, read_vectors(&r));
+done:
+    br_lists_close_file(&r.file);
+    br_h5_leave();
+    if (st != BR_OK)
+        br_lists_free(out);
     return st;
 }
 

@@ -10,9 +10,11 @@
 #include <string.h>
 
 #include "host/base/memory.h"
+#include "host/base/strbuf.h"
 #include "host/io/h5.h"
 #include "host/io/matrix/npy.h"
 #include "host/io/matrix/text_keys.h"
+#include "host/io/publish.h"
 
 struct br_matrix {
     char          *where;
@@ -204,5 +206,27 @@ br_status br_matrix_read_keys(const char *where, int64_t n_wanted, br_keys *out)
 done:
     if (st != BR_OK)
         br_keys_free(out);
+    return st;
+}
+
+br_status br_matrix_write_npy(const char *path, const float *x, int64_t n)
+{
+    static const char start[] = "\x93NUMPY\x01\x00\x76\x00"; /* version 1.0, 118 bytes of header */
+    br_status         st      = BR_OK;
+    br_strbuf         text    = {0};
+    char              header[119];
+    int               used;
+
+    used = snprintf(header, sizeof header,
+                    "{'descr': '<f4', 'fortran_order': False, 'shape': (%lld,), }", (long long)n);
+    memset(header + used, ' ', sizeof header - 1 - (size_t)used);
+    header[117] = '\n';
+    br_strbuf_add_bytes(&text, start, sizeof start - 1);
+    br_strbuf_add_bytes(&text, header, sizeof header - 1);
+    br_strbuf_add_bytes(&text, (const char *)x, (size_t)n * sizeof *x);
+    BR_TRY(st, br_strbuf_check(&text));
+    BR_TRY(st, br_publish_file(path, text.data, text.n_bytes));
+done:
+    br_strbuf_free(&text);
     return st;
 }

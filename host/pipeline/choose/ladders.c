@@ -109,9 +109,9 @@ static br_status count_all(br_job *job, counter *c)
         if (s->feed[f].is_popular)
             request.modality[request.n_modalities++] = s->request.modality[s->feed[f].place];
     for (int64_t u = 0; u < s->n_units; u++) {
-        int64_t n = s->unit_start[u + 1] - s->unit_start[u];
+        int64_t n = s->unit_rows[u].n;
 
-        BR_TRY(st, br_customers_read(s->customers, &request, s->unit_start[u], n, &job->raw));
+        BR_TRY(st, br_customers_read(s->customers, &request, s->unit_rows[u].first, n, &job->raw));
         for (int32_t i = 0; i < request.n_modalities; i++)
             for (int64_t b = 0; b < n; b++)
                 BR_TRY(st, count_customer(c, s, &job->raw.timeline[i], b, job->raw.static_BC[b]));

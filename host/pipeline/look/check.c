@@ -33,8 +33,8 @@ static br_status check_values(br_setup *s)
 
     for (int64_t u = 0; u < s->n_units; u++) {
         BR_TRY(st, br_job_check_interrupt(NULL));
-        BR_TRY(st, br_customers_read(s->customers, &s->request, s->unit_start[u],
-                                     s->unit_start[u + 1] - s->unit_start[u], &unit));
+        BR_TRY(st, br_customers_read(s->customers, &s->request, s->unit_rows[u].first,
+                                     s->unit_rows[u].n, &unit));
     }
 done:
     br_unit_free(&unit);

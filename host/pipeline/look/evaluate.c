@@ -210,7 +210,7 @@ br_status br_evaluate(br_job *job, br_evaluation *e)
         BR_TRY(st, br_job_alloc_batch(job, &batch));
     for (int64_t u = 0; u < job->setup->n_units; u++) {
         BR_TRY(st, br_job_check_interrupt(NULL));
-        br_batch_take_unit(&batch, job->setup->unit_start, u);
+        br_batch_take_unit(&batch, job->setup, u);
         BR_TRY(st, br_stage_read(job, &batch));
         BR_TRY(st, find_targets(&t, &batch, row_of_B, target_B));
         if (lists != NULL)

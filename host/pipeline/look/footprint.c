@@ -45,7 +45,7 @@ static double largest_unit(const br_setup *s)
     int64_t most = 0;
 
     for (int64_t u = 0; u < s->n_units; u++) {
-        int64_t n = s->unit_start[u + 1] - s->unit_start[u];
+        int64_t n = s->unit_rows[u].n;
         most      = n > most ? n : most;
     }
     return (double)most;

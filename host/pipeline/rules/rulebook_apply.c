@@ -329,7 +329,7 @@ br_status br_rulebook_scan(br_setup *s)
     for (int64_t h = 0; h < keys.n_keys; h++)
         first_H[h] = -1;
     for (int64_t i = 0; i < s->n_units; i++) {
-        br_batch_take_unit(&batch, s->unit_start, i);
+        br_batch_take_unit(&batch, s, i);
         BR_TRY(st, br_customers_read(s->customers, &request, batch.first_row, batch.n_rows, &raw));
         BR_TRY(st, br_rulebook_apply(s, &raw, &batch));
         for (int64_t b = 0; b < batch.n_rows; b++) {

@@ -73,12 +73,10 @@ done:
     return st;
 }
 
-/* Of an allocation. */
-static void add_prices(br_strbuf *t, const float *price_N, int64_t n)
+void br_identity_prices(const float *price_N, int64_t n, char out[BR_IDENTITY_PRICES_BYTES])
 {
-    uint64_t hash = br_hash_bytes(price_N, (size_t)n * sizeof *price_N);
-
-    br_strbuf_add(t, "  \"prices\": \"%016llx\",\n", (unsigned long long)hash);
+    (void)snprintf(out, BR_IDENTITY_PRICES_BYTES, BR_IDENTITY_PRICES "\"%016llx\"",
+                   (unsigned long long)br_hash_bytes(price_N, (size_t)n * sizeof *price_N));
 }
 
 br_status br_identity_text(const br_setup *setup, char **out)
@@ -87,6 +85,7 @@ br_status br_identity_text(const br_setup *setup, char **out)
     const br_config *config = setup->config;
     br_strbuf        t      = {0};
     char            *keys   = NULL;
+    char             prices[BR_IDENTITY_PRICES_BYTES];
 
     br_strbuf_add(&t, "{\n");
     BR_TRY(st, add_file(&t, "sha256 of customers", config->input_customers));
@@ -94,8 +93,10 @@ br_status br_identity_text(const br_setup *setup, char **out)
     if (setup->bundle != NULL)
         BR_TRY(st, add_bundle(&t, config->input_model));
     BR_TRY(st, add_suppressions(&t, &config->rules_suppressions));
-    if (config->price_N != NULL)
-        add_prices(&t, config->price_N, setup->catalogue.n_items);
+    if (config->price_N != NULL) {
+        br_identity_prices(config->price_N, setup->catalogue.n_items, prices);
+        br_strbuf_add(&t, "  %s,\n", prices);
+    }
     BR_TRY(st, br_config_dump_shaping(config, &keys));
     br_strbuf_add(&t, "  \"configuration\": %s,\n", keys);
     BR_TRY(st, add_device(&t, (br_backend)config->run_backend));

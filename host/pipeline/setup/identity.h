@@ -11,4 +11,9 @@
  * and device. br_free it. */
 br_status br_identity_text(const br_setup *setup, char **out);
 
+/* The member that says which prices shortlists were taken at. */
+#define BR_IDENTITY_PRICES       "\"prices\": "
+#define BR_IDENTITY_PRICES_BYTES 32
+void br_identity_prices(const float *price_N, int64_t n, char out[BR_IDENTITY_PRICES_BYTES]);
+
 #endif

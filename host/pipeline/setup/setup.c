@@ -210,12 +210,17 @@ done:
 
 br_status br_setup_plan_units(br_setup *s)
 {
-    br_status st = BR_OK;
+    br_status st    = BR_OK;
+    int64_t  *start = NULL;
 
     BR_TRY(st, br_customers_plan(s->customers, s->config->run_unit_customers,
-                                 s->config->run_unit_events, &s->unit_start, &s->n_units));
+                                 s->config->run_unit_events, &start, &s->n_units));
+    BR_ALLOC(st, s->unit_rows, s->n_units, "work units");
+    for (int64_t u = 0; u < s->n_units; u++)
+        s->unit_rows[u] = (br_rows){start[u], start[u + 1] - start[u]};
     BR_TRY(st, br_rulebook_scan(s));
 done:
+    br_free(&start);
     return st;
 }
 
@@ -235,7 +240,7 @@ void br_setup_close(br_setup **setup)
     br_free(&s->listed_row);
     br_free(&s->table_row);
     br_free(&s->weighting);
-    br_free(&s->unit_start);
+    br_free(&s->unit_rows);
     br_bundle_close(&s->bundle);
     br_customers_close(&s->customers);
     br_catalogue_free(&s->catalogue);

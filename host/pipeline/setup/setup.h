@@ -31,6 +31,12 @@ typedef struct br_feed {
     int32_t *row_of_token; /* embedding row of each token, -1 unknown; NULL: no encoder */
 } br_feed;
 
+/* Rows of a file, or of a batch. */
+typedef struct br_rows {
+    int64_t first;
+    int64_t n;
+} br_rows;
+
 typedef struct br_setup {
     const br_config     *config; /* borrowed */
     br_customers        *customers;
@@ -63,8 +69,8 @@ typedef struct br_setup {
     bool                 is_sweep; /* the weightings' terms are wanted, nothing is published */
     br_rulebook          rulebook;
     br_shape_plan        shape;
-    const uint64_t      *require_N;  /* bits that items require, by catalogue row; NULL: none */
-    int64_t             *unit_start; /* [n_units + 1] */
+    const uint64_t      *require_N; /* bits that items require, by catalogue row; NULL: none */
+    br_rows             *unit_rows; /* [n_units] rows of the customers' file */
     int64_t              n_units;
 } br_setup;
 

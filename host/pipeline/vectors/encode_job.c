@@ -155,7 +155,7 @@ br_status br_job_encode(br_job *job, const char *out)
     br_timing_start(&job->timing, U > 0 ? U : 1);
     for (int64_t u = 0; u < setup->n_units; u++) {
         BR_TRY(st, br_job_check_interrupt(out));
-        br_batch_take_unit(&batch, setup->unit_start, u);
+        br_batch_take_unit(&batch, setup, u);
         BR_TRY(st, encode_unit(job, &batch, s, &c));
         br_timing_progress(&job->timing, batch.n_rows);
     }

@@ -5,8 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/canonical.h"
 #include "host/base/clones.h"
+#include "kernels/canonical.h"
 #include "kernels/cpu/draw/block.h"
 
 #define ROWS  4

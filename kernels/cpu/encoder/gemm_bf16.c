@@ -9,8 +9,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "kernels/bf16.h"
 #include "host/base/clones.h"
+#include "kernels/bf16.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>

@@ -7,8 +7,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "kernels/bf16.h"
 #include "host/base/clones.h"
+#include "kernels/bf16.h"
 #include "kernels/cpu/encoder/gemm_bf16.h"
 
 br_cpu_layout br_cpu_layout_of(const br_dev *dev, br_precision precision)

@@ -4,8 +4,8 @@
  * customer; the dot product for each survivor. */
 #include "kernels/cpu/topk/candidates.h"
 
-#include "kernels/canonical.h"
 #include "host/base/clones.h"
+#include "kernels/canonical.h"
 
 #define SHORT_RUN 24
 
