@@ -9,6 +9,7 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/io/run_dir.h"
+#include "host/pipeline/allocate/prices.h"
 #include "host/pipeline/allocate/render.h"
 #include "host/pipeline/job.h"
 #include "host/verbs/config_args.h"
@@ -18,17 +19,22 @@
 static br_status do_round(br_fleet *fleet, float *price_N)
 {
     br_status  st         = BR_OK;
-    int32_t    round      = fleet->n_rounds;
-    br_config *shortlists = NULL;
+    int32_t    round      = fleet->shortlists.n_rounds;
+    int64_t    n_items    = fleet->setup->catalogue.n_items;
+    br_config *config     = NULL;
+    bool       has_prices = true;
 
-    if (round > 0)
-        memcpy(price_N, fleet->price_N, (size_t)fleet->setup->catalogue.n_items * sizeof *price_N);
-    BR_TRY(st, br_fleet_shortlists(fleet->setup, round, round > 0 ? price_N : NULL, &shortlists));
-    BR_TRY(st, br_run_plain(shortlists));
-    BR_TRY(st, br_fleet_add(fleet, shortlists->output_path, round > 0 ? price_N : NULL));
+    if (round == 0)
+        BR_TRY(st, br_fleet_sample(fleet, &has_prices));
+    memcpy(price_N, fleet->price_N, (size_t)n_items * sizeof *price_N);
+    BR_TRY(st, br_fleet_next_round(fleet, has_prices ? price_N : NULL, &config));
+    if (has_prices)
+        BR_TRY(st, br_prices_write(config->output_path, price_N, n_items));
+    BR_TRY(st, br_run_plain(config));
+    BR_TRY(st, br_fleet_add(fleet, config->output_path, has_prices ? price_N : NULL));
     BR_TRY(st, br_fleet_solve(fleet));
 done:
-    br_config_close(&shortlists);
+    br_config_close(&config);
     return st;
 }
 
@@ -37,7 +43,8 @@ static void warn_uncertain(const br_fleet *fleet)
     br_log(BR_LOG_WARN, "allocate",
            "items outside the shortlists of %lld customers could add %.3g at these prices%s",
            (long long)fleet->report.n_uncertain, fleet->report.outside_value,
-           fleet->n_rounds < BR_MAX_ROUNDS ? ": once more, with the best at these prices" : "");
+           fleet->shortlists.n_rounds < BR_MAX_ROUNDS ? ": once more, with the best at these prices"
+                                                      : "");
 }
 
 static br_status is_done(const char *path, bool *out)
@@ -75,7 +82,7 @@ br_status br_run_fleet(br_config *config)
         BR_TRY(st, do_round(fleet, price_N));
         if (br_fleet_is_uncertain(fleet))
             warn_uncertain(fleet);
-    } while (br_fleet_is_uncertain(fleet) && fleet->n_rounds < BR_MAX_ROUNDS);
+    } while (br_fleet_is_uncertain(fleet) && fleet->shortlists.n_rounds < BR_MAX_ROUNDS);
     BR_TRY(st, br_fleet_publish(fleet));
     br_fleet_print(fleet, stdout);
 done:
@@ -106,31 +113,31 @@ static br_status open_config(const allocate_args *a, char set[2][4200], br_confi
     return br_config_from_args(&common, out);
 }
 
-/* Every complete run of shortlists beside the run, the first without prices. */
+/* Every complete run of shortlists beside the run, each at its prices. */
 static br_status add_rounds(const char *run, br_fleet *fleet)
 {
-    br_status st = BR_OK;
-    size_t    n  = strlen(run);
+    br_status st      = BR_OK;
+    float    *price_N = NULL;
+    int64_t   n_items = fleet->setup->catalogue.n_items;
     char      path[4200];
-    bool      found = true;
+    bool      is_there = true, has_prices;
 
-    while (n > 1 && run[n - 1] == '/')
-        n--;
-    for (int32_t round = 0; found && round < BR_MAX_ROUNDS; round++) {
-        if (round == 0)
-            (void)snprintf(path, sizeof path, "%.*s.shortlists", (int)n, run);
-        else
-            (void)snprintf(path, sizeof path, "%.*s.shortlists-at-prices-%d", (int)n, run, round);
-        BR_TRY(st, is_done(path, &found));
-        if (found) /* bounds of round 0 hold for any constraints */
-            BR_TRY(st, br_fleet_add(fleet, path, NULL));
+    BR_ALLOC(st, price_N, n_items, "prices");
+    for (int32_t round = 0; is_there && round < BR_MAX_ROUNDS; round++) {
+        BR_TRY(st, br_fleet_round_path(run, round, path));
+        BR_TRY(st, is_done(path, &is_there));
+        if (!is_there)
+            break;
+        BR_TRY(st, br_prices_read(path, n_items, price_N, &has_prices));
+        BR_TRY(st, br_fleet_add(fleet, path, has_prices ? price_N : NULL));
     }
-    if (fleet->n_rounds == 0)
+    if (fleet->shortlists.n_rounds == 0)
         BR_FAIL(st, BR_E_INPUT,
-                "%s: there are no complete shortlists beside it (%.*s.shortlists): `run` with "
-                "constraints makes them",
-                run, (int)n, run);
+                "%s: there are no complete shortlists beside it (%s): `run` with constraints makes "
+                "them",
+                run, path);
 done:
+    br_free(&price_N);
     return st;
 }
 

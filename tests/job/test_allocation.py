@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from job_files import call, canonical_scores, open_file, read_parts, run, write_csr, write_job
@@ -150,6 +151,67 @@ def check_again(folder, d, lists):
     print("ok  allocate solves again from the stored shortlists")
 
 
+def check_sample(folder, d, lists):
+    """First prices from a sample: limits and gap hold, `allocate` knows those prices."""
+    constraints = {"capacity": True, "shortlist": 10, "limits": LIMITS, "budgets": BUDGETS}
+    path = job(folder, "sampled", {**constraints, "sample": 200})
+    log = call("run", path)[2]
+    assert "first prices from 192 customers" in log, log
+    sampled = read_parts(folder / "sampled")
+    stats = json.loads((folder / "sampled" / "stats.json").read_text())["allocation"]
+    check_limits(d, sampled, stats)
+    check_gap(d, sampled, stats)
+    for name, words in {"us": ["--set", "run.unit_customers=97"], "ts": ["--threads", "5"]}.items():
+        run("run", path, "--set", f"output.path={folder / name}", *words)
+        again = read_parts(folder / name)
+        assert all(again[c].tobytes() == sampled[c].tobytes() for c in sampled), name
+    run("allocate", folder / "sampled", "-o", folder / "more", "--set", "constraints.budgets=[]")
+    prices = folder / "sampled.shortlists.prices.npy"
+    kept = prices.read_bytes()
+    assert np.load(prices).shape == (N,)
+    for content, wanted in ((None, "No such file"), (kept[:-4] + b"\0\0\0\1", "not the prices"),
+                            (kept[:-4], "expected")):
+        prices.unlink() if content is None else prices.write_bytes(content)
+        code, _, log = call("allocate", folder / "sampled", "-o", folder / "none")
+        assert code in (3, 4) and str(prices) in log and wanted in log, (code, log)
+    prices.write_bytes(kept)
+    print("ok  first prices from a sample, the same bits for any unit and thread count")
+
+
+def check_model(folder):
+    """With encoders: later rounds take x_u from the first; what is published is what the model
+    says of each pair."""
+    data = folder / "generated"
+    run("generate", "-o", data, "--customers", "1200", "--items", "150")
+    with h5py.File(data / "catalogue.h5", "a") as f:
+        f["/item/capacity"] = np.full(150, 35, np.int64)
+    sections = {"input": {n: str(data / f) for n, f in (
+        ("customers", "customers.h5"), ("catalogue", "catalogue.h5"), ("model", "model"))},
+        "list": {"k": 4, "fallback": "none"}}
+    path = folder / "model.json"
+    write_job(path, output={"path": "model-run"}, **sections,
+              constraints={"capacity": True, "shortlist": 6, "sample": 192})
+    log = call("run", path)[2]
+    assert "complete: " + str(folder / "model-run.shortlists-at-prices-1") in log, log
+    run("verify", folder / "model-run", "--samples", 200)
+    lists = read_parts(folder / "model-run")
+    assert not any("vector" in name for name in lists)
+    listed = lists["list/item"][lists["list/item"] >= 0]
+    assert np.bincount(listed).max() <= 35 and len(listed) == 4 * 1200
+    write_job(folder / "all.json", output={"path": "all"},
+              **{**sections, "list": {"k": 150, "fallback": "none"}})
+    run("run", folder / "all.json")
+    every = read_parts(folder / "all")
+    columns = [c for c in lists if c == "list/score" or c.startswith("probability/")]
+    assert len(columns) > 1
+    for u in range(1200):
+        place = {item: j for j, item in enumerate(every["list/item"][u])}
+        at = [place[item] for item in lists["list/item"][u]]
+        for c in columns:
+            assert (lists[c][u] == every[c][u, at]).all(), (u, c)
+    print(f"ok  {len(columns)} columns of {len(listed)} pairs as without constraints")
+
+
 def check_publish(folder, d):
     path = job(folder, "held", {"capacity": True}, experiment={"salt": "x", "hold_out": 0.2})
     run("run", path)
@@ -203,6 +265,8 @@ def main():
         d = make(folder)
         lists = check_run(folder, d)
         check_again(folder, d, lists)
+        check_sample(folder, d, lists)
+        check_model(folder)
         check_publish(folder, d)
         check_shares_of_one(folder)
         check_refusals(folder)

@@ -13,7 +13,10 @@
     X(OBJECTS, "constraints.limits", constraints_limits, "[]", 0, 64, BR_KEY_SHAPING, \
       "how often, or with what share of all places, the items of a group are listed", limit) \
     X(INT, "constraints.shortlist", constraints_shortlist, "64", 1, 1024, BR_KEY_SHAPING, \
-      "best items per customer that places are given to; doubled when others could enter", "") \
+      "best items per customer, at first prices, that places are given to", "") \
+    X(INT, "constraints.sample", constraints_sample, "8192", 0, 1048576, BR_KEY_SHAPING, \
+      "customers that first prices are found on, for better shortlists; 0, or more than half of " \
+      "all: none", "") \
     X(BOOL, "constraints.fill", constraints_fill, "true", 0, 0, BR_KEY_SHAPING, \
       "fill lists as far as capacities go; false: only places worth more than constraints.floor " \
       "after the price of what they use up", "") \

@@ -54,7 +54,7 @@ static uint32_t flags_of(const br_lists *part, int64_t b, int32_t n, int32_t k, 
 /* Copies an allocated item from the shortlist that has it. */
 static bool copy_item(publisher *p, int64_t b, int32_t item, int64_t to)
 {
-    for (int32_t r = 0; r < p->f->n_rounds; r++) {
+    for (int32_t r = 0; r < p->f->shortlists.n_rounds; r++) {
         const br_lists *part = &p->part[r];
 
         for (int32_t c = 0; c < part->n_B[b]; c++)
@@ -86,7 +86,7 @@ static void reduce(publisher *p, int64_t b)
 }
 
 /* Columns that stay as they are move over. */
-static void take_columns(br_lists *part, br_lists *to)
+static void take_columns(const publisher *p, br_lists *part, br_lists *to)
 {
     to->first_row         = part->first_row;
     to->n_rows            = part->n_rows;
@@ -95,12 +95,14 @@ static void take_columns(br_lists *part, br_lists *to)
     to->rule_B            = part->rule_B;
     to->arm_B             = part->arm_B;
     to->arm_probability_B = part->arm_probability_B;
-    to->vector_dim        = part->vector_dim;
-    to->vector_BD         = part->vector_BD;
     to->n_gates           = part->n_gates;
     to->alpha_BM          = part->alpha_BM;
     to->gate_BM           = part->gate_BM;
     memcpy(to->gate_name, part->gate_name, sizeof to->gate_name);
+    if (p->f->setup->config->output_vectors) { /* else they were kept for later rounds */
+        to->vector_dim = part->vector_dim;
+        to->vector_BD  = part->vector_BD;
+    }
     to->n_curves = part->n_curves;
     memcpy(to->curve, part->curve, sizeof to->curve);
 }
@@ -143,16 +145,16 @@ static br_status publish_unit(publisher *p, int64_t u)
 
     request.n_modalities  = 0;
     request.wants_exclude = request.wants_vector = false;
-    br_batch_take_unit(&p->batch, s->unit_start, u);
+    br_batch_take_unit(&p->batch, s, u);
     BR_TRY(st,
            br_customers_read(s->customers, &request, p->batch.first_row, p->batch.n_rows, &p->raw));
     BR_TRY(st, br_rulebook_apply(s, &p->raw, &p->batch));
-    for (int32_t r = 0; r < p->f->n_rounds; r++) {
+    for (int32_t r = 0; r < p->f->shortlists.n_rounds; r++) {
         BR_TRY(st, br_run_part_path(p->f->round_path[r], u, file));
         BR_TRY(st, br_lists_read(file, &p->part[r]));
     }
     BR_TRY(st, alloc_lists(p, &p->part[0], p->batch.n_rows));
-    take_columns(&p->part[0], &p->batch.lists);
+    take_columns(p, &p->part[0], &p->batch.lists);
     for (int64_t b = 0; b < p->batch.n_rows; b++)
         reduce(p, b);
     BR_TRY(st, br_stats_recount(s, &p->part[0], &p->batch));

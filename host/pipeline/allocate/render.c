@@ -50,8 +50,8 @@ void br_fleet_render(const br_fleet *f, br_strbuf *t)
                   "\"customers_uncertain\": %lld, \"outside_value\": %.6g, \"passes\": %.3f,\n"
                   "    \"limits\": [\n",
                   (long long)r->n_slots, r->utility, r->value, r->dual_value, r->gap, f->floor,
-                  (long long)r->n_touched, f->width, (long long)r->n_uncertain, r->outside_value,
-                  r->passes);
+                  (long long)r->n_touched, f->shortlists.width, (long long)r->n_uncertain,
+                  r->outside_value, r->passes);
     for (int32_t l = 0; l < f->constraints.n_limits; l++)
         add_limit(f, l, t);
     br_strbuf_drop_comma(t);
@@ -98,7 +98,7 @@ void br_fleet_print(const br_fleet *f, FILE *out)
     (void)fprintf(out, "places      %lld, worth %.6g; at most %.6g are possible (gap %.4f %%)\n",
                   (long long)r->n_slots, r->value, r->dual_value, 100.0 * r->gap);
     (void)fprintf(out, "lists       %lld repaired, %lld could hold an item outside the %d best\n",
-                  (long long)r->n_touched, (long long)r->n_uncertain, f->width);
+                  (long long)r->n_touched, (long long)r->n_uncertain, f->shortlists.width);
     for (int32_t l = 0; l < f->constraints.n_limits; l++) {
         const br_limit *limit = &f->constraints.limit[l];
 
