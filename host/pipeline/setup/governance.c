@@ -8,6 +8,7 @@
 
 #include "host/base/log.h"
 #include "host/base/memory.h"
+#include "host/base/nearest.h"
 #include "host/decide/columns.h"
 #include "host/pipeline/setup/setup.h"
 
@@ -128,6 +129,24 @@ done:
     return st;
 }
 
+/* A column of the same kind that is called nearly so; NULL: none, or the column is there. */
+static const char *nearest_present(const present *p, int f, const char *name)
+{
+    size_t      n       = strlen(br_input_column_place((br_input)f, name)->word);
+    const char *nearest = NULL;
+
+    if (br_names_has(&p->name[f], name))
+        return NULL;
+    for (int32_t c = 0; c < p->name[f].n; c++) {
+        const char *column   = p->name[f].name[c];
+        const char *names[2] = {column + n, nearest};
+
+        if (strncmp(column, name, n) == 0)
+            nearest = br_nearest(name + n, names, nearest != NULL ? 2 : 1);
+    }
+    return nearest;
+}
+
 static br_status deny_if_present(const br_config *config, const present *p, int32_t i,
                                  br_governance *g)
 {
@@ -148,11 +167,10 @@ static br_status deny_if_present(const br_config *config, const present *p, int3
                           : "a column's name in full, as static.gender or value.price");
     if (may_be[BR_INPUT_CATALOGUE])
         f = BR_INPUT_CATALOGUE;
-    nearest = br_names_has(&p->name[f], name) ? NULL : br_columns_nearest(&p->columns[f], name);
+    nearest = nearest_present(p, f, name);
     if (nearest != NULL)
-        br_log(BR_LOG_WARN, "governance",
-               "%s: there is no %s column '%s'; did you mean '%s', which is not denied?", where,
-               br_input_whose[f], name, nearest);
+        br_log(BR_LOG_WARN, "governance", "%s: there is no %s column '%s'; did you mean '%s'?",
+               where, br_input_whose[f], name, nearest);
     if (!br_names_has(&g->column[f], name))
         BR_TRY(st, br_names_add(&g->if_present[f], name));
     BR_TRY(st, deny(where, (br_input)f, name, g));
