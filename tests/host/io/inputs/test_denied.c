@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "host/base/strbuf.h"
 #include "host/io/catalogue.h"
 #include "host/io/columns/input_columns.h"
 #include "host/io/customers.h"
 #include "host/io/h5/access.h"
+#include "host/io/run_dir.h"
 #include "tests/host/io/h5_fixture.h"
 
 enum { U = 3, A = 4 };
@@ -330,6 +332,47 @@ static void test_gate(void **state)
     br_names_free(&denied);
 }
 
+/* What a manifest says is read back, whatever columns are called. */
+static void test_inputs_of_a_manifest(void **state)
+{
+    static const char *const odd[] = {"/a\"b",     "/back\\slash", "/c]d, [\"e\"]",
+                                      "/\x01\x1f", "/\xc3\xa4",    "/{\"read\": 1}"};
+    enum { N_ODD = sizeof odd / sizeof *odd };
+    br_strbuf    text = {0};
+    br_run_input input[BR_RUN_MAX_INPUTS];
+    int32_t      n;
+
+    (void)state;
+    br_strbuf_add(&text, "[\n  {\"file\": \"customers\", \"denied\": [], \"read\": [");
+    for (int i = 0; i < N_ODD; i++) {
+        br_strbuf_add(&text, "%s", i > 0 ? ", " : "");
+        br_strbuf_add_string(&text, odd[i]);
+    }
+    br_strbuf_add(&text, "]},\n  {\"file\": \"x\", \"denied\": [\"/y\"], \"read\": []}\n]");
+    assert_int_equal(br_strbuf_check(&text), BR_OK);
+    assert_int_equal(br_run_inputs("m", text.data, input, &n), BR_OK);
+    assert_int_equal(n, 2);
+    assert_string_equal(input[0].file, "customers");
+    assert_int_equal(input[0].read.n, N_ODD);
+    for (int i = 0; i < N_ODD; i++)
+        assert_true(br_names_has(&input[0].read, odd[i]));
+    expect(&input[1].denied, "/y");
+    for (int i = 0; i < n; i++)
+        br_run_input_free(&input[i]);
+    assert_int_equal(br_run_inputs("m", NULL, input, &n), BR_OK);
+    assert_int_equal(n, 0);
+    ASSERT_FAILS(br_run_inputs("m", "[{\"file\": \"x\", \"denied\": []}]", input, &n), BR_E_INPUT,
+                 "m: an element of `inputs` has no `read`");
+    ASSERT_FAILS(br_run_inputs("m", "[{\"denied\": []}]", input, &n), BR_E_INPUT, "has no `file`");
+    ASSERT_FAILS(
+        br_run_inputs("m", "[{\"file\": \"x\", \"denied\": [\"\\u0\"], \"read\": []}]", input, &n),
+        BR_E_INPUT, "expected a name");
+    ASSERT_FAILS(
+        br_run_inputs("m", "[{\"file\": \"x\", \"denied\": [7], \"read\": []}]", input, &n),
+        BR_E_INPUT, "denied: found 7");
+    br_strbuf_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_all_aggregates),
         cmocka_unit_test(test_denied_items),
         cmocka_unit_test(test_gate),
+        cmocka_unit_test(test_inputs_of_a_manifest),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }
