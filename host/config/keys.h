@@ -24,6 +24,7 @@
 
 #include "host/config/sections/constraints.h"
 #include "host/config/sections/experiment.h"
+#include "host/config/sections/governance.h"
 #include "host/config/sections/objective.h"
 #include "host/config/sections/policy.h"
 #include "host/config/sections/rules.h"
@@ -98,7 +99,8 @@
     BR_RULES_KEYS(X) \
     BR_SHAPE_KEYS(X) \
     BR_EXPERIMENT_KEYS(X) \
-    BR_SHADOW_KEYS(X)
+    BR_SHADOW_KEYS(X) \
+    BR_GOVERNANCE_KEYS(X)
 
 /* R(record, rows) makes br_config_<record>, br_config_<record>_list and br_record_<record>. */
 #define BR_CONFIG_RECORDS(R) \

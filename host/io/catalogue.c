@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "host/base/memory.h"
-#include "host/io/h5.h"
+#include "host/io/h5/access.h"
 
 #define MAX_ITEMS 10000000
 #define MAX_DIM   1024 /* of score_topk */
@@ -249,13 +249,15 @@ done:
     return st;
 }
 
-br_status br_catalogue_read(const char *path, br_catalogue *out)
+br_status br_catalogue_read(const char *path, const br_names *denied, br_catalogue *out)
 {
     br_status   st   = BR_OK;
     br_h5_file *file = NULL;
 
     memset(out, 0, sizeof *out);
     BR_TRY(st, br_h5_open(path, &file));
+    if (denied != NULL)
+        BR_TRY(st, br_h5_deny(file, denied));
     BR_TRY(st, br_h5_check_format(file, "batchrank-catalogue", 1));
     BR_TRY(st, br_h5_walk(file));
     BR_TRY(st, read_keys(file, out));
@@ -265,6 +267,7 @@ br_status br_catalogue_read(const char *path, br_catalogue *out)
     BR_TRY(st, read_rules(file, out));
     BR_TRY(st, read_vectors(file, out));
     BR_TRY(st, br_h5_check_all_known(file));
+    BR_TRY(st, br_names_add_all(&out->opened, br_h5_opened(file)));
 done:
     br_h5_close(&file);
     if (st != BR_OK)
@@ -302,5 +305,6 @@ void br_catalogue_free(br_catalogue *catalogue)
     br_free(&catalogue->capacity_N);
     br_free(&catalogue->vector_ND);
     br_free(&catalogue->bias_N);
+    br_names_free(&catalogue->opened);
     memset(catalogue, 0, sizeof *catalogue);
 }

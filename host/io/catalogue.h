@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "host/base/names.h"
 #include "host/base/status.h"
 #include "host/io/keys.h"
 
@@ -30,9 +31,12 @@ typedef struct br_catalogue {
     int32_t   vector_dim; /* 0: no vectors */
     float    *vector_ND;
     float    *bias_N; /* NULL: absent */
+    br_names  opened; /* datasets (h5/access.h) */
 } br_catalogue;
 
-br_status br_catalogue_read(const char *path, br_catalogue *out);
+/* `denied`: objects (br_input_column_objects) that are as good as absent: never opened, whatever
+ * they hold; NULL: none. */
+br_status br_catalogue_read(const char *path, const br_names *denied, br_catalogue *out);
 /* The row of the item whose key a person wrote; BR_E_USAGE with the nearest key where there is
  * none. `path` names the file. */
 br_status br_catalogue_find(const br_catalogue *catalogue, const char *path, const char *key,

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "host/base/names.h"
 #include "host/base/status.h"
 #include "host/io/keys.h"
 
@@ -44,10 +45,15 @@ typedef struct br_customers_info {
     int32_t               vector_dim; /* 0: no /vector */
 } br_customers_info;
 
-/* `n_items`: rows of the catalogue, the range of catalogue events and of /exclude; -1: unchecked */
-br_status                br_customers_open(const char *path, int64_t n_items, br_customers **out);
-void                     br_customers_close(br_customers **customers);
+/* `n_items`: rows of the catalogue, the range of catalogue events and of /exclude; -1: unchecked.
+ * `denied`: objects (br_input_column_objects) that are as good as absent: never opened, whatever
+ * they hold; NULL: none. */
+br_status br_customers_open(const char *path, int64_t n_items, const br_names *denied,
+                            br_customers **out);
+void      br_customers_close(br_customers **customers);
 const br_customers_info *br_customers_info_of(const br_customers *customers);
+/* Datasets opened so far (h5/access.h). */
+const br_names          *br_customers_opened(const br_customers *customers);
 
 /* From now on an event type of n_types or more is an input error: a model's table has no row. */
 void br_customers_limit_types(br_customers *customers, int32_t modality, int32_t n_types);

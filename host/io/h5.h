@@ -107,7 +107,8 @@ typedef struct br_h5_dataset {
     bool              is_number; /* of BR_H5_KEY: u64 */
     int32_t           value_bytes;
     int64_t           n_rows;
-    int64_t           n_cols; /* 1 for rank 1 */
+    int64_t           n_cols;   /* 1 for rank 1 */
+    int32_t          *column_C; /* [n_cols] those selected (h5/access.h); NULL: all */
 } br_h5_dataset;
 
 /* Works with and without br_h5_walk: each part of the path is checked. */

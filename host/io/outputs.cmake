@@ -7,6 +7,7 @@ set(outputs
   lists/slots.c lists/lists_view.c lists/lists_about.c
   run/audit.c run/lock.c run/receipt.c run/manifest.c run/json_fields.c run/read_text.c run/run_open.c
   run/run_scan.c run/run_units.c run/run_commit.c run/run_verify.c run/run_about.c
+  run/run_inputs.c
   export/cell.c export/folder.c export/series.c export/run_reader.c)
 list(TRANSFORM outputs PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
 target_sources(br_io PRIVATE ${outputs})

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "host/base/names.h"
 #include "host/base/status.h"
 #include "host/io/lists.h"
 
@@ -29,10 +30,17 @@ bool      br_run_unit_is_done(const br_run *run, int64_t unit);
 br_status br_run_publish_unit(br_run *run, int64_t unit, const br_lists *lists);
 br_status br_run_read_unit(const br_run *run, int64_t unit, br_lists *out);
 
+/* What a run says of itself when it is complete. */
+typedef struct br_run_summary {
+    const br_keys *item_key;  /* NULL: lists.h5 names no items */
+    const char *inputs_json;  /* the manifest's `inputs`, an array (docs/FORMATS.md); NULL: none */
+    const char *stats_json;   /* NULL: {} */
+    const char *metrics_text; /* NULL: empty */
+} br_run_summary;
+
 /* lists.h5 (virtual datasets over the parts), stats.json, metrics.prom, then the manifest, then
  * the `latest` pointer beside the directory. All units must be done. */
-br_status br_run_commit(br_run *run, const br_keys *item_key, const char *stats_json,
-                        const char *metrics_text);
+br_status br_run_commit(br_run *run, const br_run_summary *summary);
 
 /* Appends one line to audit.jsonl: event name and a JSON object. */
 br_status br_run_audit(br_run *run, const char *event, const char *details_json);
@@ -48,10 +56,25 @@ typedef struct br_run_about {
     int64_t n_rows; /* of those */
     int64_t n_bytes;
     char   *identity_json; /* raw */
+    char   *inputs_json;   /* raw, of the manifest; NULL: it has none */
 } br_run_about;
 
 br_status br_run_describe(const char *path, br_run_about *out);
 void      br_run_about_free(br_run_about *about);
+
+/* What a manifest says of one input: objects that were denied, datasets that were opened. */
+typedef struct br_run_input {
+    char     file[64];
+    br_names denied;
+    br_names read;
+} br_run_input;
+
+/* `inputs` of a manifest (NULL: none), the first n of at most BR_RUN_MAX_INPUTS; `path` is for
+ * messages. Each to be freed with br_run_input_free. */
+#define BR_RUN_MAX_INPUTS 8
+br_status br_run_inputs(const char *path, const char *inputs_json,
+                        br_run_input input[BR_RUN_MAX_INPUTS], int32_t *n);
+void      br_run_input_free(br_run_input *input);
 /* PATH/parts/part-NNNNN.h5 */
 #define BR_RUN_PATH_BYTES 4096
 br_status br_run_part_path(const char *path, int64_t unit, char out[BR_RUN_PATH_BYTES]);

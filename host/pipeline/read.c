@@ -163,7 +163,7 @@ done:
     return st;
 }
 
-/* The model's columns come first in the request; rules may read more. */
+/* A column that is denied is missing for everyone. */
 static br_status copy_statics(const br_setup *s, const br_unit *raw, br_batch *batch)
 {
     br_status st = BR_OK;
@@ -176,7 +176,9 @@ static br_status copy_statics(const br_setup *s, const br_unit *raw, br_batch *b
     batch->static_BC = batch->span[1].data;
     for (int64_t b = 0; b < batch->n_rows; b++)
         for (int32_t c = 0; c < n; c++) {
-            int32_t category            = raw->static_BC[b * s->request.n_statics + c];
+            int32_t place    = s->static_place[c];
+            int32_t category = place < 0 ? -1 : raw->static_BC[b * s->request.n_statics + place];
+
             batch->static_BC[b * n + c] = category < 0 ? 0 : s->static_row[c][category];
         }
 done:
@@ -194,8 +196,12 @@ static br_status copy_aggregates(const br_setup *s, const br_unit *raw, br_batch
     BR_TRY(st, br_span_reserve(&batch->span[2], batch->n_rows * n, 4, "customer columns"));
     batch->aggregate_BA = batch->span[2].data;
     for (int64_t b = 0; b < batch->n_rows; b++)
-        memcpy(batch->aggregate_BA + b * n, raw->aggregate_BA + b * s->request.n_aggregates,
-               (size_t)n * sizeof(float));
+        for (int32_t a = 0; a < n; a++) {
+            int32_t place = s->aggregate_place[a];
+
+            batch->aggregate_BA[b * n + a] =
+                place < 0 ? NAN : raw->aggregate_BA[b * s->request.n_aggregates + place];
+        }
 done:
     return st;
 }

@@ -16,14 +16,21 @@
 
 static br_status finish(br_job *job, br_run *run)
 {
-    br_status st      = BR_OK;
-    char     *json    = NULL;
-    char     *metrics = NULL;
+    br_status      st      = BR_OK;
+    char          *json    = NULL;
+    char          *metrics = NULL;
+    br_strbuf      inputs  = {0};
+    br_run_summary summary = {.item_key = &job->setup->catalogue.key};
 
     BR_TRY(st, br_stats_render(&job->stats, job->setup, NULL, &json, &metrics));
-    BR_TRY(st, br_run_commit(run, &job->setup->catalogue.key, json, metrics));
+    BR_TRY(st, br_governance_record(job->setup, &inputs));
+    summary.inputs_json  = inputs.data;
+    summary.stats_json   = json;
+    summary.metrics_text = metrics;
+    BR_TRY(st, br_run_commit(run, &summary));
     br_log(BR_LOG_INFO, "run", "complete: %s", job->config->output_path);
 done:
+    br_strbuf_free(&inputs);
     br_free(&json);
     br_free(&metrics);
     return st;

@@ -36,7 +36,8 @@ static br_status fill(const char *path, int64_t n_units)
     for (int64_t unit = 0; unit < n_units; unit++)
         BR_TRY(st, publish(run, unit));
     fixture_item_keys(1020, &keys);
-    BR_TRY(st, br_run_commit(run, &keys, "{\"units\": 1}\n", "batchrank_units 1\n"));
+    BR_TRY(st, br_run_commit(
+                   run, &(br_run_summary){&keys, NULL, "{\"units\": 1}\n", "batchrank_units 1\n"}));
 done:
     br_free(&keys.data);
     br_run_close(&run);

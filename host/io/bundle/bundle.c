@@ -8,7 +8,7 @@
 
 #include "host/base/memory.h"
 #include "host/io/bundle/model_json.h"
-#include "host/io/h5.h"
+#include "host/io/h5/access.h"
 #include "host/io/safetensors.h"
 
 #define MAX_VOCABULARIES (BR_MAX_MODALITIES + 1 + BR_MAX_STATICS)
@@ -25,6 +25,8 @@ struct br_bundle {
     char           *weights_path;
     char           *vocabulary_path;
     br_model_spec   spec;
+    br_names        denied;
+    br_names        opened; /* of vocabulary.h5 */
     br_safetensors *weights;
     int32_t         n_vocabularies;
     vocabulary      vocabulary[MAX_VOCABULARIES];
@@ -128,6 +130,7 @@ static br_status read_vocabularies(br_bundle *b)
         BR_TRY(st, need_vocabulary(b, file, name));
     }
     BR_TRY(st, br_h5_check_all_known(file));
+    BR_TRY(st, br_names_add_all(&b->opened, br_h5_opened(file)));
 done:
     br_h5_close(&file);
     return st;
@@ -207,7 +210,7 @@ br_status br_bundle_open(const char *path, br_bundle **out)
     BR_TRY(st, join_path(path, "model.json", &b->json_path));
     BR_TRY(st, join_path(path, "weights.safetensors", &b->weights_path));
     BR_TRY(st, join_path(path, "vocabulary.h5", &b->vocabulary_path));
-    BR_TRY(st, br_model_json_read(b->json_path, &b->spec));
+    BR_TRY(st, br_model_json_read(b->json_path, &b->spec, &b->denied));
     BR_TRY(st, check_spec(b));
     BR_TRY(st, br_safetensors_read(b->weights_path, &b->weights));
     BR_TRY(st, read_vocabularies(b));
@@ -229,6 +232,8 @@ void br_bundle_close(br_bundle **bundle)
         br_keys_free(&b->vocabulary[i].key);
     br_safetensors_free(&b->weights);
     br_model_json_free(&b->spec);
+    br_names_free(&b->denied);
+    br_names_free(&b->opened);
     br_free(&b->vocabulary_path);
     br_free(&b->weights_path);
     br_free(&b->json_path);
@@ -238,6 +243,16 @@ void br_bundle_close(br_bundle **bundle)
 const br_model_spec *br_bundle_spec(const br_bundle *bundle)
 {
     return &bundle->spec;
+}
+
+const br_names *br_bundle_denied(const br_bundle *bundle)
+{
+    return &bundle->denied;
+}
+
+const br_names *br_bundle_opened(const br_bundle *bundle)
+{
+    return &bundle->opened;
 }
 
 const br_tensor *br_bundle_tensors(const br_bundle *bundle, int32_t *n_tensors)

@@ -10,6 +10,7 @@
 
 #define MAX_DIM    1024 /* of vectors that are scored */
 #define MAX_POINTS 16384
+#define MAX_DENIED 4096
 
 #define N_NAMES(names) ((int32_t)(sizeof(names) / sizeof *(names)))
 
@@ -312,7 +313,30 @@ done:
     return st;
 }
 
-br_status br_model_json_read(const char *path, br_model_spec *spec)
+/* `training` is free, but for the one key that binds a job. */
+static br_status read_denied(const br_object *top, br_names *denied)
+{
+    br_status           st = BR_OK;
+    int                 i  = 0;
+    const br_json_node *array;
+    br_object           training;
+
+    BR_TRY(st, br_object_open(top, "training", BR_OPTIONAL, &training));
+    if (training.node == NULL)
+        goto done;
+    BR_TRY(st, br_object_array(&training, "denied", BR_OPTIONAL, MAX_DENIED, &array));
+    for (const br_json_node *n = array == NULL ? NULL : br_json_first(array); n != NULL;
+         n                     = br_json_next(n), i++) {
+        if (br_json_string(n) == NULL)
+            BR_FAIL(st, BR_E_INPUT, "%s: training.denied[%d]: found %s, expected a string",
+                    top->file, i, br_json_type_name(n));
+        BR_TRY(st, br_names_add(denied, br_json_string(n)));
+    }
+done:
+    return st;
+}
+
+br_status br_model_json_read(const char *path, br_model_spec *spec, br_names *denied)
 {
     br_status st   = BR_OK;
     br_json  *json = NULL;
@@ -335,6 +359,7 @@ br_status br_model_json_read(const char *path, br_model_spec *spec)
     BR_TRY(st, read_aggregates(&top, spec));
     BR_TRY(st, read_fusion(&top, spec));
     BR_TRY(st, read_heads(&top, spec));
+    BR_TRY(st, read_denied(&top, denied));
 done:
     br_json_close(&json);
     return st;

@@ -5,7 +5,7 @@
 #define BR_HOST_IO_CUSTOMERS_INNER_H
 
 #include "host/io/customers.h"
-#include "host/io/h5.h"
+#include "host/io/h5/access.h"
 
 typedef struct br_customers_sets {
     br_h5_dataset *offset;
@@ -34,6 +34,9 @@ struct br_customers {
     int64_t           scratch_bytes;
     void             *scratch; /* one column, or all aggregates, of a unit */
 };
+
+/* The columns of /aggregate that are not denied: names, types and shape. */
+br_status br_customers_open_aggregates(br_customers *customers);
 
 /* /state/<modality>/{h, last_time}, when the file has them: types and shapes. */
 br_status br_customers_check_states(br_customers *customers);

@@ -218,37 +218,6 @@ done:
     return st;
 }
 
-static br_status open_aggregates(br_customers *c)
-{
-    br_status  st    = BR_OK;
-    br_h5_want want  = rows_like(c, BR_H5_F32);
-    br_keys    names = {0};
-
-    want.rank     = 2;
-    want.n_cols   = -1;
-    want.max_cols = BR_CUSTOMERS_MAX_COLUMNS;
-    if (!has(c, "", "aggregate"))
-        goto done;
-    BR_TRY(st, open_set(c, "", "aggregate", &want, &c->aggregate));
-    BR_TRY(st, br_h5_attr_texts(c->file, "/aggregate", "names", c->aggregate->n_cols, &names));
-    for (int32_t i = 0; i < names.n_keys; i++) {
-        const char *name  = (const char *)names.data + i * names.width_bytes;
-        size_t      bytes = strnlen(name, (size_t)names.width_bytes);
-        if (bytes == 0 || bytes >= BR_CUSTOMERS_NAME_BYTES)
-            BR_FAIL(st, BR_E_INPUT, "%s: /aggregate: name %d has %zu bytes; expected 1 to %d",
-                    br_h5_path(c->file), i, bytes, BR_CUSTOMERS_NAME_BYTES - 1);
-        memcpy(c->info.aggregate_name[i], name, bytes);
-        for (int32_t j = 0; j < i; j++)
-            if (strcmp(c->info.aggregate_name[j], c->info.aggregate_name[i]) == 0)
-                BR_FAIL(st, BR_E_INPUT, "%s: /aggregate: columns %d and %d are both named '%s'",
-                        br_h5_path(c->file), j, i, c->info.aggregate_name[i]);
-        c->info.n_aggregates++;
-    }
-done:
-    br_keys_free(&names);
-    return st;
-}
-
 static br_status open_rest(br_customers *c)
 {
     br_status  st      = BR_OK;
@@ -289,7 +258,7 @@ static br_status open_layout(br_customers *c)
     BR_TRY(st, open_modalities(c));
     BR_TRY(st, open_statics(c));
     BR_TRY(st, open_channels(c));
-    BR_TRY(st, open_aggregates(c));
+    BR_TRY(st, br_customers_open_aggregates(c));
     BR_TRY(st, open_rest(c));
     BR_TRY(st, br_customers_check_states(c));
     BR_TRY(st, br_h5_check_all_known(c->file));
@@ -297,7 +266,8 @@ done:
     return st;
 }
 
-br_status br_customers_open(const char *path, int64_t n_items, br_customers **out)
+br_status br_customers_open(const char *path, int64_t n_items, const br_names *denied,
+                            br_customers **out)
 {
     br_status     st = BR_OK;
     br_customers *c  = NULL;
@@ -306,6 +276,8 @@ br_status br_customers_open(const char *path, int64_t n_items, br_customers **ou
     BR_ALLOC(st, c, 1, "customers reader");
     c->n_items = n_items;
     BR_TRY(st, br_h5_open(path, &c->file));
+    if (denied != NULL)
+        BR_TRY(st, br_h5_deny(c->file, denied));
     BR_TRY(st, open_layout(c));
     *out = c;
     c    = NULL;
@@ -349,6 +321,11 @@ void br_customers_close(br_customers **customers)
 const br_customers_info *br_customers_info_of(const br_customers *customers)
 {
     return &customers->info;
+}
+
+const br_names *br_customers_opened(const br_customers *customers)
+{
+    return br_h5_opened(customers->file);
 }
 
 void br_customers_limit_types(br_customers *customers, int32_t modality, int32_t n_types)

@@ -28,19 +28,20 @@ static void attr_close(held_attr *attr)
 static br_status attr_open(const br_h5_file *file, const char *path, const char *name,
                            held_attr *out)
 {
-    br_status st     = BR_OK;
-    hid_t     object = -1, space = -1;
-    hsize_t   dim = 1;
-    htri_t    exists;
+    br_status   st    = BR_OK;
+    br_h5_place place = {.group = -1};
+    hid_t       space = -1;
+    hsize_t     dim   = 1;
+    htri_t      exists;
 
     *out = (held_attr){.id = -1, .type = -1};
-    BR_TRY(st, br_h5_object_open(file, path, &object));
-    exists = H5Aexists(object, name);
+    BR_TRY(st, br_h5_place_find(file, path, &place));
+    exists = H5Aexists_by_name(place.group, place.name, name, H5P_DEFAULT);
     if (exists < 0)
         BR_TRY(st, br_h5_blame(file, path, "damaged attributes"));
     if (exists == 0)
         BR_FAIL(st, BR_E_INPUT, "%s: %s: attribute '%s' is missing", file->path, path, name);
-    out->id   = H5Aopen(object, name, H5P_DEFAULT);
+    out->id   = H5Aopen_by_name(place.group, place.name, name, H5P_DEFAULT, H5P_DEFAULT);
     out->type = out->id < 0 ? -1 : H5Aget_type(out->id);
     space     = out->id < 0 ? -1 : H5Aget_space(out->id);
     out->rank = space < 0 ? -1 : H5Sget_simple_extent_ndims(space);
@@ -58,8 +59,8 @@ static br_status attr_open(const br_h5_file *file, const char *path, const char 
 done:
     if (space >= 0)
         H5Sclose(space);
-    if (object >= 0)
-        H5Oclose(object);
+    if (place.group >= 0)
+        H5Gclose(place.group);
     if (st != BR_OK) {
         attr_close(out);
         *out = (held_attr){.id = -1, .type = -1};

@@ -195,15 +195,31 @@ done:
     return st;
 }
 
+br_status br_h5_dataset_id(const br_h5_file *file, const char *path, hid_t *id)
+{
+    br_status   st    = BR_OK;
+    br_h5_place place = {.group = -1};
+
+    *id = -1;
+    BR_TRY(st, br_h5_place_find(file, path, &place));
+    if (place.info.type != H5O_TYPE_DATASET)
+        BR_FAIL(st, BR_E_INPUT, "%s: %s: is a group; expected a dataset", file->path, path);
+    BR_TRY(st, br_names_add(&file->access->opened, path));
+    *id = H5Dopen2(place.group, place.name, H5P_DEFAULT);
+    if (*id < 0)
+        BR_TRY(st, br_h5_blame(file, path, "damaged object"));
+done:
+    if (place.group >= 0)
+        H5Gclose(place.group);
+    return st;
+}
+
 static br_status open_checked(br_h5_dataset *set, const br_h5_want *want)
 {
     br_status st   = BR_OK;
     hid_t     type = -1;
 
-    BR_TRY(st, br_h5_object_open(set->file, want->path, &set->id));
-    if (H5Iget_type(set->id) != H5I_DATASET)
-        BR_FAIL(st, BR_E_INPUT, "%s: %s: is a group; expected a dataset", set->file->path,
-                set->path);
+    BR_TRY(st, br_h5_dataset_id(set->file, want->path, &set->id));
     BR_TRY(st, check_layout(set));
     type = H5Dget_type(set->id);
     if (type < 0)
@@ -245,23 +261,64 @@ void br_h5_dataset_close(br_h5_dataset **set)
     if ((*set)->memory_type >= 0)
         H5Tclose((*set)->memory_type);
     if ((*set)->id >= 0)
-        H5Oclose((*set)->id);
+        H5Dclose((*set)->id);
     br_h5_leave();
+    br_free(&(*set)->column_C);
     br_free(set);
+}
+
+br_status br_h5_dataset_select(br_h5_dataset *set, int32_t n, const int32_t *column_C,
+                               const char *const *name_C)
+{
+    br_status st = BR_OK;
+    char      name[BR_H5_OBJECT_PATH_BYTES + BR_H5_MAX_TEXT];
+
+    for (int32_t c = 0; c < n; c++) {
+        (void)snprintf(name, sizeof name, "%s[%s]", set->path, name_C[c]);
+        if (br_h5_is_denied(set->file, name))
+            BR_FAIL(st, BR_E_SELFCHECK, "%s: %s: is denied: it must not be read", set->file->path,
+                    name);
+        BR_TRY(st, br_names_add(&set->file->access->opened, name));
+    }
+    BR_ALLOC(st, set->column_C, n, "columns of a dataset");
+    memcpy(set->column_C, column_C, (size_t)n * sizeof *column_C);
+    set->n_cols = n;
+done:
+    return st;
+}
+
+/* Rows [row, row + n_rows) of all columns, or run by run of the selected ones. */
+static br_status select_rows(const br_h5_dataset *set, hid_t space, int64_t row, int64_t n_rows)
+{
+    hsize_t start[2] = {(hsize_t)row, 0};
+    hsize_t count[2] = {(hsize_t)n_rows, (hsize_t)set->n_cols};
+
+    for (int64_t c = 0; c < set->n_cols; c += (int64_t)count[1]) {
+        if (set->column_C != NULL) {
+            start[1] = (hsize_t)set->column_C[c];
+            count[1] = 1;
+            while (c + (int64_t)count[1] < set->n_cols &&
+                   set->column_C[c + (int64_t)count[1]] == (int64_t)(start[1] + count[1]))
+                count[1]++;
+        }
+        if (H5Sselect_hyperslab(space, c == 0 ? H5S_SELECT_SET : H5S_SELECT_OR, start, NULL, count,
+                                NULL) < 0)
+            return br_h5_blame(set->file, set->path, "cannot select rows");
+    }
+    return BR_OK;
 }
 
 static br_status read_block(const br_h5_dataset *set, int64_t row, int64_t n_rows, void *to)
 {
     br_status st       = BR_OK;
-    hsize_t   start[2] = {(hsize_t)row, 0};
     hsize_t   count[2] = {(hsize_t)n_rows, (hsize_t)set->n_cols};
     hid_t     in_file  = H5Dget_space(set->id);
     hid_t     here     = H5Screate_simple(set->rank, count, NULL);
     char      what[80];
 
-    if (in_file < 0 || here < 0 ||
-        H5Sselect_hyperslab(in_file, H5S_SELECT_SET, start, NULL, count, NULL) < 0)
+    if (in_file < 0 || here < 0)
         BR_TRY(st, br_h5_blame(set->file, set->path, "cannot select rows"));
+    BR_TRY(st, select_rows(set, in_file, row, n_rows));
     if (H5Dread(set->id, set->memory_type, here, in_file, H5P_DEFAULT, to) < 0) {
         snprintf(what, sizeof what, "damaged in rows %lld to %lld", (long long)row,
                  (long long)(row + n_rows - 1));

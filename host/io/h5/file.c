@@ -187,6 +187,7 @@ br_status br_h5_open(const char *path, br_h5_file **out)
     file->id = -1;
     BR_ALLOC(st, file->path, (int64_t)strlen(path) + 1, "path");
     strcpy(file->path, path);
+    BR_ALLOC(st, file->access, 1, "record of an HDF5 file");
     BR_TRY(st, check_head(path, &file->opened));
     BR_TRY(st, library_open(file));
     *out = file;
@@ -205,6 +206,11 @@ void br_h5_close(br_h5_file **file)
     if ((*file)->id >= 0)
         H5Fclose((*file)->id);
     br_h5_leave();
+    if ((*file)->access != NULL) {
+        br_names_free(&(*file)->access->denied);
+        br_names_free(&(*file)->access->opened);
+    }
+    br_free(&(*file)->access);
     br_free(&(*file)->object);
     br_free(&(*file)->path);
     br_free(file);

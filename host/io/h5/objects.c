@@ -22,16 +22,19 @@ static void name_type(hid_t type, char out[16])
         (void)snprintf(out, 16, "other");
 }
 
-static br_status describe_object(hid_t file, const char *path, br_file_object *out)
+static br_status describe_object(const br_h5_file *file, br_file_object *out)
 {
     br_status st                 = BR_OK;
-    hid_t     dataset            = H5Dopen2(file, out->path, H5P_DEFAULT);
-    hid_t     type               = dataset < 0 ? H5I_INVALID_HID : H5Dget_type(dataset);
-    hid_t     space              = dataset < 0 ? H5I_INVALID_HID : H5Dget_space(dataset);
+    hid_t     dataset            = H5I_INVALID_HID;
+    hid_t     type               = H5I_INVALID_HID;
+    hid_t     space              = H5I_INVALID_HID;
     hsize_t   dims[H5S_MAX_RANK] = {0};
 
+    BR_TRY(st, br_h5_dataset_id(file, out->path, &dataset));
+    type  = H5Dget_type(dataset);
+    space = H5Dget_space(dataset);
     if (type < 0 || space < 0)
-        BR_FAIL(st, BR_E_INPUT, "%s: %s: cannot be opened", path, out->path);
+        BR_FAIL(st, BR_E_INPUT, "%s: %s: cannot be opened", file->path, out->path);
     name_type(type, out->type);
     out->rank   = H5Sget_simple_extent_dims(space, dims, NULL);
     out->n_rows = out->rank > 0 ? (int64_t)dims[0] : 1;
@@ -60,7 +63,7 @@ static br_status list_group(const br_h5_file *file, const char *group, br_file_o
             continue;
         }
         (void)snprintf(to[*n].path, BR_FILE_OBJECT_BYTES, "%s", object->path);
-        BR_TRY(st, describe_object(file->id, file->path, &to[*n]));
+        BR_TRY(st, describe_object(file, &to[*n]));
         (*n)++;
     }
 done:

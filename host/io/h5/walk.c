@@ -126,12 +126,10 @@ done:
     return st;
 }
 
-static br_status check_object(const br_h5_file *file, const char *path, hid_t id, H5O_info_t *info)
+static br_status check_object(const br_h5_file *file, const char *path, const H5O_info_t *info)
 {
     br_status st = BR_OK;
 
-    if (H5Oget_info2(id, info, H5O_INFO_BASIC | H5O_INFO_NUM_ATTRS) < 0)
-        BR_TRY(st, br_h5_blame(file, path, "damaged object"));
     if (info->type != H5O_TYPE_GROUP && info->type != H5O_TYPE_DATASET)
         BR_FAIL(st, BR_E_INPUT, "%s: %s: is a named type; expected a group or a dataset",
                 file->path, path);
@@ -142,33 +140,41 @@ done:
     return st;
 }
 
-/* Object `at`: what it is; a group is listed, and must not have been reached before. */
+/* Object `at`: what it is; a group is listed, and must not have been reached before. Datasets are
+ * not opened, and what is denied is not looked at. */
 static br_status visit(br_h5_file *file, int32_t at, haddr_t *group_address, int32_t *n_groups)
 {
-    br_status  st = BR_OK;
-    hid_t      id = -1;
-    H5O_info_t info;
-    level      walk = {.file = file, .parent = at, .depth = 0};
-    char       path[BR_H5_OBJECT_PATH_BYTES];
+    br_status   st    = BR_OK;
+    hid_t       id    = -1;
+    br_h5_place place = {.group = -1};
+    level       walk  = {.file = file, .parent = at, .depth = 0};
+    char        path[BR_H5_OBJECT_PATH_BYTES];
 
     snprintf(path, sizeof path, "%s", at < 0 ? "/" : file->object[at].path);
     for (const char *c = path; at >= 0 && *c != '\0'; c++)
         walk.depth += *c == '/';
-    BR_TRY(st, br_h5_object_open(file, path, &id));
-    BR_TRY(st, check_object(file, path, id, &info));
-    if (info.type != H5O_TYPE_GROUP)
+    if (br_h5_is_denied(file, path))
+        return BR_OK;
+    BR_TRY(st, br_h5_place_find(file, path, &place));
+    BR_TRY(st, check_object(file, path, &place.info));
+    if (place.info.type != H5O_TYPE_GROUP)
         goto done;
     if (at >= 0)
         file->object[at].is_group = true;
     for (int32_t i = 0; i < *n_groups; i++)
-        if (group_address[i] == info.addr)
+        if (group_address[i] == place.info.addr)
             BR_FAIL(st, BR_E_INPUT, "%s: %s: this group has a second name (a cycle?)", file->path,
                     path);
-    group_address[(*n_groups)++] = info.addr;
+    group_address[(*n_groups)++] = place.info.addr;
+    id                           = H5Gopen2(place.group, place.name, H5P_DEFAULT);
+    if (id < 0)
+        BR_TRY(st, br_h5_blame(file, path, "damaged group"));
     BR_TRY(st, list_group(&walk, id));
 done:
     if (id >= 0)
-        H5Oclose(id);
+        H5Gclose(id);
+    if (place.group >= 0)
+        H5Gclose(place.group);
     return st;
 }
 
@@ -189,56 +195,81 @@ done:
     return st;
 }
 
-/* One part of a path: its link is looked at before it is followed. */
-static br_status step(const br_h5_file *file, const char *path, const char *part, hid_t *id)
+/* What the place's name leads to: its link is looked at before it is followed. */
+static br_status look(const br_h5_file *file, const char *path, br_h5_place *place)
 {
-    br_status  st = BR_OK;
+    br_status  st     = BR_OK;
+    htri_t     exists = H5Lexists(place->group, place->name, H5P_DEFAULT);
     H5L_info_t link;
-    htri_t     exists = 0;
-    hid_t      next;
 
-    if (H5Iget_type(*id) == H5I_GROUP)
-        exists = H5Lexists(*id, part, H5P_DEFAULT);
     if (exists < 0)
         BR_TRY(st, br_h5_blame(file, path, "damaged group"));
     if (exists == 0)
         BR_FAIL(st, BR_E_INPUT, "%s: %s: missing", file->path, path);
-    if (H5Lget_info(*id, part, &link, H5P_DEFAULT) < 0)
+    if (H5Lget_info(place->group, place->name, &link, H5P_DEFAULT) < 0)
         BR_TRY(st, br_h5_blame(file, path, "damaged link"));
     BR_TRY(st, check_link(file, path, link.type));
-    next = H5Oopen(*id, part, H5P_DEFAULT);
-    if (next < 0)
+    if (H5Oget_info_by_name2(place->group, place->name, &place->info,
+                             H5O_INFO_BASIC | H5O_INFO_NUM_ATTRS, H5P_DEFAULT) < 0)
         BR_TRY(st, br_h5_blame(file, path, "damaged object"));
-    H5Oclose(*id);
-    *id = next;
 done:
     return st;
 }
 
-br_status br_h5_object_open(const br_h5_file *file, const char *path, hid_t *id)
+/* From the group to the one that the place's name leads to. */
+static br_status step_into(const br_h5_file *file, const char *path, br_h5_place *place)
 {
     br_status st = BR_OK;
-    char      parts[BR_H5_OBJECT_PATH_BYTES];
-    char     *state = NULL;
+    hid_t     next;
 
-    *id = -1;
-    if (strlen(path) >= sizeof parts)
-        BR_FAIL(st, BR_E_INPUT, "%s: %.64s...: path of more than %zu bytes", file->path, path,
-                sizeof parts - 1);
-    strcpy(parts, path);
-    *id = H5Gopen2(file->id, "/", H5P_DEFAULT);
-    if (*id < 0)
-        BR_TRY(st, br_h5_blame(file, "/", "damaged group"));
-    for (char *part = strtok_r(parts, "/", &state); part != NULL;
-         part       = strtok_r(NULL, "/", &state)) {
-        if (strcmp(part, ".") == 0)
-            BR_FAIL(st, BR_E_INPUT, "%s: %s: a part named '.'", file->path, path);
-        BR_TRY(st, step(file, path, part, id));
-    }
+    if (place->info.type != H5O_TYPE_GROUP)
+        BR_FAIL(st, BR_E_INPUT, "%s: %s: missing", file->path, path);
+    next = H5Gopen2(place->group, place->name, H5P_DEFAULT);
+    if (next < 0)
+        BR_TRY(st, br_h5_blame(file, path, "damaged group"));
+    H5Gclose(place->group);
+    place->group = next;
 done:
-    if (st != BR_OK && *id >= 0) {
-        H5Oclose(*id);
-        *id = -1;
+    return st;
+}
+
+br_status br_h5_place_find(const br_h5_file *file, const char *path, br_h5_place *place)
+{
+    br_status   st   = BR_OK;
+    const char *part = path + strspn(path, "/");
+    char        name[BR_H5_OBJECT_PATH_BYTES];
+
+    *place = (br_h5_place){.group = -1, .name = "."};
+    if (strlen(path) >= sizeof name)
+        BR_FAIL(st, BR_E_INPUT, "%s: %.64s...: path of more than %zu bytes", file->path, path,
+                sizeof name - 1);
+    if (br_h5_is_denied(file, path))
+        BR_FAIL(st, BR_E_SELFCHECK, "%s: %s: is denied: it must not be opened", file->path, path);
+    place->group = H5Gopen2(file->id, "/", H5P_DEFAULT);
+    if (place->group < 0)
+        BR_TRY(st, br_h5_blame(file, "/", "damaged group"));
+    if (*part == '\0' &&
+        H5Oget_info2(place->group, &place->info, H5O_INFO_BASIC | H5O_INFO_NUM_ATTRS) < 0)
+        BR_TRY(st, br_h5_blame(file, "/", "damaged object"));
+    while (*part != '\0') {
+        const char *rest = part + strcspn(part, "/");
+
+        (void)snprintf(name, sizeof name, "%.*s", (int)(rest - part), part);
+        if (strcmp(name, ".") == 0)
+            BR_FAIL(st, BR_E_INPUT, "%s: %s: a part named '.'", file->path, path);
+        place->name = name;
+        BR_TRY(st, look(file, path, place));
+        rest += strspn(rest, "/");
+        if (*rest == '\0')
+            break;
+        BR_TRY(st, step_into(file, path, place));
+        part = rest;
+    }
+    place->name = *part == '\0' ? "." : part;
+done:
+    if (st != BR_OK && place->group >= 0) {
+        H5Gclose(place->group);
+        place->group = -1;
     }
     return st;
 }
@@ -248,7 +279,7 @@ const br_h5_object *br_h5_find(br_h5_file *file, const char *path)
     for (int32_t i = 0; i < file->n_objects; i++) {
         if (strcmp(file->object[i].path, path) == 0) {
             file->object[i].is_known = true;
-            return &file->object[i];
+            return br_h5_is_denied(file, path) ? NULL : &file->object[i];
         }
     }
     return NULL;
@@ -259,7 +290,7 @@ const br_h5_object *br_h5_child(const br_h5_file *file, const char *group, int32
     while (*cursor < file->n_objects) {
         const br_h5_object *object = &file->object[(*cursor)++];
         const char         *parent = object->parent < 0 ? "/" : file->object[object->parent].path;
-        if (strcmp(parent, group) == 0)
+        if (strcmp(parent, group) == 0 && !br_h5_is_denied(file, object->path))
             return object;
     }
     return NULL;
@@ -278,8 +309,8 @@ br_status br_h5_check_all_known(const br_h5_file *file)
 {
     for (int32_t i = 0; i < file->n_objects; i++) {
         const br_h5_object *object = &file->object[i];
-        if (object->is_known || strcmp(object->path, "/extra") == 0 ||
-            strncmp(object->path, "/extra/", 7) == 0)
+        if (object->is_known || br_h5_is_denied(file, object->path) ||
+            strcmp(object->path, "/extra") == 0 || strncmp(object->path, "/extra/", 7) == 0)
             continue;
         return br_fail(BR_E_INPUT,
                        "%s: %s: unknown %s; the format has none of this name (your own data may "

@@ -115,6 +115,24 @@ const char *br_fields_find(const char *text, const char *name, size_t *n_bytes)
     return NULL;
 }
 
+const char *br_fields_element(const char *array, const char **at, size_t *n_bytes)
+{
+    const char *from = *at != NULL ? *at : array;
+    span        s    = {from, from + strlen(from)};
+    const char *value;
+
+    *n_bytes = 0;
+    if (*at == NULL ? !take(&s, '[') : !take(&s, ','))
+        return NULL;
+    skip_space(&s);
+    value = s.at;
+    if (value >= s.end || *value == ']' || !skip_value(&s))
+        return NULL;
+    *at      = s.at;
+    *n_bytes = (size_t)(s.at - value);
+    return value;
+}
+
 bool br_fields_is_object(const char *text, size_t n_bytes)
 {
     span s = {text, text + n_bytes};

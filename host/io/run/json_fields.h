@@ -12,6 +12,9 @@
 
 /* The raw text of a member of the outermost object; NULL when there is none. */
 const char *br_fields_find(const char *text, const char *name, size_t *n_bytes);
+/* The raw text of the next element of an array; *at is where the last one ended (NULL: before the
+ * first). NULL at the end, or at nonsense. */
+const char *br_fields_element(const char *array, const char **at, size_t *n_bytes);
 /* Is the text one object and nothing else? */
 bool        br_fields_is_object(const char *text, size_t n_bytes);
 /* Adds "; field: found X, expected Y" for each field that differs, objects opened at every depth,

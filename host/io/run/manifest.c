@@ -16,6 +16,7 @@
 void br_manifest_free(br_manifest *manifest)
 {
     br_strbuf_free(&manifest->identity);
+    br_strbuf_free(&manifest->inputs);
     free(manifest->file);
     memset(manifest, 0, sizeof *manifest);
 }
@@ -41,10 +42,14 @@ br_status br_manifest_write(const br_manifest *manifest, br_strbuf *out)
     for (int64_t i = 0; i < manifest->n_files; i++)
         n_rows += manifest->file[i].n_rows > 0 ? manifest->file[i].n_rows : 0;
     br_strbuf_add(out,
-                  "{\n  \"format\": \"batchrank-manifest\",\n  \"version\": 1,\n"
+                  "{\n  \"format\": \"batchrank-manifest\",\n  \"version\": %" PRId64 ",\n"
                   "  \"units\": %" PRId64 ",\n  \"rows\": %" PRId64 ",\n  \"identity\": ",
-                  manifest->n_units, n_rows);
+                  manifest->version, manifest->n_units, n_rows);
     br_strbuf_add_bytes(out, manifest->identity.data, manifest->identity.n_bytes);
+    if (manifest->version >= 2) {
+        br_strbuf_add(out, ",\n  \"inputs\": ");
+        br_strbuf_add_bytes(out, manifest->inputs.data, manifest->inputs.n_bytes);
+    }
     br_strbuf_add(out, ",\n  \"files\": [\n");
     for (int64_t i = 0; i < manifest->n_files; i++) {
         const br_manifest_file *file = &manifest->file[i];
@@ -77,13 +82,25 @@ static bool parse_file(const char *line, br_manifest_file *file)
 static br_status parse(const char *path, const char *text, br_manifest *out)
 {
     br_status   st = BR_OK;
-    size_t      n_identity, n_units;
+    size_t      n_identity, n_inputs, n_units;
     const char *identity = br_fields_find(text, "identity", &n_identity);
+    const char *inputs   = br_fields_find(text, "inputs", &n_inputs);
+    const char *version  = br_fields_find(text, "version", &n_units);
     const char *units    = br_fields_find(text, "units", &n_units);
     const char *files    = br_fields_find(text, "files", &n_units);
 
-    if (identity == NULL || units == NULL || files == NULL)
+    if (identity == NULL || units == NULL || files == NULL || version == NULL)
         BR_FAIL(st, BR_E_INPUT, "%s: is no manifest of a run", path);
+    out->version = strtoll(version, NULL, 10);
+    if (out->version < 1 || out->version > BR_MANIFEST_VERSION ||
+        (out->version >= 2) != (inputs != NULL))
+        BR_FAIL(st, BR_E_INPUT,
+                "%s: version %" PRId64 " %s `inputs`; this program reads 1 without "
+                "and %d with",
+                path, out->version, inputs == NULL ? "without" : "with", BR_MANIFEST_VERSION);
+    if (inputs != NULL)
+        br_strbuf_add_bytes(&out->inputs, inputs, n_inputs);
+    BR_TRY(st, br_strbuf_check(&out->inputs));
     out->n_units = strtoll(units, NULL, 10);
     br_strbuf_add_bytes(&out->identity, identity, n_identity);
     BR_TRY(st, br_strbuf_check(&out->identity));

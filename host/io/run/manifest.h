@@ -21,11 +21,15 @@ typedef struct br_manifest_file {
 
 typedef struct br_manifest {
     int64_t           n_units;
+    int64_t           version;  /* 1: without inputs */
     br_strbuf         identity; /* raw JSON */
+    br_strbuf         inputs;   /* raw JSON: what was opened of each input (docs/GOVERNANCE.md) */
     int64_t           n_files;
     int64_t           capacity;
     br_manifest_file *file;
 } br_manifest;
+
+#define BR_MANIFEST_VERSION 2
 
 void      br_manifest_free(br_manifest *manifest);
 br_status br_manifest_add(br_manifest *manifest, const br_manifest_file *file);

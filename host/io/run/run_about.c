@@ -10,11 +10,13 @@
 #include "host/io/run/json_fields.h"
 #include "host/io/run/run_state.h"
 
-#define MAX_RUN_BYTES ((size_t)64 << 20)
+#define MAX_RUN_BYTES      ((size_t)64 << 20)
+#define MAX_MANIFEST_BYTES ((size_t)1 << 30)
 
 void br_run_about_free(br_run_about *about)
 {
     free(about->identity_json);
+    free(about->inputs_json);
     memset(about, 0, sizeof *about);
 }
 
@@ -74,6 +76,25 @@ done:
     return st;
 }
 
+static br_status read_inputs(const char *manifest, br_run_about *out)
+{
+    br_status   st   = BR_OK;
+    br_strbuf   text = {0};
+    size_t      n_bytes;
+    const char *inputs;
+
+    BR_TRY(st, br_text_read(manifest, MAX_MANIFEST_BYTES, &text));
+    inputs = br_fields_find(text.data, "inputs", &n_bytes);
+    if (inputs == NULL)
+        goto done;
+    out->inputs_json = strndup(inputs, n_bytes);
+    if (out->inputs_json == NULL)
+        BR_FAIL(st, BR_E_MEMORY, "%s: cannot allocate %zu bytes", manifest, n_bytes);
+done:
+    br_strbuf_free(&text);
+    return st;
+}
+
 br_status br_run_describe(const char *path, br_run_about *out)
 {
     br_status st = BR_OK;
@@ -85,6 +106,8 @@ br_status br_run_describe(const char *path, br_run_about *out)
         BR_TRY(st, describe_unit(path, unit, out));
     BR_TRY(st, br_run_join(path, BR_RUN_MANIFEST, file));
     out->is_complete = access(file, F_OK) == 0;
+    if (out->is_complete)
+        BR_TRY(st, read_inputs(file, out));
 done:
     if (st != BR_OK)
         br_run_about_free(out);

@@ -96,16 +96,18 @@ done:
     return st;
 }
 
-static br_status publish_manifest(const br_run *run)
+static br_status publish_manifest(const br_run *run, const char *inputs_json)
 {
     br_status   st       = BR_OK;
-    br_manifest manifest = {.n_units = run->n_units};
+    br_manifest manifest = {.n_units = run->n_units, .version = BR_MANIFEST_VERSION};
     br_strbuf   text     = {0};
     size_t      n_identity;
     const char *identity = br_fields_find(run->run_json.data, "identity", &n_identity);
 
     br_strbuf_add_bytes(&manifest.identity, identity, n_identity);
     BR_TRY(st, br_strbuf_check(&manifest.identity));
+    br_strbuf_add(&manifest.inputs, "%s", inputs_json != NULL ? inputs_json : "[]");
+    BR_TRY(st, br_strbuf_check(&manifest.inputs));
     BR_TRY(st, add_file(run, BR_RUN_IDENTITY, &manifest));
     BR_TRY(st, add_file(run, BR_RUN_CONFIG, &manifest));
     for (int64_t unit = 0; unit < run->n_units; unit++)
@@ -169,18 +171,19 @@ done:
     return st;
 }
 
-br_status br_run_commit(br_run *run, const br_keys *item_key, const char *stats_json,
-                        const char *metrics_text)
+br_status br_run_commit(br_run *run, const br_run_summary *summary)
 {
-    br_status st = BR_OK;
+    br_status   st      = BR_OK;
+    const char *stats   = summary->stats_json;
+    const char *metrics = summary->metrics_text;
 
     if (run->is_complete)
         return br_run_announce(run);
     BR_TRY(st, check_units(run));
-    BR_TRY(st, publish_view(run, item_key));
-    BR_TRY(st, publish_text(run, BR_RUN_STATS, stats_json != NULL ? stats_json : "{}\n"));
-    BR_TRY(st, publish_text(run, BR_RUN_METRICS, metrics_text != NULL ? metrics_text : ""));
-    BR_TRY(st, publish_manifest(run)); /* from here on the run is complete */
+    BR_TRY(st, publish_view(run, summary->item_key));
+    BR_TRY(st, publish_text(run, BR_RUN_STATS, stats != NULL ? stats : "{}\n"));
+    BR_TRY(st, publish_text(run, BR_RUN_METRICS, metrics != NULL ? metrics : ""));
+    BR_TRY(st, publish_manifest(run, summary->inputs_json)); /* from here on the run is complete */
     run->is_complete = true;
     BR_TRY(st, br_run_announce(run));
 done:

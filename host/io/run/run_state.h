@@ -48,6 +48,8 @@ br_status br_run_delete_temporaries(const char *path);
 br_status br_run_accept_units(br_run *run, int64_t *n_done, int64_t *n_deleted);
 /* Has a file the size and SHA-256 that its manifest says? BR_E_INPUT naming it. */
 br_status br_run_verify_file(const char *folder, const br_manifest_file *file);
+/* BR_E_INPUT naming what was opened although it was denied. */
+br_status br_run_check_inputs(const char *path, const char *inputs_json);
 /* `latest`, then the audit line `commit`: the last steps, repeated when they were cut off. */
 br_status br_run_announce(const br_run *run);
 

@@ -114,6 +114,7 @@ br_status br_run_verify_hashes(const char *path, int64_t *n_files)
         BR_FAIL(st, BR_E_INPUT, "%s: has no " BR_RUN_MANIFEST ": the run is not complete", path);
     BR_TRY(st, br_manifest_read(file, &manifest));
     BR_TRY(st, verify_names(&manifest));
+    BR_TRY(st, br_run_check_inputs(file, manifest.inputs.data));
     for (int64_t i = 0; i < manifest.n_files; i++)
         BR_TRY(st, br_run_verify_file(path, &manifest.file[i]));
     BR_TRY(st, verify_identity(path, &manifest));

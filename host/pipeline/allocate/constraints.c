@@ -3,27 +3,31 @@
  * Joins constraints to the catalogue. Called once per job. */
 #include "host/pipeline/allocate/constraints.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static br_status find_cost(const br_setup *s, int32_t i, const float **out)
 {
-    const br_config_budget *b = &s->config->constraints_budgets.item[i];
-    const br_catalogue     *c = &s->catalogue;
-    char                    item[BR_KEY_TEXT_BYTES];
+    br_status               st = BR_OK;
+    const br_config_budget *b  = &s->config->constraints_budgets.item[i];
+    const br_catalogue     *c  = &s->catalogue;
+    char                    item[BR_KEY_TEXT_BYTES], where[112];
 
     *out = NULL;
+    (void)snprintf(where, sizeof where, "constraints.budgets[%d] '%.64s'", i, b->name);
+    BR_TRY(st, br_governance_allow(s, where, BR_INPUT_CATALOGUE, "value.", b->cost));
     for (int32_t v = 0; v < c->n_values; v++)
         if (strcmp(c->value_name[v], b->cost) == 0)
             *out = c->value_N[v];
     if (*out == NULL)
-        return br_fail(BR_E_USAGE, "constraints.budgets[%d] '%.64s': %s has no /item/value/%s", i,
-                       b->name, s->config->input_catalogue, b->cost);
+        BR_FAIL(st, BR_E_USAGE, "%s: %s has no /item/value/%s", where, s->config->input_catalogue,
+                b->cost);
     for (int64_t n = 0; n < c->n_items; n++)
         if ((*out)[n] < 0.0f)
-            return br_fail(BR_E_USAGE,
-                           "constraints.budgets[%d] '%.64s': item %s costs %g, expected 0 or more",
-                           i, b->name, br_keys_text(&c->key, n, item), (double)(*out)[n]);
-    return BR_OK;
+            BR_FAIL(st, BR_E_USAGE, "%s: item %s costs %g, expected 0 or more", where,
+                    br_keys_text(&c->key, n, item), (double)(*out)[n]);
+done:
+    return st;
 }
 
 /* The number of a member of a group column, -1: none; unnamed groups go by number. */
@@ -49,19 +53,22 @@ static br_status find_group(const br_setup *s, int32_t i, br_limit *like)
     br_status              st = BR_OK;
     const br_config_limit *l  = &s->config->constraints_limits.item[i];
     const br_catalogue    *c  = &s->catalogue;
+    char                   where[112];
 
+    (void)snprintf(where, sizeof where, "constraints.limits[%d] '%.64s'", i, l->name);
+    BR_TRY(st, br_governance_allow(s, where, BR_INPUT_CATALOGUE, "group.", l->group));
     for (int32_t g = 0; g < c->n_groups; g++) {
         if (strcmp(c->group_name[g], l->group) != 0)
             continue;
         like->group_N = c->group_N[g];
         BR_TRY(st, find_member(c, g, l->member, &like->group));
         if (like->group < 0)
-            BR_FAIL(st, BR_E_USAGE, "constraints.limits[%d] '%.64s': group '%s' has no member '%s'",
-                    i, l->name, l->group, l->member);
+            BR_FAIL(st, BR_E_USAGE, "%s: group '%s' has no member '%s'", where, l->group,
+                    l->member);
         goto done;
     }
-    BR_FAIL(st, BR_E_USAGE, "constraints.limits[%d] '%.64s': %s has no /item/group/%s", i, l->name,
-            s->config->input_catalogue, l->group);
+    BR_FAIL(st, BR_E_USAGE, "%s: %s has no /item/group/%s", where, s->config->input_catalogue,
+            l->group);
 done:
     return st;
 }
@@ -79,6 +86,9 @@ br_status br_constraints_join(const br_setup *s, br_constraints *out)
     const br_config *c  = s->config;
 
     *out = (br_constraints){0};
+    if (c->constraints_capacity)
+        BR_TRY(st,
+               br_governance_allow(s, "constraints.capacity", BR_INPUT_CATALOGUE, "capacity", ""));
     if (c->constraints_capacity && s->catalogue.capacity_N == NULL)
         BR_FAIL(st, BR_E_USAGE, "constraints.capacity: %s has no /item/capacity",
                 c->input_catalogue);

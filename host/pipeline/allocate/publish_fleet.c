@@ -190,10 +190,11 @@ done:
 
 br_status br_fleet_publish(const br_fleet *f)
 {
-    br_status st       = BR_OK;
-    publisher p        = {.f = f};
-    char     *identity = NULL, *resolved = NULL, *json = NULL, *metrics = NULL;
-    br_strbuf more = {0};
+    br_status      st       = BR_OK;
+    publisher      p        = {.f = f};
+    char          *identity = NULL, *resolved = NULL, *json = NULL, *metrics = NULL;
+    br_strbuf      more = {0}, inputs = {0};
+    br_run_summary summary = {.item_key = &f->setup->catalogue.key};
 
     BR_TRY(st, br_identity_text(f->setup, &identity));
     BR_TRY(st, br_config_dump_for_run(f->setup->config, &resolved));
@@ -205,10 +206,15 @@ br_status br_fleet_publish(const br_fleet *f)
     BR_TRY(st, publish_units(&p));
     br_fleet_render(f, &more);
     BR_TRY(st, br_stats_render(&p.stats, f->setup, more.data, &json, &metrics));
-    BR_TRY(st, br_run_commit(p.run, &f->setup->catalogue.key, json, metrics));
+    BR_TRY(st, br_governance_record(f->setup, &inputs));
+    summary.inputs_json  = inputs.data;
+    summary.stats_json   = json;
+    summary.metrics_text = metrics;
+    BR_TRY(st, br_run_commit(p.run, &summary));
     br_log(BR_LOG_INFO, "allocate", "complete: %s", f->setup->config->output_path);
 done:
     br_strbuf_free(&more);
+    br_strbuf_free(&inputs);
     br_free(&identity);
     br_free(&resolved);
     br_free(&json);

@@ -70,7 +70,10 @@ static br_status read_truth(const br_job *job, const br_evaluation *e, truth *ou
     int64_t                  n_units = 0;
     const br_customers_info *info;
 
-    BR_TRY(st, br_customers_open(e->truth_path, job->setup->catalogue.n_items, &c));
+    BR_TRY(st, br_customers_open(e->truth_path, job->setup->catalogue.n_items,
+                                 &job->setup->governance.object[BR_INPUT_CUSTOMERS], &c));
+    BR_TRY(st, br_governance_allow(job->setup, "evaluate", BR_INPUT_CUSTOMERS, "timeline.",
+                                   e->modality));
     BR_TRY(st, find_modality(c, e, &request));
     info     = br_customers_info_of(c);
     out->key = (br_keys){info->key_is_number, info->key_width_bytes, info->n_customers, NULL};

@@ -94,6 +94,26 @@ done:
     return st;
 }
 
+/* How many datasets were opened of each input, and what was not to be. */
+static br_status print_inputs(const char *path, const char *inputs_json, FILE *out)
+{
+    br_status    st = BR_OK;
+    br_run_input input[BR_RUN_MAX_INPUTS];
+    int32_t      n;
+
+    BR_TRY(st, br_run_inputs(path, inputs_json, input, &n));
+    for (int32_t i = 0; i < n; i++) {
+        (void)fprintf(out, "%-14s%s: %d datasets and columns opened%s", i == 0 ? "inputs" : "",
+                      input[i].file, input[i].read.n, input[i].denied.n > 0 ? "; denied:" : "");
+        for (int32_t d = 0; d < input[i].denied.n; d++)
+            (void)fprintf(out, " %s", input[i].denied.name[d]);
+        (void)fprintf(out, "\n");
+        br_run_input_free(&input[i]);
+    }
+done:
+    return st;
+}
+
 br_status br_info_run(const char *path, FILE *out)
 {
     br_status    st    = BR_OK;
@@ -108,6 +128,7 @@ br_status br_info_run(const char *path, FILE *out)
     (void)fprintf(out, "customers     %" PRId64 "%s\n", about.n_rows,
                   about.n_done < about.n_units ? " so far" : "");
     (void)fprintf(out, "bytes         %" PRId64 "\n", about.n_bytes);
+    BR_TRY(st, print_inputs(path, about.inputs_json, out));
     (void)fprintf(out, "identity      %s\n", about.identity_json);
     if (about.is_complete && about.n_units > 0) {
         BR_TRY(st, br_run_part_path(path, 0, part));

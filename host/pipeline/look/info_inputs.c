@@ -33,7 +33,7 @@ br_status br_info_customers(const char *path, FILE *out)
     br_customers            *customers = NULL;
     const br_customers_info *info;
 
-    BR_TRY(st, br_customers_open(path, -1, &customers));
+    BR_TRY(st, br_customers_open(path, -1, NULL, &customers));
     info = br_customers_info_of(customers);
     (void)fprintf(out, "%s: customers, format 1\n", path);
     (void)fprintf(out, "customers     %" PRId64 ", ", info->n_customers);
@@ -62,7 +62,7 @@ br_status br_info_catalogue(const char *path, FILE *out)
     br_catalogue *catalogue = NULL;
 
     BR_ALLOC(st, catalogue, 1, "catalogue");
-    BR_TRY(st, br_catalogue_read(path, catalogue));
+    BR_TRY(st, br_catalogue_read(path, NULL, catalogue));
     (void)fprintf(out, "%s: catalogue, format 1\n", path);
     (void)fprintf(out, "items         %" PRId64 ", ", catalogue->n_items);
     print_key(out, catalogue->key.is_number, catalogue->key.width_bytes);

@@ -106,6 +106,27 @@ done:
     return st;
 }
 
+/* br_run_verify_hashes has compared both lists. */
+static br_status print_denied(const verifier *v, FILE *out)
+{
+    br_status    st = BR_OK;
+    br_run_input input[BR_RUN_MAX_INPUTS];
+    int32_t      n, n_denied = 0, n_read = 0;
+
+    BR_TRY(st, br_run_inputs(v->path, v->about.inputs_json, input, &n));
+    for (int32_t i = 0; i < n; i++) {
+        n_denied += input[i].denied.n;
+        n_read += input[i].read.n;
+        br_run_input_free(&input[i]);
+    }
+    if (n_denied > 0)
+        (void)fprintf(out,
+                      "denied      %d objects, none among the %d datasets and columns opened\n",
+                      n_denied, n_read);
+done:
+    return st;
+}
+
 br_status br_job_verify_with(const char *run_path, int64_t n_samples, br_verify_rescore rescore,
                              FILE *out)
 {
@@ -117,6 +138,7 @@ br_status br_job_verify_with(const char *run_path, int64_t n_samples, br_verify_
     (void)fprintf(out, "files       %" PRId64 ", every size and SHA-256 as in the manifest\n",
                   n_files);
     BR_TRY(st, verify_parts(&v));
+    BR_TRY(st, print_denied(&v, out));
     (void)fprintf(out,
                   "structure   %" PRId64 " parts, %" PRId64 " customers, %" PRId64
                   " listed items: in range, unique, in order\n",

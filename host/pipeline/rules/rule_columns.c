@@ -46,6 +46,16 @@ int32_t br_rule_columns_add(br_rule_columns *c, const char *prefix, const char *
     return at;
 }
 
+void br_rule_columns_add_denied(br_rule_columns *c, const br_governance *g, br_input input)
+{
+    for (int32_t i = 0; i < g->column[input].n; i++) {
+        const char *name = g->column[input].name[i];
+        int32_t     at   = br_rule_columns_add(c, "", name, BR_COLUMN_NUMBER);
+
+        c->column_C[at].denied_by = br_governance_denier(g, input, name);
+    }
+}
+
 br_status br_rule_columns_name(br_rule_columns *c, int32_t at, const br_keys *keys, int32_t n)
 {
     br_status st    = BR_OK;

@@ -110,6 +110,7 @@ static br_status open_caps(br_setup *s, br_rulebook *book)
 /* Rules and penalties that look at /contact need it to be there. */
 static br_status request_contacts(br_setup *s)
 {
+    br_status        st    = BR_OK;
     const br_config *c     = s->config;
     const char      *where = c->rules_caps.n > 0 ? "rules.caps" : NULL;
 
@@ -122,10 +123,12 @@ static br_status request_contacts(br_setup *s)
             where = "objective.penalties";
     if (where == NULL)
         return BR_OK;
+    BR_TRY(st, br_governance_allow(s, where, BR_INPUT_CUSTOMERS, "contact", ""));
     if (!br_customers_info_of(s->customers)->has_contact)
-        return br_fail(BR_E_USAGE, "%s: %s has no /contact", where, c->input_customers);
+        BR_FAIL(st, BR_E_USAGE, "%s: %s has no /contact", where, c->input_customers);
     s->request.wants_contact = true;
-    return BR_OK;
+done:
+    return st;
 }
 
 static br_status open_recent(br_setup *s, br_rulebook *book)

@@ -22,7 +22,10 @@ static br_status open_customer_columns(br_setup *s, br_rule_columns *c)
     br_keys                  keys = {0};
     int32_t                  at;
 
-    BR_TRY(st, br_rule_columns_open("customer", info->n_statics + info->n_aggregates + 2, c));
+    BR_TRY(st, br_rule_columns_open("customer",
+                                    info->n_statics + info->n_aggregates + 2 +
+                                        s->governance.column[BR_INPUT_CUSTOMERS].n,
+                                    c));
     for (int32_t i = 0; i < info->n_statics; i++) {
         at = br_rule_columns_add(c, "static.", info->static_name[i], BR_COLUMN_CATEGORY);
         BR_TRY(st, br_customers_static_keys(s->customers, info->static_name[i], &keys));
@@ -35,6 +38,7 @@ static br_status open_customer_columns(br_setup *s, br_rule_columns *c)
         (void)br_rule_columns_add(c, "", "segment", BR_COLUMN_BITS);
     at                        = br_rule_columns_add(c, "", "key", BR_COLUMN_KEY);
     c->column_C[at].key_bytes = info->key_is_number ? 0 : info->key_width_bytes;
+    br_rule_columns_add_denied(c, &s->governance, BR_INPUT_CUSTOMERS);
 done:
     br_keys_free(&keys);
     return st;
@@ -56,7 +60,10 @@ static br_status open_item_columns(const br_setup *s, br_rule_columns *c)
     const br_catalogue *cat = &s->catalogue;
     int32_t             at;
 
-    BR_TRY(st, br_rule_columns_open("item", cat->n_groups + cat->n_values + 2, c));
+    BR_TRY(st, br_rule_columns_open("item",
+                                    cat->n_groups + cat->n_values + 2 +
+                                        s->governance.column[BR_INPUT_CATALOGUE].n,
+                                    c));
     for (int32_t g = 0; g < cat->n_groups; g++) {
         int32_t n = n_groups_of(cat, g);
 
@@ -76,6 +83,7 @@ static br_status open_item_columns(const br_setup *s, br_rule_columns *c)
     at                        = br_rule_columns_add(c, "", "key", BR_COLUMN_KEY);
     c->column_C[at].key_bytes = cat->key.is_number ? 0 : cat->key.width_bytes;
     c->column_C[at].key_B     = cat->key.data;
+    br_rule_columns_add_denied(c, &s->governance, BR_INPUT_CATALOGUE);
 done:
     return st;
 }
@@ -262,7 +270,10 @@ int32_t br_rules_static_place(br_setup *s, const char *where, const char *name, 
         s->request.statics[s->request.n_statics] = j;
         return s->request.n_statics++;
     }
-    *st = br_fail(BR_E_USAGE, "%s: %s has no /static/%s", where, s->config->input_customers, name);
+    *st = br_governance_allow(s, where, BR_INPUT_CUSTOMERS, "static.", name);
+    if (*st == BR_OK)
+        *st = br_fail(BR_E_USAGE, "%s: %s has no /static/%s", where, s->config->input_customers,
+                      name);
     return -1;
 }
 

@@ -27,16 +27,20 @@ double br_objective_low_value(const br_setup *s, const br_penalty *p, int32_t ro
 
 static br_status find_value(const br_setup *s, const char *where, const char *name, int32_t *out)
 {
+    br_status st = BR_OK;
+
     *out = -1;
     if (name[0] == '\0')
         return BR_OK;
+    BR_TRY(st, br_governance_allow(s, where, BR_INPUT_CATALOGUE, "value.", name));
     for (int32_t v = 0; v < s->catalogue.n_values; v++)
         if (strcmp(s->catalogue.value_name[v], name) == 0)
             *out = v;
     if (*out < 0)
-        return br_fail(BR_E_USAGE, "%s: value '%s': %s has no /item/value/%s", where, name,
-                       s->config->input_catalogue, name);
-    return BR_OK;
+        BR_FAIL(st, BR_E_USAGE, "%s: value '%s': %s has no /item/value/%s", where, name,
+                s->config->input_catalogue, name);
+done:
+    return st;
 }
 
 static br_status find_head(const br_setup *s, const char *where, const char *name, int32_t *out)

@@ -70,6 +70,8 @@ static br_status join_items(br_setup *s)
     char      place[2][1024]; /* for messages */
 
     if (s->spec == NULL || s->spec->item_table[0] == '\0') {
+        BR_TRY(st, br_governance_allow(s, "input.catalogue", BR_INPUT_CATALOGUE, "vector", ""));
+        BR_TRY(st, br_governance_allow(s, "input.catalogue", BR_INPUT_CATALOGUE, "bias", ""));
         if (s->catalogue.vector_dim == 0)
             BR_FAIL(st, BR_E_INPUT, "%s: /item/vector is missing: it is required when %s",
                     s->config->input_catalogue,
@@ -99,28 +101,71 @@ done:
 
 static br_status open_model(br_setup *s)
 {
-    br_status                st   = BR_OK;
-    const br_customers_info *info = br_customers_info_of(s->customers);
+    br_status st = BR_OK;
 
-    if (s->config->input_model[0] == '\0') {
-        if (info->vector_dim == 0)
-            BR_FAIL(st, BR_E_INPUT, "%s: /vector is missing: without input.model it must hold x_u",
-                    s->config->input_customers);
-        s->dim                  = info->vector_dim;
-        s->request.wants_vector = true;
-        goto done;
-    }
+    if (s->config->input_model[0] == '\0')
+        return BR_OK;
     BR_TRY(st, br_bundle_open(s->config->input_model, &s->bundle));
     s->spec = br_bundle_spec(s->bundle);
     s->dim  = s->spec->dim;
-    if (s->spec->n_encoders == 0) {
-        if (info->vector_dim != s->dim)
-            BR_FAIL(st, BR_E_INPUT,
-                    "%s: /vector: found %d columns, expected %d: the model %s has no encoder and "
-                    "takes x_u from the customers",
-                    s->config->input_customers, info->vector_dim, s->dim, s->config->input_model);
-        s->request.wants_vector = true;
-    }
+done:
+    return st;
+}
+
+/* x_u that the customers bring. */
+static br_status join_vectors(br_setup *s)
+{
+    br_status                st   = BR_OK;
+    const br_customers_info *info = br_customers_info_of(s->customers);
+
+    if (s->spec != NULL && s->spec->n_encoders > 0)
+        return BR_OK;
+    BR_TRY(st, br_governance_allow(s, "input.customers", BR_INPUT_CUSTOMERS, "vector", ""));
+    if (s->spec == NULL && info->vector_dim == 0)
+        BR_FAIL(st, BR_E_INPUT, "%s: /vector is missing: without input.model it must hold x_u",
+                s->config->input_customers);
+    if (s->spec != NULL && info->vector_dim != s->dim)
+        BR_FAIL(st, BR_E_INPUT,
+                "%s: /vector: found %d columns, expected %d: the model %s has no encoder and "
+                "takes x_u from the customers",
+                s->config->input_customers, info->vector_dim, s->dim, s->config->input_model);
+    s->dim                  = info->vector_dim;
+    s->request.wants_vector = true;
+done:
+    return st;
+}
+
+/* Files without what is denied. */
+static br_status open_inputs(br_setup *s)
+{
+    br_status        st     = BR_OK;
+    const br_config *config = s->config;
+    br_governance   *g      = &s->governance;
+
+    BR_TRY(st, br_governance_open(config, s->bundle, g));
+    BR_TRY(st, br_catalogue_read(config->input_catalogue, &g->object[BR_INPUT_CATALOGUE],
+                                 &s->catalogue));
+    BR_TRY(st, br_customers_open(config->input_customers, s->catalogue.n_items,
+                                 &g->object[BR_INPUT_CUSTOMERS], &s->customers));
+done:
+    return st;
+}
+
+/* What the catalogue requires of customers must be there. */
+static br_status join_segments(br_setup *s)
+{
+    br_status st       = BR_OK;
+    bool      is_there = br_customers_info_of(s->customers)->has_segment;
+
+    s->request.wants_segment |= is_there && s->catalogue.segment_N != NULL;
+    s->require_N = s->rulebook.require_N != NULL ? s->rulebook.require_N : s->catalogue.segment_N;
+    if (s->catalogue.segment_N == NULL)
+        return BR_OK;
+    BR_TRY(st, br_governance_allow(s, "input.catalogue has /item/segment", BR_INPUT_CUSTOMERS,
+                                   "segment", ""));
+    if (!is_there)
+        BR_FAIL(st, BR_E_INPUT, "%s: /segment is missing: %s has /item/segment",
+                s->config->input_customers, s->config->input_catalogue);
 done:
     return st;
 }
@@ -158,34 +203,36 @@ done:
 
 static br_status find_channel(br_setup *s)
 {
+    br_status                st   = BR_OK;
     const br_customers_info *info = br_customers_info_of(s->customers);
 
     s->request.channel = -1;
     if (s->config->list_channel[0] == '\0')
         return BR_OK;
+    BR_TRY(st, br_governance_allow(s, "list.channel", BR_INPUT_CUSTOMERS, "consent.",
+                                   s->config->list_channel));
     for (int32_t i = 0; i < info->n_channels; i++)
         if (strcmp(info->channel[i], s->config->list_channel) == 0)
             s->request.channel = i;
     if (s->request.channel < 0)
         return br_fail(BR_E_INPUT, "%s: /consent/%s is missing: list.channel asks for it",
                        s->config->input_customers, s->config->list_channel);
-    return BR_OK;
+done:
+    return st;
 }
 
 br_status br_setup_open(const br_config *config, br_setup **out)
 {
-    br_status                st = BR_OK;
-    br_setup                *s  = NULL;
-    const br_customers_info *info;
+    br_status st = BR_OK;
+    br_setup *s  = NULL;
 
     *out = NULL;
     BR_ALLOC(st, s, 1, "setup");
     s->config = config;
     s->as_of  = config->run_as_of;
-    BR_TRY(st, br_catalogue_read(config->input_catalogue, &s->catalogue));
-    BR_TRY(st, br_customers_open(config->input_customers, s->catalogue.n_items, &s->customers));
-    info = br_customers_info_of(s->customers);
     BR_TRY(st, open_model(s));
+    BR_TRY(st, open_inputs(s));
+    BR_TRY(st, join_vectors(s));
     BR_TRY(st, find_channel(s));
     BR_TRY(st, br_setup_join_feeds(s));
     BR_TRY(st, br_setup_join_columns(s));
@@ -194,12 +241,8 @@ br_status br_setup_open(const br_config *config, br_setup **out)
     BR_TRY(st, choose_heads(s));
     BR_TRY(st, br_setup_join_objective(s));
     BR_TRY(st, br_setup_join_shape(s));
-    s->request.wants_segment |= info->has_segment && s->catalogue.segment_N != NULL;
-    s->require_N = s->rulebook.require_N != NULL ? s->rulebook.require_N : s->catalogue.segment_N;
-    s->request.wants_exclude = info->has_exclude;
-    if (s->catalogue.segment_N != NULL && !info->has_segment)
-        BR_FAIL(st, BR_E_INPUT, "%s: /segment is missing: %s has /item/segment",
-                config->input_customers, config->input_catalogue);
+    BR_TRY(st, join_segments(s));
+    s->request.wants_exclude = br_customers_info_of(s->customers)->has_exclude;
     BR_TRY(st, br_constraints_check(s));
     *out = s;
     s    = NULL;
@@ -244,5 +287,6 @@ void br_setup_close(br_setup **setup)
     br_bundle_close(&s->bundle);
     br_customers_close(&s->customers);
     br_catalogue_free(&s->catalogue);
+    br_governance_free(&s->governance);
     br_free(setup);
 }

@@ -15,6 +15,7 @@
 #include "host/io/catalogue.h"
 #include "host/io/customers.h"
 #include "host/pipeline/rules/rulebook.h"
+#include "host/pipeline/setup/governance.h"
 #include "host/pipeline/setup/objective.h"
 #include "host/pipeline/setup/shape.h"
 #include "models/spec.h"
@@ -39,6 +40,7 @@ typedef struct br_rows {
 
 typedef struct br_setup {
     const br_config     *config; /* borrowed */
+    br_governance        governance;
     br_customers        *customers;
     br_catalogue         catalogue;
     br_bundle           *bundle; /* NULL: ready-made vectors */
@@ -50,6 +52,8 @@ typedef struct br_setup {
     br_feed              feed[BR_CUSTOMERS_MAX_MODALITIES];
     int32_t             *static_row[BR_MAX_STATICS]; /* category -> table row; 0 unknown */
     int64_t              n_categories[BR_MAX_STATICS];
+    int32_t static_place[BR_MAX_STATICS];       /* of the model's columns in the request; -1: */
+    int32_t aggregate_place[BR_MAX_AGGREGATES]; /* denied, missing for everyone */
     br_customers_request request;
     int64_t              n_listed;      /* items that can be listed */
     int32_t             *catalogue_row; /* [n_listed] ascending */

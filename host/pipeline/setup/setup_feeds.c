@@ -18,6 +18,14 @@ static int32_t find_timeline(const br_customers_info *info, const char *name)
     return -1;
 }
 
+static bool is_denied(const br_setup *s, const char *word, const char *name)
+{
+    char column[BR_COLUMN_NAME_BYTES];
+
+    (void)snprintf(column, sizeof column, "%s%s", word, name);
+    return br_governance_denier(&s->governance, BR_INPUT_CUSTOMERS, column) != NULL;
+}
+
 static br_feed *find_feed(br_setup *s, const char *name)
 {
     for (int32_t i = 0; i < s->n_feeds; i++)
@@ -123,8 +131,9 @@ static br_status add_encoders(br_setup *s)
         br_feed               *feed    = add_feed(s, encoder->name);
 
         if (feed->place < 0) {
-            br_log(BR_LOG_WARN, "setup", "%s: /timeline/%s is missing: no customer has it",
-                   s->config->input_customers, encoder->name);
+            if (!is_denied(s, "timeline.", encoder->name)) /* then it was said */
+                br_log(BR_LOG_WARN, "setup", "%s: /timeline/%s is missing: no customer has it",
+                       s->config->input_customers, encoder->name);
             continue;
         }
         BR_TRY(st, join_tokens(s, encoder, feed));
@@ -136,32 +145,40 @@ done:
 
 static br_status add_exclusions(br_setup *s)
 {
+    br_status st = BR_OK;
+
     for (int32_t i = 0; i < s->config->list_exclude_history.n; i++) {
         const char *name = s->config->list_exclude_history.item[i];
         br_feed    *feed = find_feed(s, name);
 
+        BR_TRY(st, br_governance_allow(s, "list.exclude_history", BR_INPUT_CUSTOMERS, "timeline.",
+                                       name));
         if (feed == NULL)
             feed = add_feed(s, name);
         if (feed->place < 0 || !feed->is_catalogue)
-            return br_fail(BR_E_INPUT, "list.exclude_history: %s: /timeline/%s %s",
-                           s->config->input_customers, name,
-                           feed->place < 0 ? "is missing" : "has no catalogue items");
+            BR_FAIL(st, BR_E_INPUT, "list.exclude_history: %s: /timeline/%s %s",
+                    s->config->input_customers, name,
+                    feed->place < 0 ? "is missing" : "has no catalogue items");
         feed->is_excluded = true;
     }
-    return BR_OK;
+done:
+    return st;
 }
 
 br_status br_setup_catalogue_feed(br_setup *s, const char *where, const char *name, int32_t *out)
 {
-    br_feed *feed = find_feed(s, name);
+    br_status st   = BR_OK;
+    br_feed  *feed = find_feed(s, name);
 
+    BR_TRY(st, br_governance_allow(s, where, BR_INPUT_CUSTOMERS, "timeline.", name));
     if (feed == NULL)
         feed = add_feed(s, name);
     if (feed->place < 0 || !feed->is_catalogue)
-        return br_fail(BR_E_USAGE, "%s: %s: /timeline/%s %s", where, s->config->input_customers,
-                       name, feed->place < 0 ? "is missing" : "has no catalogue items");
+        BR_FAIL(st, BR_E_USAGE, "%s: %s: /timeline/%s %s", where, s->config->input_customers, name,
+                feed->place < 0 ? "is missing" : "has no catalogue items");
     *out = (int32_t)(feed - s->feed);
-    return BR_OK;
+done:
+    return st;
 }
 
 const br_timeline *br_setup_events_of(const br_setup *s, const br_unit *raw, int32_t feed)
@@ -175,7 +192,10 @@ static br_status add_popularity(br_setup *s)
     const br_customers_info *info  = br_customers_info_of(s->customers);
     const char              *named = s->config->list_fallback_modality;
     bool                     found = false;
+    br_status                st    = BR_OK;
 
+    BR_TRY(st, br_governance_allow(s, "list.fallback_modality", BR_INPUT_CUSTOMERS, "timeline.",
+                                   named));
     for (int32_t i = 0; i < info->n_modalities; i++) {
         br_feed *feed;
 
@@ -190,10 +210,10 @@ static br_status add_popularity(br_setup *s)
         found            = true;
     }
     if (named[0] != '\0' && !found)
-        return br_fail(BR_E_INPUT,
-                       "list.fallback_modality: %s has no /timeline/%s of catalogue items",
-                       s->config->input_customers, named);
-    return BR_OK;
+        BR_FAIL(st, BR_E_INPUT, "list.fallback_modality: %s has no /timeline/%s of catalogue items",
+                s->config->input_customers, named);
+done:
+    return st;
 }
 
 br_status br_setup_join_feeds(br_setup *s)
@@ -248,13 +268,17 @@ static br_status join_aggregates(br_setup *s)
         const char *name  = s->spec->aggregate[i].name;
         int32_t     found = -1;
 
+        s->aggregate_place[i] = -1;
+        if (is_denied(s, "aggregate.", name))
+            continue;
         for (int32_t j = 0; j < info->n_aggregates; j++)
             if (strcmp(info->aggregate_name[j], name) == 0)
                 found = j;
         if (found < 0)
             return br_fail(BR_E_INPUT, "%s: /aggregate has no column '%s': the model needs it",
                            s->config->input_customers, name);
-        s->request.aggregate[s->request.n_aggregates++] = found;
+        s->aggregate_place[i]                       = s->request.n_aggregates++;
+        s->request.aggregate[s->aggregate_place[i]] = found;
     }
     return BR_OK;
 }
@@ -269,13 +293,17 @@ br_status br_setup_join_columns(br_setup *s)
     for (int32_t i = 0; i < s->spec->n_statics; i++) {
         int32_t found = -1;
 
+        s->static_place[i] = -1;
+        if (is_denied(s, "static.", s->spec->statics[i].name))
+            continue;
         for (int32_t j = 0; j < info->n_statics; j++)
             if (strcmp(info->static_name[j], s->spec->statics[i].name) == 0)
                 found = j;
         if (found < 0)
             BR_FAIL(st, BR_E_INPUT, "%s: /static/%s is missing: the model needs it",
                     s->config->input_customers, s->spec->statics[i].name);
-        s->request.statics[s->request.n_statics++] = found;
+        s->static_place[i]                     = s->request.n_statics++;
+        s->request.statics[s->static_place[i]] = found;
         BR_TRY(st, join_categories(s, i));
     }
     BR_TRY(st, join_aggregates(s));

@@ -4,6 +4,7 @@
 #include "host/pipeline/setup/shape.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,13 +53,16 @@ static br_status join_quota(br_setup *s, int32_t q)
     const br_config_quota *from  = &s->config->shape_quotas.item[q];
     br_shape_plan         *plan  = &s->shape;
     int32_t                found = -1, n_groups;
+    char                   where[96];
 
+    (void)snprintf(where, sizeof where, "shape.quotas[%d] '%.60s'", q, from->name);
+    BR_TRY(st, br_governance_allow(s, where, BR_INPUT_CATALOGUE, "group.", from->group));
     for (int32_t g = 0; g < s->catalogue.n_groups; g++)
         if (strcmp(s->catalogue.group_name[g], from->group) == 0)
             found = g;
     if (found < 0)
-        BR_FAIL(st, BR_E_USAGE, "shape.quotas[%d] '%.60s': %s has no /item/group/%s", q, from->name,
-                s->config->input_catalogue, from->group);
+        BR_FAIL(st, BR_E_USAGE, "%s: %s has no /item/group/%s", where, s->config->input_catalogue,
+                from->group);
     BR_ALLOC(st, plan->group_N[q], s->n_listed, "groups of a quota");
     for (int64_t i = 0; i < s->n_listed; i++)
         plan->group_N[q][i] = s->catalogue.group_N[found][s->catalogue_row[i]];

@@ -41,7 +41,7 @@ static void test_everything(void **state)
     fixture_put(file, "/item/vector", H5T_IEEE_F32LE, 2, vector_dims, vector);
     fixture_put_1d(file, "/item/bias", H5T_IEEE_F32LE, N, bias);
     H5Fclose(file);
-    assert_int_equal(br_catalogue_read(path, &catalogue), BR_OK);
+    assert_int_equal(br_catalogue_read(path, NULL, &catalogue), BR_OK);
     assert_int_equal(catalogue.n_items, N);
     assert_string_equal(br_keys_text(&catalogue.key, 2, text), "cc");
     assert_string_equal(br_keys_text(&catalogue.name, 1, text), "B\\xc3\\xa9");
@@ -77,7 +77,7 @@ static void test_keys_only(void **state)
     (void)state;
     fixture_put_1d(file, "/item/key", H5T_STD_U64LE, N, key);
     H5Fclose(file);
-    assert_int_equal(br_catalogue_read(path, &catalogue), BR_OK);
+    assert_int_equal(br_catalogue_read(path, NULL, &catalogue), BR_OK);
     assert_true(catalogue.key.is_number);
     assert_int_equal(catalogue.n_items, N);
     assert_int_equal(catalogue.name.n_keys, 0);
@@ -103,7 +103,7 @@ static void test_failure_leaves_nothing(void **state)
     fixture_put_1d(file, "/item/key", H5T_STD_U64LE, N, key);
     fixture_put_1d(file, "/item/bias", H5T_IEEE_F32LE, 2, bias);
     H5Fclose(file);
-    ASSERT_FAILS(br_catalogue_read(path, &catalogue), BR_E_INPUT,
+    ASSERT_FAILS(br_catalogue_read(path, NULL, &catalogue), BR_E_INPUT,
                  "/item/bias: 2 rows; expected 3, one per row of /item/key");
     assert_int_equal(catalogue.n_items, 0);
     assert_null(catalogue.key.data);

@@ -127,7 +127,7 @@ static void test_info(void **state)
     char                     text[BR_KEY_TEXT_BYTES];
 
     (void)state;
-    assert_int_equal(br_customers_open(path, 5, &customers), BR_OK);
+    assert_int_equal(br_customers_open(path, 5, NULL, &customers), BR_OK);
     info = br_customers_info_of(customers);
     assert_int_equal(info->n_customers, U);
     assert_false(info->key_is_number);
@@ -230,7 +230,7 @@ static void test_read_every_range(void **state)
                                             .wants_vector  = true};
 
     (void)state;
-    assert_int_equal(br_customers_open(path, 5, &customers), BR_OK);
+    assert_int_equal(br_customers_open(path, 5, NULL, &customers), BR_OK);
     for (int64_t row = 0; row < U; row++) {
         for (int64_t n_rows = 1; n_rows <= U - row; n_rows++) {
             assert_int_equal(br_customers_read(customers, &request, row, n_rows, &unit), BR_OK);
@@ -252,7 +252,8 @@ static void test_narrow_requests(void **state)
     br_customers_request request   = {.channel = -1};
 
     (void)state;
-    assert_int_equal(br_customers_open(path, 4, &customers), BR_OK); /* item 4 is out of range */
+    assert_int_equal(br_customers_open(path, 4, NULL, &customers),
+                     BR_OK); /* item 4 is out of range */
     assert_int_equal(br_customers_read(customers, &request, 0, U, &unit), BR_OK);
     assert_null(unit.timeline[0].item_E);
     assert_null(unit.consent_B);
@@ -280,7 +281,7 @@ static void assert_plan(int64_t max_customers, int64_t max_events, int n, const 
     int64_t      *start     = NULL;
     int64_t       n_units   = 0;
 
-    assert_int_equal(br_customers_open(path, 5, &customers), BR_OK);
+    assert_int_equal(br_customers_open(path, 5, NULL, &customers), BR_OK);
     assert_int_equal(br_customers_plan(customers, max_customers, max_events, &start, &n_units),
                      BR_OK);
     assert_int_equal(n_units, n - 1);
@@ -325,7 +326,7 @@ static void test_plan_of_many(void **state)
     fixture_put_1d(file, "/exclude/item", H5T_STD_I32LE, (int64_t)offset[N], item);
     br_free(&item);
     H5Fclose(file);
-    assert_int_equal(br_customers_open(many, 5, &customers), BR_OK);
+    assert_int_equal(br_customers_open(many, 5, NULL, &customers), BR_OK);
     assert_int_equal(br_customers_plan(customers, MAX_C, MAX_E, &start, &n_units), BR_OK);
     assert_int_equal(n_units, (N + MAX_C - 1) / MAX_C);
     for (int64_t i = 0; i < n_units; i++)

@@ -74,7 +74,8 @@ static void commit(br_run *run)
     br_keys keys;
 
     fixture_item_keys(1010, &keys);
-    if (br_run_commit(run, &keys, "{\"customers\": 240}\n", "customers 240\n") != BR_OK)
+    if (br_run_commit(run, &(br_run_summary){&keys, NULL, "{\"customers\": 240}\n",
+                                             "customers 240\n"}) != BR_OK)
         fail_msg("%s", br_error_last()->text);
     br_free(&keys.data);
 }
@@ -304,13 +305,13 @@ static void test_commit_needs_all_units(void **state)
     (void)state;
     for (int64_t unit = 0; unit < N_UNITS - 1; unit++)
         publish_unit(run, unit);
-    assert_int_equal(br_run_commit(run, NULL, "{}", ""), BR_E_SELFCHECK);
+    assert_int_equal(br_run_commit(run, &(br_run_summary){0}), BR_E_SELFCHECK);
     assert_non_null(strstr(br_error_last()->text, "unit 3 is not done"));
     fixture_lists(shape, 1, &lists);
     assert_int_equal(br_run_publish_unit(run, 0, &lists), BR_E_SELFCHECK);
     assert_int_equal(br_run_publish_unit(run, N_UNITS, &lists), BR_E_SELFCHECK);
     assert_int_equal(br_run_publish_unit(run, 3, &lists), BR_OK);
-    assert_int_equal(br_run_commit(run, NULL, "{}", ""), BR_E_SELFCHECK);
+    assert_int_equal(br_run_commit(run, &(br_run_summary){0}), BR_E_SELFCHECK);
     assert_non_null(strstr(br_error_last()->text, "unit 3 begins at row 7, expected 180"));
     br_lists_free(&lists);
     br_run_close(&run);

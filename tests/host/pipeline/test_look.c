@@ -70,7 +70,7 @@ static void make_run(change how, int64_t n_done)
     }
     if (n_done == N_UNITS) {
         fixture_item_keys(1010, &keys);
-        assert_int_equal(br_run_commit(run, &keys, "{}", ""), BR_OK);
+        assert_int_equal(br_run_commit(run, &(br_run_summary){.item_key = &keys}), BR_OK);
         br_free(&keys.data);
     }
     br_run_close(&run);

@@ -74,7 +74,7 @@ static br_status read_customers(const char *path, int64_t n_items)
     br_unit              unit      = {0};
     br_customers_request request;
 
-    BR_TRY(st, br_customers_open(path, n_items, &customers));
+    BR_TRY(st, br_customers_open(path, n_items, NULL, &customers));
     BR_TRY(st, read_names(customers));
     BR_TRY(st, br_customers_plan(customers, UNIT_CUSTOMERS, UNIT_EVENTS, &start, &n_units));
     for (int32_t channel = -1; channel < br_customers_info_of(customers)->n_channels; channel++) {
@@ -117,7 +117,7 @@ static br_status read_input(const char *input)
         return br_fail(BR_E_USAGE, "%s: expected KIND:PATH", input);
     path++;
     if (strncmp(input, "catalogue:", 10) == 0) {
-        BR_TRY(st, br_catalogue_read(path, &catalogue));
+        BR_TRY(st, br_catalogue_read(path, NULL, &catalogue));
     } else if (strncmp(input, "matrix:", 7) == 0) {
         BR_TRY(st, read_matrix(path));
     } else if (sscanf(input, "customers=%ld:", &n_items) == 1 ||
