@@ -318,7 +318,8 @@ void      br_items_free(br_items **items);
 /* score_topk: the K best eligible items for each query; the B x N scores are never stored.
  *   in     query_BD f32; items; never-list of each row: never_offset_B1 i64 [B+1, 1] into
  *          never_item_S i32 [S, 1] (ascending within a row; both absent: none);
- *          have_B u64 [B, 1] (absent: all bits; eligible iff (have & require) == require)
+ *          have_B u64 [B, 1] (absent: all bits; eligible iff (have & require) == require);
+ *          wanted_B u8 [B, 1] (absent: all): for rows of 0 nothing is eligible
  *   out    item_BK i32, score_BK f32, best first; -1 and NaN where fewer than K remain
  *          logsumexp_B f32 [B, 1] or absent: ln sum e^(score / temperature) over the row's eligible
  *          items, -inf where there are none; within 1e-5 (FINE) or 1e-3 (COARSE) of it for scores
@@ -334,6 +335,7 @@ typedef struct br_score_topk_args {
     br_mat          never_offset_B1;
     br_mat          never_item_S;
     br_mat          have_B;
+    br_mat          wanted_B;
     int32_t         k;
     br_mat          item_BK;
     br_mat          score_BK;

@@ -29,6 +29,7 @@ static void free_device(br_batch *batch)
     br_dev_free(&batch->self_B);
     br_dev_free(&batch->square_B);
     br_dev_free(&batch->rule_have_B);
+    br_dev_free(&batch->rule_wanted_B);
     br_dev_free(&batch->rule_offset_B1);
     br_dev_free(&batch->rule_never_S);
     br_dev_free(&batch->item_BK);

@@ -70,7 +70,8 @@ typedef struct br_batch {
     int32_t        *draw_stratum_B; /* of the policy: 0 the rest, 1 + its place */
     uint64_t       *customer_B;     /* whom the draws belong to */
     int32_t        *category_B;     /* of list.fallback_group, -1: none; NULL: not asked for */
-    uint64_t       *have_B;         /* NULL: no item requires anything */
+    uint8_t        *wanted_B; /* 0: no list by scores, whatever they are; NULL: all want one */
+    uint64_t       *have_B;   /* NULL: no item requires anything */
     br_rule_count   item_rule[BR_RULES_MAX];
     int64_t        *never_offset_B1;
     int32_t        *never_item_S; /* listed rows, ascending within a customer */
@@ -80,7 +81,7 @@ typedef struct br_batch {
     float          *extra_penalty_P;
     float          *extra_part_PR; /* of each repetition penalty */
     br_span         span[10];
-    br_span         rule_span[7];
+    br_span         rule_span[8];
     br_span         extra_span[5];
 
     /* encode, fuse: on the device, sized for the largest unit; what is wanted of it is fetched */
@@ -93,6 +94,7 @@ typedef struct br_batch {
     br_mat   self_B;   /* i32: 0, 1, 2, ... */
     br_mat   square_B; /* |x_u|^2 */
     br_mat   rule_have_B;
+    br_mat   rule_wanted_B;
     br_mat   rule_offset_B1;
     br_mat   rule_never_S;
     br_mat   item_BK; /* listed rows */

@@ -64,6 +64,7 @@ static br_status alloc_device(br_job *job, br_batch *b)
     BR_TRY(st, br_dev_alloc(dev, BR_F32, n, 1, &b->square_B));
     if (s->require_N != NULL)
         BR_TRY(st, br_dev_alloc(dev, BR_U64, n, 1, &b->rule_have_B));
+    BR_TRY(st, br_dev_alloc(dev, BR_U8, n, 1, &b->rule_wanted_B));
     BR_TRY(st, br_dev_alloc(dev, BR_I64, n + 1, 1, &b->rule_offset_B1));
     BR_TRY(st, br_dev_alloc(dev, BR_I32, n, job->k, &b->item_BK));
     BR_TRY(st, br_dev_alloc(dev, BR_F32, n, job->k, &b->score_BK));

@@ -21,6 +21,8 @@ static br_status place_rules(br_job *job, br_batch *b)
     br_status st      = BR_OK;
     int64_t   n_never = b->never_offset_B1[b->n_rows];
 
+    if (b->wanted_B != NULL)
+        BR_TRY(st, br_upload(job->dev, br_mat_rows(b->rule_wanted_B, 0, b->n_rows), b->wanted_B));
     if (b->have_B != NULL)
         BR_TRY(st, br_upload(job->dev, br_mat_rows(b->rule_have_B, 0, b->n_rows), b->have_B));
     if (b->heat_B != NULL) {

@@ -26,7 +26,9 @@ br_topk_rules br_topk_rules_of(const br_score_topk_args *args, int64_t row)
     br_topk_rules   r      = {0};
     const int64_t  *offset = br_mat_at(args->never_offset_B1);
     const uint64_t *have   = br_mat_at(args->have_B);
+    const uint8_t  *wanted = br_mat_at(args->wanted_B);
 
+    r.is_wanted = wanted == NULL || wanted[row * args->wanted_B.ld] != 0;
     r.require_N = br_mat_at(args->items->require_N);
     r.have      = have != NULL ? have[row * args->have_B.ld] : UINT64_MAX;
     if (offset != NULL && args->never_item_S.buf != NULL) {
@@ -40,6 +42,8 @@ bool br_topk_is_allowed(const br_topk_rules *r, int32_t item)
 {
     int64_t lo = 0, hi = r->n_never;
 
+    if (!r->is_wanted)
+        return false;
     if (r->require_N != NULL && (r->have & r->require_N[item]) != r->require_N[item])
         return false;
     while (lo < hi) {
@@ -119,7 +123,7 @@ br_status br_ref_score_topk_row(br_score_topk_args *args, int64_t row)
     br_topk_rules   rules   = br_topk_rules_of(args, row);
     int32_t         n       = 0;
 
-    for (int32_t i = 0; i < items->item_ND.n_rows; i++) {
+    for (int32_t i = 0; rules.is_wanted && i < items->item_ND.n_rows; i++) {
         double dot   = br_canonical_dot(x_D, z_ND + i * items->item_ND.ld, D);
         float  score = br_canonical_round(dot, bias_N ? bias_N[i * items->bias_N.ld] : 0.0f);
 

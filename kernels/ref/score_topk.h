@@ -8,6 +8,7 @@
 
 /* What decides whether a customer may be shown an item. */
 typedef struct br_topk_rules {
+    bool            is_wanted; /* false: no item */
     const uint64_t *require_N; /* NULL: no segments */
     uint64_t        have;
     const int32_t  *never; /* ascending */

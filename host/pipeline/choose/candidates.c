@@ -36,6 +36,8 @@ br_status br_candidates(br_job *job, br_batch *b, br_dev *lane, br_rows rows,
         args.never_offset_B1 = br_mat_rows(b->rule_offset_B1, rows.first, rows.n + 1);
         args.never_item_S    = b->rule_never_S;
     }
+    if (wanted->subset == NULL && b->wanted_B != NULL)
+        args.wanted_B = br_mat_rows(b->rule_wanted_B, rows.first, rows.n);
     if (wanted->subset == NULL && b->have_B != NULL)
         args.have_B = br_mat_rows(b->rule_have_B, rows.first, rows.n);
     args.bad_item = -1;

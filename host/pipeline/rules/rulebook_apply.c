@@ -242,6 +242,27 @@ done:
     return st;
 }
 
+/* Nobody looks at the scores of customers who are held back. */
+static br_status note_wanted(unit *u)
+{
+    br_status st       = BR_OK;
+    br_batch *batch    = u->batch;
+    int64_t   n_wanted = 0;
+
+    batch->wanted_B = NULL;
+    BR_TRY(st, br_span_reserve(&batch->rule_span[7], batch->n_rows, 1, "verdicts"));
+    for (int64_t b = 0; b < batch->n_rows; b++) {
+        uint8_t is_wanted = batch->rule_B[b] < 0 && batch->arm_B[b] >= 0;
+
+        ((uint8_t *)batch->rule_span[7].data)[b] = is_wanted;
+        n_wanted += is_wanted;
+    }
+    if (n_wanted < batch->n_rows)
+        batch->wanted_B = batch->rule_span[7].data;
+done:
+    return st;
+}
+
 br_status br_rulebook_apply(br_setup *s, const br_unit *raw, br_batch *batch)
 {
     br_status st = BR_OK;
@@ -260,6 +281,7 @@ br_status br_rulebook_apply(br_setup *s, const br_unit *raw, br_batch *batch)
     point_columns(&u);
     hold_customers(&u);
     deal_arms(&u);
+    BR_TRY(st, note_wanted(&u));
     find_strata(&u);
     BR_TRY(st, heat_customers(&u));
     batch->have_B = NULL;

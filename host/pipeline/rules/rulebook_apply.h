@@ -7,7 +7,7 @@
 #include "host/pipeline/batch.h"
 #include "host/pipeline/setup/setup.h"
 
-/* Verdicts of a unit: rule_B, arm_B, stratum_B, have_B, item_rule. */
+/* Verdicts of a unit: rule_B, arm_B, wanted_B, stratum_B, have_B, item_rule. */
 br_status br_rulebook_apply(br_setup *setup, const br_unit *raw, br_batch *batch);
 
 /* Bit h: rule h of the precedence holds customer b back, whatever the others say. After

@@ -18,6 +18,7 @@
 typedef struct window {
     int64_t  first; /* of args */
     int64_t  n;
+    int64_t  n_wanted;
     int64_t  row_W[WINDOW_ROWS]; /* of args */
     uint64_t have_W[WINDOW_ROWS];
     bool     is_slow_W[WINDOW_ROWS]; /* by place in args */
@@ -104,7 +105,7 @@ done:
 
 static void sort_window(window *w)
 {
-    for (int64_t i = 1; i < w->n; i++) {
+    for (int64_t i = 1; i < w->n_wanted; i++) {
         uint64_t have = w->have_W[i];
         int64_t  row = w->row_W[i], at = i;
 
@@ -137,9 +138,38 @@ static int64_t end_of_group(const window *w, int64_t from)
 {
     int64_t to = from + 1;
 
-    while (to < w->n && w->have_W[to] == w->have_W[from])
+    while (to < w->n_wanted && w->have_W[to] == w->have_W[from])
         to++;
     return to;
+}
+
+static void list_nothing(br_score_topk_args *args, int64_t row)
+{
+    for (int32_t j = 0; j < args->k; j++) {
+        br_mat_i32(args->item_BK)[row * args->item_BK.ld + j]   = -1;
+        br_mat_f32(args->score_BK)[row * args->score_BK.ld + j] = NAN;
+    }
+    if (args->logsumexp_B.buf != NULL)
+        br_mat_f32(args->logsumexp_B)[row * args->logsumexp_B.ld] = -INFINITY;
+}
+
+/* Rows that want no list have theirs at once. */
+static void enter_window(const br_scan *s, window *w)
+{
+    br_score_topk_args *args = s->tile.args;
+
+    w->n_wanted = 0;
+    for (int64_t i = 0; i < w->n; i++) {
+        br_topk_rules rules = br_topk_rules_of(args, w->first + i);
+
+        w->is_slow_W[i] = false;
+        if (!rules.is_wanted) {
+            list_nothing(args, w->first + i);
+            continue;
+        }
+        w->row_W[w->n_wanted]    = w->first + i;
+        w->have_W[w->n_wanted++] = rules.have & s->tile.items->relevant;
+    }
 }
 
 /* Each group that pays by itself, then what is left together, then the slow ones in their order. */
@@ -149,13 +179,9 @@ static br_status score_window(br_scan *s, window *w)
     br_score_topk_args *args = s->tile.args;
     int64_t             left = 0;
 
-    for (int64_t i = 0; i < w->n; i++) {
-        w->row_W[i]     = w->first + i;
-        w->have_W[i]    = br_topk_rules_of(args, w->first + i).have & s->tile.items->relevant;
-        w->is_slow_W[i] = false;
-    }
+    enter_window(s, w);
     sort_window(w);
-    for (int64_t from = 0, to; from < w->n; from = to) {
+    for (int64_t from = 0, to; from < w->n_wanted; from = to) {
         to = end_of_group(w, from);
         if (pays_alone(s->tile.items, w->have_W[from], to - from)) {
             BR_TRY(st, score_blocks(s, w, from, to));

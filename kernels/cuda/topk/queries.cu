@@ -32,12 +32,14 @@ static __global__ void __launch_bounds__(BR_ROW_THREADS) queries_kernel(br_topk_
     br_measured    m;
     br_coded       coded;
     br_code_target to;
+    bool           is_wanted;
 
     if (r >= c.n_rows)
         return;
+    is_wanted     = br_is_wanted(c.rules, r);
     m             = br_measure(c.query_BD.row(r), c.items.dim);
-    row.is_coded  = can_be_screened(c.items, m.norm);
-    row.is_slow   = !row.is_coded;
+    row.is_coded  = is_wanted && can_be_screened(c.items, m.norm);
+    row.is_slow   = is_wanted && !row.is_coded;
     row.scale     = br_code_scale(row.is_coded ? m.element : 0.0f);
     row.threshold = -INFINITY;
     to.code_D     = c.code_RD + r * c.items.width;

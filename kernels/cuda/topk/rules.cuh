@@ -10,6 +10,7 @@
 typedef struct br_topk_rules {
     br_view<const uint64_t> require_N; /* by item row; absent: no segments */
     br_view<const uint64_t> have_B;    /* absent: all bits */
+    br_view<const uint8_t>  wanted_B;  /* absent: all rows; of others nothing is eligible */
     const int64_t          *never_offset_B1;
     const int32_t          *never_S; /* NULL: no never-lists */
 } br_topk_rules;
@@ -17,6 +18,11 @@ typedef struct br_topk_rules {
 static __device__ inline uint64_t br_have(const br_topk_rules &rules, int64_t row)
 {
     return rules.have_B.at == NULL ? ~(uint64_t)0 : *rules.have_B.row(row);
+}
+
+static __device__ inline bool br_is_wanted(const br_topk_rules &rules, int64_t row)
+{
+    return rules.wanted_B.at == NULL || *rules.wanted_B.row(row) != 0;
 }
 
 static __device__ inline bool br_has_segments(const br_topk_rules &rules, int64_t row, int64_t item)
@@ -49,7 +55,8 @@ static __device__ inline bool br_is_never(const br_topk_rules &rules, int64_t ro
 
 static __device__ inline bool br_is_allowed(const br_topk_rules &rules, int64_t row, int32_t item)
 {
-    return br_has_segments(rules, row, item) && !br_is_never(rules, row, item);
+    return br_is_wanted(rules, row) && br_has_segments(rules, row, item) &&
+           !br_is_never(rules, row, item);
 }
 
 #endif

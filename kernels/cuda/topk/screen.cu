@@ -128,8 +128,8 @@ static __device__ void fill_places(const br_topk_chunk &c, const br_stream &s, p
     place->norm[at]     = own.norm;
     place->residual[at] = own.residual;
     place->scale[at]    = own.scale;
-    place->down[at] = row < 0 || own.is_slow ? BR_NONE_PASSES : br_threshold_down(own.threshold);
-    if (row < 0 || own.is_slow)
+    place->down[at]     = own.is_coded ? br_threshold_down(own.threshold) : BR_NONE_PASSES;
+    if (!own.is_coded)
         place->norm[at] = place->residual[at] = 0.0f; /* perhaps not finite */
 }
 

@@ -63,15 +63,16 @@ static void test_sums(void **state)
         for (int coarse = 0; coarse < 2; coarse++) {
             if (op_is_emulated() && (coarse != i % 2 || i % 20 > 15)) /* slow: each way once */
                 continue;
-            problem p = {.kind        = kinds[i % 5],
-                         .B           = 7,
-                         .N           = sizes[i / 5 % 4],
-                         .D           = dims[i / 20],
-                         .k           = 10,
-                         .has_bias    = i % 2,
-                         .has_rules   = i % 3 == 0,
-                         .logsumexp   = coarse ? BR_LSE_COARSE : BR_LSE_FINE,
-                         .temperature = i % 4 ? 1.0 : 0.5};
+            problem p = {.kind         = kinds[i % 5],
+                         .B            = 7,
+                         .N            = sizes[i / 5 % 4],
+                         .D            = dims[i / 20],
+                         .k            = 10,
+                         .has_bias     = i % 2,
+                         .has_rules    = i % 3 == 0,
+                         .has_unwanted = i % 2 == 0,
+                         .logsumexp    = coarse ? BR_LSE_COARSE : BR_LSE_FINE,
+                         .temperature  = i % 4 ? 1.0 : 0.5};
 
             check_case(&p, op_tested(), coarse ? 1e-3 : 1e-5);
             if (!op_is_emulated() && i % 4 == 1)
@@ -84,15 +85,16 @@ static void test_selective_segments(void **state)
 {
     (void)state;
     for (int i = 0; i < 4; i++) {
-        problem p = {.kind        = i < 2 ? RANDOM : SKEWED,
-                     .B           = 60,
-                     .N           = 5000,
-                     .D           = 24,
-                     .k           = 10,
-                     .has_bias    = i % 2,
-                     .has_rules   = true,
-                     .logsumexp   = i % 2 ? BR_LSE_COARSE : BR_LSE_FINE,
-                     .temperature = 1.0};
+        problem p = {.kind         = i < 2 ? RANDOM : SKEWED,
+                     .B            = 60,
+                     .N            = 5000,
+                     .D            = 24,
+                     .k            = 10,
+                     .has_bias     = i % 2,
+                     .has_rules    = true,
+                     .has_unwanted = true,
+                     .logsumexp    = i % 2 ? BR_LSE_COARSE : BR_LSE_FINE,
+                     .temperature  = 1.0};
 
         fit_problem(&p);
         make_problem(&p);

@@ -33,14 +33,15 @@ static void check_kinds(int64_t N, int64_t D, int32_t k, int way)
     for (int kind = 0; kind < N_KINDS; kind++) {
         if (op_is_emulated() && kind != way % N_KINDS) /* each shape once, each kind often */
             continue;
-        problem p = {.kind      = (data_kind)kind,
-                     .B         = N > 1000 ? 2 : 5,
-                     .N         = N,
-                     .D         = D,
-                     .k         = k,
-                     .has_bias  = (way + kind) % 2,
-                     .has_rules = (way + kind) % 3 == 0,
-                     .screen    = (br_screen_kind)((way / 2 + kind) % 4)};
+        problem p = {.kind         = (data_kind)kind,
+                     .B            = N > 1000 ? 2 : 5,
+                     .N            = N,
+                     .D            = D,
+                     .k            = k,
+                     .has_bias     = (way + kind) % 2,
+                     .has_rules    = (way + kind) % 3 == 0,
+                     .has_unwanted = (way + kind) % 2 == 0,
+                     .screen       = (br_screen_kind)((way / 2 + kind) % 4)};
 
         check_problem(&p, op_tested(), "tested");
         if (!op_is_emulated() && (way + kind) % 4 == 0 && N <= 1000)
@@ -87,13 +88,14 @@ static void test_batches_and_lanes(void **state)
 {
     static const int64_t batch[]   = {1, 64, 4096};
     static const int     n_lanes[] = {1, 2, 7};
-    problem              p         = {.kind      = RANDOM,
-                                      .B         = op_is_emulated() ? 140 : 1500,
-                                      .N         = op_is_emulated() ? 600 : 3000,
-                                      .D         = op_is_emulated() ? 10 : 50,
-                                      .k         = 20,
-                                      .has_bias  = true,
-                                      .has_rules = true};
+    problem              p         = {.kind         = RANDOM,
+                                      .B            = op_is_emulated() ? 140 : 1500,
+                                      .N            = op_is_emulated() ? 600 : 3000,
+                                      .D            = op_is_emulated() ? 10 : 50,
+                                      .k            = 20,
+                                      .has_bias     = true,
+                                      .has_rules    = true,
+                                      .has_unwanted = true};
 
     (void)state;
     make_problem(&p);
@@ -248,14 +250,15 @@ static void test_selective_segments(void **state)
 
     (void)state;
     for (int i = 0; i < 12; i++) {
-        problem p = {.kind      = kinds[i % 3],
-                     .B         = 100,
-                     .N         = 9000,
-                     .D         = 24,
-                     .k         = 40,
-                     .has_bias  = i % 2,
-                     .has_rules = true,
-                     .screen    = (br_screen_kind)(i % 4)};
+        problem p = {.kind         = kinds[i % 3],
+                     .B            = 100,
+                     .N            = 9000,
+                     .D            = 24,
+                     .k            = 40,
+                     .has_bias     = i % 2,
+                     .has_rules    = true,
+                     .has_unwanted = true,
+                     .screen       = (br_screen_kind)(i % 4)};
 
         if (i % 4 > last_screen())
             continue;

@@ -73,6 +73,7 @@ static void fill_rules(problem *p)
     int64_t n = 0;
 
     for (int64_t b = 0; b < p->B; b++) {
+        p->wanted_B[b]  = !p->has_unwanted || draw(9, (uint64_t)b) % 4 > 0;
         p->have_B[b]    = draw(4, (uint64_t)b) % 8;
         p->offset_B1[b] = n;
         for (int64_t i = (int64_t)(draw(5, (uint64_t)b) % 5); i < p->N && n < TOPK_NEVER * (b + 1);
@@ -90,6 +91,7 @@ void make_problem(problem *p)
     assert_int_equal(br_alloc(p->N * p->D, 4, "z", (void **)&p->item_ND), BR_OK);
     assert_int_equal(br_alloc(p->N, 4, "b", (void **)&p->bias_N), BR_OK);
     assert_int_equal(br_alloc(p->B, 8, "h", (void **)&p->have_B), BR_OK);
+    assert_int_equal(br_alloc(p->B, 1, "w", (void **)&p->wanted_B), BR_OK);
     assert_int_equal(br_alloc(p->N, 8, "r", (void **)&p->require_N), BR_OK);
     assert_int_equal(br_alloc(p->B + 1, 8, "o", (void **)&p->offset_B1), BR_OK);
     assert_int_equal(br_alloc(TOPK_NEVER * p->B, 4, "n", (void **)&p->never_S), BR_OK);
@@ -114,6 +116,7 @@ void free_problem(problem *p)
     br_free(&p->item_ND);
     br_free(&p->bias_N);
     br_free(&p->have_B);
+    br_free(&p->wanted_B);
     br_free(&p->require_N);
     br_free(&p->offset_B1);
     br_free(&p->never_S);
@@ -159,6 +162,8 @@ static int compare_scored(const void *a, const void *b)
 
 bool oracle_allows(const problem *p, int64_t b, int32_t item)
 {
+    if (!p->wanted_B[b])
+        return false;
     if (!p->has_rules)
         return true;
     if ((p->have_B[b] & p->require_N[item]) != p->require_N[item])
@@ -197,7 +202,7 @@ typedef struct running {
     problem  *p;
     br_dev   *lane[7];
     br_items *items;
-    br_mat    query_BD, have_B, offset_B1, never_S, item_BK, score_BK, logsumexp_B;
+    br_mat    query_BD, have_B, wanted_B, offset_B1, never_S, item_BK, score_BK, logsumexp_B;
     int64_t   batch;
     int64_t   n_slow, n_second;
 } running;
@@ -219,6 +224,8 @@ static br_status run_batch(void *context, int lane, int64_t task)
         args.never_offset_B1 = br_mat_rows(r->offset_B1, row, n + 1);
         args.never_item_S    = r->never_S;
     }
+    if (r->p->has_unwanted)
+        args.wanted_B = br_mat_rows(r->wanted_B, row, n);
     if (r->p->logsumexp != BR_LSE_NONE) {
         args.temperature = r->p->temperature;
         args.logsumexp_B = br_mat_rows(r->logsumexp_B, row, n);
@@ -286,6 +293,7 @@ br_status run(problem *p, br_backend backend, int n_lanes, int64_t batch, int64_
                      BR_OK);
     r.query_BD    = place(dev, BR_F32, p->B, p->D, p->query_BD);
     r.have_B      = place(dev, BR_U64, p->B, 1, p->have_B);
+    r.wanted_B    = place(dev, BR_U8, p->B, 1, p->wanted_B);
     r.offset_B1   = place(dev, BR_I64, p->B + 1, 1, p->offset_B1);
     r.never_S     = place(dev, BR_I32, TOPK_NEVER * p->B, 1, p->never_S);
     r.item_BK     = place(dev, BR_I32, p->B, p->k, NULL);
@@ -299,7 +307,7 @@ br_status run(problem *p, br_backend backend, int n_lanes, int64_t batch, int64_
     if (n_slow != NULL)
         *n_slow = r.n_slow;
     br_items_free(&r.items);
-    br_mat all[] = {item_ND,     bias_N,    require_N, r.query_BD, r.have_B,
+    br_mat all[] = {item_ND,     bias_N,    require_N, r.query_BD, r.have_B,     r.wanted_B,
                     r.offset_B1, r.never_S, r.item_BK, r.score_BK, r.logsumexp_B};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         br_dev_free(&all[i]);

@@ -30,9 +30,11 @@ typedef struct problem {
     int64_t        B, N, D;
     int32_t        k;
     bool           has_bias, has_rules;
+    bool           has_unwanted; /* customers who get no list */
     br_screen_kind screen;
     float         *query_BD, *item_ND, *bias_N;
     uint64_t      *have_B, *require_N;
+    uint8_t       *wanted_B;
     int64_t       *offset_B1;
     int32_t       *never_S;
     int32_t       *item_BK;
