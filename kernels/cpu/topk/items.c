@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "host/base/clock.h"
+#include "host/base/clones.h"
 #include "host/base/log.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/topk/bounds.h"
@@ -71,6 +72,30 @@ static void code_panel(const making *m, int64_t at, int64_t n, double norm)
     panel->code_norm = br_bound_up(code_norm);
 }
 
+BR_CLONES static void compare_segments(const uint64_t *require_C, uint64_t have, uint8_t *is_C)
+{
+    for (int c = 0; c < BR_SCREEN_COLS; c++)
+        is_C[c] = (require_C[c] & ~have) == 0;
+}
+
+uint32_t br_cpu_items_eligible(const br_cpu_items *items, int64_t panel, uint64_t have)
+{
+    uint32_t bits = 0;
+    uint8_t  is_C[BR_SCREEN_COLS];
+
+    if (items->require_N == NULL ||
+        (have & items->panel_P[panel].require_any) == items->panel_P[panel].require_any)
+        return UINT32_MAX;
+    compare_segments(items->require_N + panel * BR_SCREEN_COLS, have, is_C);
+    for (int at = 0; at < BR_SCREEN_COLS; at += 8) { /* eight bytes of 0 or 1 to eight bits */
+        uint64_t eight;
+
+        memcpy(&eight, is_C + at, 8);
+        bits |= (uint32_t)(eight * 0x0102040810204080u >> 56) << at;
+    }
+    return bits;
+}
+
 static void measure_panel(const making *m, int64_t at, int64_t n)
 {
     br_cpu_items   *to        = m->to;
@@ -90,6 +115,8 @@ static void measure_panel(const making *m, int64_t at, int64_t n)
         to->bias_size    = br_most(to->bias_size, fabs((double)b));
         panel->bias_most = fmaxf(panel->bias_most, br_bias_up(b));
         require          = require_N != NULL ? require_N[row * m->items->require_N.ld] : 0;
+        if (to->require_N != NULL)
+            to->require_N[i] = require;
         panel->require_all &= require;
         panel->require_any |= require;
         norm = br_most(norm, m->norm_N[row]);
@@ -118,6 +145,8 @@ static br_status allocate(br_cpu_items *to)
 
     to->n_panels = (to->N + BR_SCREEN_COLS - 1) / BR_SCREEN_COLS;
     BR_ALLOC(st, to->bias_N, to->N, "item biases");
+    if (to->relevant != 0)
+        BR_ALLOC(st, to->require_N, to->n_panels * BR_SCREEN_COLS, "item segments");
     BR_ALLOC(st, to->panel_P, to->n_panels, "item panels");
     BR_ALLOC(st, to->unit_PUC, to->n_panels * to->n_units * BR_SCREEN_COLS, "item codes");
 done:
@@ -129,7 +158,7 @@ static void say(const making *m, double started_s)
     const br_cpu_items *to    = m->to;
     double              bytes = (double)to->n_panels *
                        ((double)to->n_units * 4 * BR_SCREEN_COLS + (double)sizeof(br_panel)) +
-                   (double)to->N * 8;
+                   (double)to->N * (to->require_N != NULL ? 16 : 8);
 
     br_log(BR_LOG_INFO, "score_topk", "items packed in %.2f s; %.1f MB beside %.1f MB of vectors",
            br_clock_wall_s() - started_s, bytes / 1e6, (double)(to->N * m->D * 4) / 1e6);
@@ -179,6 +208,7 @@ void br_cpu_items_release(br_items *items)
         return;
     br_free(&p->row_N);
     br_free(&p->bias_N);
+    br_free(&p->require_N);
     br_free(&p->panel_P);
     br_free(&p->unit_PUC);
     br_free(&items->prepared);

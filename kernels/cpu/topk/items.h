@@ -38,6 +38,7 @@ typedef struct br_cpu_items {
     double                  bias_size; /* largest |b| */
     int32_t                *row_N;     /* position -> item row */
     float                  *bias_N;    /* by position */
+    uint64_t               *require_N; /* by position, of whole panels; NULL: nothing is required */
     br_panel               *panel_P;
     int32_t                *unit_PUC; /* [n_panels][n_units][32] */
 } br_cpu_items;
@@ -49,6 +50,9 @@ br_status br_cpu_items_order(const br_items *items, const double *norm_N, br_cpu
 /* plan.c: the kernel, and whether vectors are rotated, from N, D, k and the norms, in row_N's
  * order; says in the log which and why. */
 void br_cpu_items_plan(const br_items *items, const double *norm_N, br_cpu_items *to);
+
+/* The items of a panel, one bit each, that a customer with `have` may be shown. */
+uint32_t br_cpu_items_eligible(const br_cpu_items *items, int64_t panel, uint64_t have);
 
 /* Vector of the item at a position. */
 static inline const float *br_cpu_item_at(const br_items *items, const br_cpu_items *prepared,

@@ -182,12 +182,10 @@ WIDE static void add_rows(const terms *t, int r)
 static void mask_segments(const br_lse *lse, int64_t at, const br_topk_rules *rules,
                           float *masked_C)
 {
-    for (int c = 0; c < COLS; c++) {
-        int64_t  i       = at * COLS + c;
-        uint64_t require = i < lse->items->N ? rules->require_N[lse->items->row_N[i]] : 0;
+    uint32_t eligible = br_cpu_items_eligible(lse->items, at, rules->have);
 
-        masked_C[c] = (rules->have & require) == require ? lse->bias_C[c] : NO_TERM;
-    }
+    for (int c = 0; c < COLS; c++)
+        masked_C[c] = (eligible >> c & 1) != 0 ? lse->bias_C[c] : NO_TERM;
 }
 
 static bool any_lacks(uint64_t require, br_lse_row *const *row_R, int n)

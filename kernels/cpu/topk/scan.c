@@ -76,6 +76,13 @@ static void set_place(br_scan *s, int64_t place)
 
 /* ---- tiles ---- */
 
+/* Which of a panel's items the customer has the segments for. */
+static uint32_t eligible_to(const br_scan *s, int64_t at, int64_t place)
+{
+    return s->tile.is_alike ? s->eligible
+                            : br_cpu_items_eligible(s->tile.items, at, s->have_L[place]);
+}
+
 /* What passed of one customer's part of a tile, item by item. */
 static br_status collect(br_scan *s, int64_t at, int64_t place, const br_screen_tile *tile)
 {
@@ -89,7 +96,7 @@ static br_status collect(br_scan *s, int64_t at, int64_t place, const br_screen_
     float               error   = br_bound_of_panel(panel, s->norm_L[place], s->residual_L[place]);
     bool                is_fp32 = items->kernel->kind == BR_SCREEN_FP32;
 
-    for (uint32_t hits = tile->hit_R[r] & s->eligible; hits != 0; hits &= hits - 1) {
+    for (uint32_t hits = tile->hit_R[r] & eligible_to(s, at, place); hits != 0; hits &= hits - 1) {
         int              c   = __builtin_ctz(hits);
         int64_t          i   = at * COLS + c;
         br_screen_number sum = tile->sum_RC[r][c];
@@ -104,8 +111,6 @@ static br_status collect(br_scan *s, int64_t at, int64_t place, const br_screen_
                                          .item   = items->row_N[i]};
         candidate.slack = error + (fabsf(product) + fabsf(candidate.approx)) * BR_STEP;
         if (candidate.approx + candidate.slack < s->threshold_L[place])
-            continue;
-        if (!br_tile_has_segments(row, candidate.item))
             continue;
         if (s->tile.lse != NULL) /* the sums hold what is never shown until they are finished */
             br_lse_raise(&s->lse, &s->lse.row[b], candidate.approx);
@@ -327,24 +332,14 @@ static void refresh(br_scan *s)
 /* Customers who are alike: what they may be shown of the panel. False: nothing. */
 static bool enter_segments(br_scan *s, int64_t at)
 {
-    const br_cpu_items *items     = s->tile.items;
-    const br_panel     *panel     = &items->panel_P[at];
-    br_mat              require   = s->tile.args->items->require_N;
-    const uint64_t     *require_N = br_mat_at(require);
-    uint64_t            have      = s->tile.have;
-    int64_t             n         = items->N - at * COLS < COLS ? items->N - at * COLS : COLS;
+    const br_panel *panel = &s->tile.items->panel_P[at];
+    uint64_t        have  = s->tile.have;
 
-    s->eligible = UINT32_MAX;
-    if (!s->tile.is_alike || (have & panel->require_any) == panel->require_any)
+    if (!s->tile.is_alike)
         return true;
-    s->eligible = 0;
-    if ((have & panel->require_all) != panel->require_all)
-        return false;
-    for (int64_t c = 0; c < n; c++) {
-        uint64_t wanted = require_N[items->row_N[at * COLS + c] * require.ld];
-
-        s->eligible |= (uint32_t)((have & wanted) == wanted) << c;
-    }
+    s->eligible = (have & panel->require_all) == panel->require_all
+                      ? br_cpu_items_eligible(s->tile.items, at, have)
+                      : 0;
     return s->eligible != 0;
 }
 

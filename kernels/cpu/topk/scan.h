@@ -13,7 +13,7 @@ typedef struct br_scan {
     br_tile           tile;
     br_checkpoints    checkpoints;
     br_lse            lse;      /* tile.lse is it, where it is wanted */
-    uint32_t          eligible; /* items of the panel; all where customers are not alike */
+    uint32_t          eligible; /* items of the panel, where customers are alike */
     int64_t           n_live;
     int32_t          *row_L;       /* place -> row of the block */
     float            *threshold_L; /* rounded down */

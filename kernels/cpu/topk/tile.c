@@ -81,13 +81,6 @@ static void mark_never(br_tile_row *row)
     }
 }
 
-bool br_tile_has_segments(const br_tile_row *row, int32_t item)
-{
-    const br_topk_rules *rules = &row->rules;
-
-    return !row->asks_segments || (rules->have & rules->require_N[item]) == rules->require_N[item];
-}
-
 bool br_tile_is_never(const br_tile_row *row, int32_t item)
 {
     uint32_t bit = never_bit(item);
@@ -102,13 +95,12 @@ void br_tile_start_row(br_tile *t, int64_t b)
     br_candidates  kept = row->pending;
     br_vector_size size = br_codes_measure(br_tile_query(t, b), t->D);
 
-    *row               = (br_tile_row){.norm = size.norm, .pending = kept};
-    row->floor         = -INFINITY;
-    row->threshold     = -INFINITY;
-    row->pending.n     = 0;
-    row->rules         = br_topk_rules_of(t->args, br_tile_at(t, b));
-    row->asks_segments = row->rules.require_N != NULL && !t->is_alike;
-    row->is_slow       = !is_screenable(t->items, size.norm);
+    *row           = (br_tile_row){.norm = size.norm, .pending = kept};
+    row->floor     = -INFINITY;
+    row->threshold = -INFINITY;
+    row->pending.n = 0;
+    row->rules     = br_topk_rules_of(t->args, br_tile_at(t, b));
+    row->is_slow   = !is_screenable(t->items, size.norm);
     mark_never(row);
     if (!row->is_slow)
         code_row(t, b, size);

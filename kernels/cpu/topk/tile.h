@@ -26,7 +26,6 @@ typedef struct br_tile_row {
     bool          is_slow;
     bool          is_second; /* the second pass: certain thresholds only */
     bool          is_resolved_early;
-    bool          asks_segments; /* of each candidate */
     br_topk_rules rules;
     uint64_t      never_bit[BR_NEVER_BITS / 64]; /* set: some item of the never-list has it */
     br_candidates pending;
@@ -69,9 +68,7 @@ void br_tile_start_row(br_tile *tile, int64_t b);
  * more. Drops what cannot reach it. Does nothing while fewer are known. */
 void br_tile_foretell(br_tile *tile, br_tile_row *row, int32_t rank);
 
-/* May the customer be shown the item? Its segments, then (of an item that has them) its never-list,
- * which few items have to be looked for in. */
-bool br_tile_has_segments(const br_tile_row *row, int32_t item);
+/* Is an item that the customer has the segments for on the never-list? */
 bool br_tile_is_never(const br_tile_row *row, int32_t item);
 
 /* No item from this panel on can matter. */
