@@ -319,14 +319,16 @@ void      br_items_free(br_items **items);
  *   in     query_BD f32; items; never-list of each row: never_offset_B1 i64 [B+1, 1] into
  *          never_item_S i32 [S, 1] (ascending within a row; both absent: none);
  *          have_B u64 [B, 1] (absent: all bits; eligible iff (have & require) == require);
- *          wanted_B u8 [B, 1] (absent: all): for rows of 0 nothing is eligible
+ *          wanted_B u8 [B, 1] (absent: all): for rows of 0 nothing is eligible;
+ *          floor_B f32 [B, 1] (absent: -inf): K eligible items are known to score this or more
  *   out    item_BK i32, score_BK f32, best first; -1 and NaN where fewer than K remain
  *          logsumexp_B f32 [B, 1] or absent: ln sum e^(score / temperature) over the row's eligible
  *          items, -inf where there are none; within 1e-5 (FINE) or 1e-3 (COARSE) of it for scores
  *          of usual size over the temperature (docs/EXACTNESS.md); items were prepared for it
  *   order  canonical score descending (docs/EXACTNESS.md), then item row ascending
  *   bounds 1 <= K <= 1024; 1 <= D <= 1024
- *   errors BR_E_INPUT when a score overflows fp32: bad_row and bad_item say where
+ *   errors BR_E_INPUT when a score overflows fp32: bad_row and bad_item say where; BR_E_SELFCHECK,
+ *          or a list without the floor, where fewer than K items reach it
  *   cost   2*B*N*D flop at most; items are read once per tile of queries
  *   agrees with ref: the same items and the same score bits */
 typedef struct br_score_topk_args {
@@ -336,6 +338,7 @@ typedef struct br_score_topk_args {
     br_mat          never_item_S;
     br_mat          have_B;
     br_mat          wanted_B;
+    br_mat          floor_B;
     int32_t         k;
     br_mat          item_BK;
     br_mat          score_BK;

@@ -57,6 +57,7 @@ br_status br_op_score_topk(br_dev *dev, br_score_topk_args *args)
           {"never_item_S", args->never_item_S, BR_I32, S, 1, BR_MAY},
           {"have_B", args->have_B, BR_U64, B, 1, BR_MAY},
           {"wanted_B", args->wanted_B, BR_U8, B, 1, BR_MAY},
+          {"floor_B", args->floor_B, BR_F32, B, 1, BR_MAY},
           {"item_BK", args->item_BK, BR_I32, B, args->k, BR_MUST},
           {"score_BK", args->score_BK, BR_F32, B, args->k, BR_MUST},
           {"logsumexp_B", args->logsumexp_B, BR_F32, B, 1, BR_MAY},

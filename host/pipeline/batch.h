@@ -116,6 +116,9 @@ typedef struct br_batch {
     /* score, by other weights (choose/weightings.h) */
     int32_t             n_weighted; /* V */
     struct br_weighted *weighted_V;
+    br_mat              seed_BK; /* lists whose items make floors (choose/floor.h); absent: none */
+    float              *seed_score_BK; /* on the host */
+    float              *floor_B;
 
     /* policy: what is written */
     float   *host_square_B;

@@ -25,6 +25,7 @@ br_status br_candidates(br_job *job, br_batch *b, br_dev *lane, br_rows rows,
     br_score_topk_args args = {.items    = job->items,
                                .query_BD = wanted->query_BQ,
                                .k        = wanted->m,
+                               .floor_B  = wanted->floor_B,
                                .item_BK  = wanted->item_BM,
                                .score_BK = wanted->score_BM};
 

@@ -20,7 +20,8 @@ typedef struct br_candidates_args {
     int32_t          m;
     br_mat           item_BM; /* listed rows, best first, -1 where fewer remain */
     br_mat           score_BM;
-    const br_subset *subset; /* NULL: the rows */
+    br_mat           floor_B; /* m items of each row score so much or more; absent: not known */
+    const br_subset *subset;  /* NULL: the rows */
 } br_candidates_args;
 
 /* BR_E_INPUT naming customer and item of a score that overflows. */

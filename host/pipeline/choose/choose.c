@@ -8,6 +8,7 @@
 
 #include "host/base/memory.h"
 #include "host/pipeline/choose/chunk.h"
+#include "host/pipeline/choose/floor.h"
 #include "host/pipeline/choose/shaping.h"
 
 typedef br_chunk chunk;
@@ -83,7 +84,7 @@ size_t br_choose_scratch_bytes(const br_job *job)
     if (needs_room(job))
         bytes += rows * (size_t)br_choose_room_columns(br_choose_n_candidates(job)) * 16 +
                  rows * (size_t)s->dim * 4 + 5 * 64;
-    return bytes + br_shaping_scratch_bytes(s);
+    return bytes + br_shaping_scratch_bytes(s) + br_floor_scratch_bytes(job);
 }
 
 /* ---- the list ---- */
@@ -349,8 +350,10 @@ br_status br_choose_rows(br_job *job, br_batch *batch, br_dev *lane, br_rows row
         c.room = room_of(job, lane);
         BR_TRY(st, decide(&c, item_BK, score_BK));
     } else {
-        const br_candidates_args args = {c.query_BQ, job->k, item_BK, score_BK, NULL};
+        br_candidates_args args = {
+            .query_BQ = c.query_BQ, .m = job->k, .item_BM = item_BK, .score_BM = score_BK};
 
+        BR_TRY(st, br_floor_rows(job, batch, lane, rows, c.query_BQ, &args.floor_B));
         BR_TRY(st, br_candidates(job, batch, lane, rows, &args));
     }
 done:

@@ -7,6 +7,7 @@
 
 #include "host/base/memory.h"
 #include "host/pipeline/choose/choose.h"
+#include "host/pipeline/choose/floor.h"
 
 /* The job as it would be with other weights. */
 typedef struct alternative {
@@ -130,6 +131,8 @@ br_status br_weightings_alloc_batch(br_job *job, br_batch *batch)
     batch->n_weighted = n;
     for (int32_t v = 0; v < n; v++)
         BR_TRY(st, alloc_weighted(job, &batch->weighted_V[v]));
+    BR_ALLOC(st, batch->seed_score_BK, job->max_rows * job->k, "scores by other weights");
+    BR_ALLOC(st, batch->floor_B, job->max_rows, "floors of lists");
     BR_TRY(st, alloc_shadows(job, &batch->lists));
 done:
     return st;
@@ -149,10 +152,20 @@ void br_weightings_free_batch(br_batch *batch)
         br_free(&w->view);
     }
     br_free(&batch->weighted_V);
+    br_free(&batch->seed_score_BK);
+    br_free(&batch->floor_B);
     batch->n_weighted = 0;
 }
 
 /* ---- a unit ---- */
+
+/* The lists by the weighting before, which is most like this one in a file that goes up or down. */
+static br_mat seed_of(const br_job *job, const br_batch *batch, int32_t v)
+{
+    if (!br_floor_helps(job, batch))
+        return (br_mat){0};
+    return v > 0 ? batch->weighted_V[v - 1].item_BK : batch->item_BK;
+}
 
 void br_weightings_begin(const br_job *job, br_batch *batch)
 {
@@ -166,6 +179,7 @@ void br_weightings_begin(const br_job *job, br_batch *batch)
         w->view->short_B    = w->short_B;
         w->view->n_slow     = 0;
         w->view->n_rescored = 0;
+        w->view->seed_BK    = seed_of(job, batch, v);
     }
 }
 

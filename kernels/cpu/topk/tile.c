@@ -89,6 +89,14 @@ bool br_tile_is_never(const br_tile_row *row, int32_t item)
            !br_topk_is_allowed(&row->rules, item);
 }
 
+/* What k items are known to reach. */
+static float floor_of(const br_tile *t, int64_t b)
+{
+    br_mat floor_B = t->args->floor_B;
+
+    return floor_B.buf == NULL ? -INFINITY : br_mat_f32(floor_B)[br_tile_at(t, b) * floor_B.ld];
+}
+
 void br_tile_start_row(br_tile *t, int64_t b)
 {
     br_tile_row   *row  = &t->row[b];
@@ -96,8 +104,8 @@ void br_tile_start_row(br_tile *t, int64_t b)
     br_vector_size size = br_codes_measure(br_tile_query(t, b), t->D);
 
     *row           = (br_tile_row){.norm = size.norm, .pending = kept};
-    row->floor     = -INFINITY;
-    row->threshold = -INFINITY;
+    row->floor     = floor_of(t, b);
+    row->threshold = row->floor;
     row->pending.n = 0;
     row->rules     = br_topk_rules_of(t->args, br_tile_at(t, b));
     row->is_slow   = !is_screenable(t->items, size.norm);

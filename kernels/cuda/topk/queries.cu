@@ -41,7 +41,7 @@ static __global__ void __launch_bounds__(BR_ROW_THREADS) queries_kernel(br_topk_
     row.is_coded  = is_wanted && can_be_screened(c.items, m.norm);
     row.is_slow   = is_wanted && !row.is_coded;
     row.scale     = br_code_scale(row.is_coded ? m.element : 0.0f);
-    row.threshold = -INFINITY;
+    row.threshold = c.floor_B.at == NULL ? -INFINITY : *c.floor_B.row(r);
     to.code_D     = c.code_RD + r * c.items.width;
     to.below_D    = c.below_RD == NULL ? NULL : c.below_RD + r * c.items.width;
     to.width      = c.items.width;

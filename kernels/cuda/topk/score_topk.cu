@@ -175,6 +175,7 @@ static void take_rows(const br_score_topk_args *args, int64_t first, int32_t n, 
     c->item_BK               = br_view_of<int32_t>(slice(args->item_BK, first, n));
     c->score_BK              = br_view_of<float>(slice(args->score_BK, first, n));
     c->logsumexp_B           = br_view_of<float>(slice(args->logsumexp_B, first, n));
+    c->floor_B               = br_view_of<const float>(slice(args->floor_B, first, n));
     c->rules.have_B          = br_view_of<const uint64_t>(slice(args->have_B, first, n));
     c->rules.wanted_B        = br_view_of<const uint8_t>(slice(args->wanted_B, first, n));
     c->rules.never_offset_B1 = offset == NULL ? NULL : offset + first;

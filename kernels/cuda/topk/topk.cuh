@@ -83,6 +83,7 @@ typedef struct br_topk_chunk {
     br_view<const float> item_ND; /* by item row */
     br_view<const float> bias_N;
     br_view<const float> query_BD;
+    br_view<const float> floor_B; /* absent: -inf */
     br_view<int32_t>     item_BK;
     br_view<float>       score_BK;
     br_view<float>       logsumexp_B;

@@ -202,9 +202,9 @@ typedef struct running {
     problem  *p;
     br_dev   *lane[7];
     br_items *items;
-    br_mat    query_BD, have_B, wanted_B, offset_B1, never_S, item_BK, score_BK, logsumexp_B;
-    int64_t   batch;
-    int64_t   n_slow, n_second;
+    br_mat  query_BD, have_B, wanted_B, floor_B, offset_B1, never_S, item_BK, score_BK, logsumexp_B;
+    int64_t batch;
+    int64_t n_slow, n_second;
 } running;
 
 static br_status run_batch(void *context, int lane, int64_t task)
@@ -224,6 +224,8 @@ static br_status run_batch(void *context, int lane, int64_t task)
         args.never_offset_B1 = br_mat_rows(r->offset_B1, row, n + 1);
         args.never_item_S    = r->never_S;
     }
+    if (r->p->floor_B != NULL)
+        args.floor_B = br_mat_rows(r->floor_B, row, n);
     if (r->p->has_unwanted)
         args.wanted_B = br_mat_rows(r->wanted_B, row, n);
     if (r->p->logsumexp != BR_LSE_NONE) {
@@ -294,6 +296,7 @@ br_status run(problem *p, br_backend backend, int n_lanes, int64_t batch, int64_
     r.query_BD    = place(dev, BR_F32, p->B, p->D, p->query_BD);
     r.have_B      = place(dev, BR_U64, p->B, 1, p->have_B);
     r.wanted_B    = place(dev, BR_U8, p->B, 1, p->wanted_B);
+    r.floor_B     = place(dev, BR_F32, p->B, 1, p->floor_B);
     r.offset_B1   = place(dev, BR_I64, p->B + 1, 1, p->offset_B1);
     r.never_S     = place(dev, BR_I32, TOPK_NEVER * p->B, 1, p->never_S);
     r.item_BK     = place(dev, BR_I32, p->B, p->k, NULL);
@@ -307,8 +310,8 @@ br_status run(problem *p, br_backend backend, int n_lanes, int64_t batch, int64_
     if (n_slow != NULL)
         *n_slow = r.n_slow;
     br_items_free(&r.items);
-    br_mat all[] = {item_ND,     bias_N,    require_N, r.query_BD, r.have_B,     r.wanted_B,
-                    r.offset_B1, r.never_S, r.item_BK, r.score_BK, r.logsumexp_B};
+    br_mat all[] = {item_ND,   bias_N,      require_N, r.query_BD, r.have_B,   r.wanted_B,
+                    r.floor_B, r.offset_B1, r.never_S, r.item_BK,  r.score_BK, r.logsumexp_B};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         br_dev_free(&all[i]);
     for (int i = 0; i < n_lanes; i++)

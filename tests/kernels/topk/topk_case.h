@@ -35,6 +35,7 @@ typedef struct problem {
     float         *query_BD, *item_ND, *bias_N;
     uint64_t      *have_B, *require_N;
     uint8_t       *wanted_B;
+    float         *floor_B; /* NULL: none are known; borrowed */
     int64_t       *offset_B1;
     int32_t       *never_S;
     int32_t       *item_BK;
