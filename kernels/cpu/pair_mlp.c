@@ -221,6 +221,18 @@ static void gather(const br_pair_mlp_args *args, const int32_t *item_T, int64_t 
     }
 }
 
+/* Asks for the vectors of the next tile ahead of their turn. */
+static void fetch(const br_pair_mlp_args *args, const int32_t *item_T, int64_t n)
+{
+    for (int64_t t = 0; t < n && t < TILE; t++) {
+        const float *z_D =
+            br_mat_f32(args->item_ND) + (item_T[t] > 0 ? item_T[t] : 0) * args->item_ND.ld;
+
+        for (int64_t d = 0; d < args->item_ND.n_cols; d += 16)
+            __builtin_prefetch(z_D + d);
+    }
+}
+
 static void run_tile(const room *r, const int32_t *item_T, int64_t n, float *logit_T)
 {
     const br_pair_mlp_args *args = r->args;
@@ -257,8 +269,11 @@ static br_status run_row(room *r, int64_t b)
         if (item_K[j] != -1)
             BR_TRY(st, br_ref_check_row("pair_mlp", b, item_K[j], args->item_ND.n_rows));
     fold(r, br_mat_f32(args->query_BD) + b * args->query_BD.ld);
-    for (int64_t j = 0; j < K; j += TILE)
+    for (int64_t j = 0; j < K; j += TILE) {
+        if (j + TILE < K)
+            fetch(args, item_K + j + TILE, K - j - TILE);
         run_tile(r, item_K + j, K - j < TILE ? K - j : TILE, logit_K + j);
+    }
 done:
     return st;
 }
