@@ -8,8 +8,9 @@ and writes the bundle with one more head, of the type pair_mlp (docs/OBJECTIVES.
       --validate b/lists.h5 b/labels.h5 --hidden 64
 Lists are the candidates (x_u and the exact best items, /vector and /list of docs/FORMATS.md),
 labels what came after (a timeline of labels.h5; customers by key, items of the same catalogue). It
-starts as the model's score; the epoch is chosen by NDCG on --validate, and calibration (Platt: a
-table with flat pieces would tie what it ranks) is fitted on --calibrate, or else on --validate too.
+starts as the model's score. The epoch is chosen by NDCG on --validate, or by a fourth of the
+customers, and calibration (Platt: a table with flat pieces would tie what it ranks) is fitted there
+too, unless --calibrate names other days.
 Exit code 0, 2 (usage), 3 (input data), 4 (I/O)."""
 import argparse
 import hashlib
@@ -21,6 +22,7 @@ import shutil
 import sys
 from pathlib import Path
 
+HELD_OUT = 0.25  # customers
 MAX_LAYERS, MAX_WIDTH, MAX_HEADS = 3, 512, 16  # as the engine's
 
 
@@ -32,8 +34,10 @@ def parse_arguments():
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder of the new bundle")
     parser.add_argument("--train", action="append", required=True, help="a day to learn from",
                         **day)
-    parser.add_argument("--validate", required=True, help="the day that chooses the epoch", **day)
-    parser.add_argument("--calibrate", help="the day that calibrates (default: validate)", **day)
+    parser.add_argument("--validate", action="append", help="a day that chooses the epoch "
+                        "(default: a fourth of the customers of the training days)", **day)
+    parser.add_argument("--calibrate", action="append",
+                        help="a day that calibrates (default: what validates)", **day)
     parser.add_argument("--name", default="rerank", help="of the head (rerank)")
     parser.add_argument("--label", default="purchase", help="timeline of LABELS (purchase)")
     parser.add_argument("--hidden", type=int, nargs="+", default=[64], metavar="WIDTH",
@@ -96,7 +100,8 @@ def describe(args, head, table, notes):
              "calibration": table}
     if head.item_bias_V is not None:
         entry["item_bias"] = True
-    files = [p for day in [*args.train, args.validate, args.calibrate or []] for p in day]
+    files = [p for days in (args.train, args.validate, args.calibrate) for day in days or []
+             for p in day]
     notes |= {"seed": args.seed, "label": args.label,
               "command": shlex.join(["scripts/train_reranker.py", *sys.argv[1:]]),
               "data_sha256": {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}}
@@ -111,19 +116,20 @@ def train(args):
     from training import calibrate, reranker
 
     model, tensors, row_of_key = read_bundle(args.model, args.name)
-    days = [reranker.Candidates(*day, args.label, row_of_key) for day in args.train]
-    validate = reranker.Candidates(*args.validate, args.label, row_of_key)
-    calibration = reranker.Candidates(*args.calibrate, args.label, row_of_key) \
-        if args.calibrate else validate
+    days, validate, calibration = (
+        [reranker.Candidates(*day, args.label, row_of_key) for day in names or []]
+        for names in (args.train, args.validate, args.calibrate))
+    if not validate:
+        days, validate = reranker.held_out(days, HELD_OUT, args.seed)
+    calibration = calibration or validate
     torch.manual_seed(args.seed)
     head = reranker.PairHead(*item_tensors(model, tensors), args.hidden)
-    for day in (*days, validate, calibration):
+    for day in (*days, *validate, *calibration):
         if day.x.shape[1] != head.z_VD.shape[1]:
             raise MeasureError(f"/vector has {day.x.shape[1]} columns, expected dim "
                                f"{head.z_VD.shape[1]} of {args.model}")
     best, history = reranker.fit(head, days, validate, args)
-    table = calibrate.fit_platt(*reranker.best_pairs(reranker.logits(head, calibration),
-                                                     calibration, args.calibrate_items))
+    table = calibrate.fit_platt(*reranker.best_pairs(head, calibration, args.calibrate_items))
     if not table["a"] > 0:
         raise MeasureError(f"calibration: Platt's a is {table['a']:.3g}: the more the head says, "
                            "the less was taken")

@@ -4,6 +4,8 @@ listed them, the network, its training. Called once per run of scripts/train_rer
 
 Shapes: U customers, M candidates, x [U, D], z [V, D], `row` [U, M] rows of the item table, 0 where
 a slot is empty (is_there [U, M])."""
+import copy
+
 import numpy as np
 import torch
 from torch import nn
@@ -44,10 +46,28 @@ class Candidates:
         self.is_there = torch.from_numpy(is_there)
         self.row = torch.from_numpy(np.where(is_there, to_row[item], 0))
         self.did = torch.from_numpy(np.isin(row[:, None] * n_items + item, did) & is_there)
-        self.n_cases = int(np.isin(did // n_items, row).sum())  # listed or not
+        self.n_taken = np.bincount(did // n_items, minlength=len(offset) - 1)[row]  # or not listed
         if not self.did.any():
             raise MeasureError(f"{labels_path}: /timeline/{label} has none of the candidates of "
                                f"{lists_path}")
+
+    def of(self, customers):
+        """The day for some of its customers alone."""
+        part = copy.copy(self)
+        for name in ("x", "is_there", "row", "did", "n_taken"):
+            setattr(part, name, getattr(self, name)[customers])
+        return part
+
+
+def held_out(days, share, seed):
+    """(days, held-out days): a share of each day's customers, drawn."""
+    rng, kept, held = np.random.default_rng(seed), [], []
+    for day in days:
+        order = rng.permutation(len(day.x))
+        n = int(share * len(order))
+        held.append(day.of(np.sort(order[:n])))
+        kept.append(day.of(np.sort(order[n:])))
+    return kept, held
 
 
 class PairHead(nn.Module):
@@ -132,21 +152,25 @@ def logits(head, day):
     return out.masked_fill(~day.is_there, -torch.inf)
 
 
-def measure(logit_UM, day, at):
+def measure(head, days, at):
     """HR and NDCG at `at`: every distinct item taken is a case, whether it is a candidate or not;
     ties as they were listed."""
-    order = torch.argsort(logit_UM, dim=1, descending=True, stable=True)
-    hit = day.did.gather(1, order)[:, :at].double()
-    gain = hit / torch.log2(torch.arange(hit.shape[1]).double() + 2)
-    return {"hr": float(hit.sum()) / day.n_cases, "ndcg": float(gain.sum()) / day.n_cases}
+    hits, gains, n = 0.0, 0.0, sum(int(day.n_taken.sum()) for day in days)
+    for day in days:
+        order = torch.argsort(logits(head, day), dim=1, descending=True, stable=True)
+        hit = day.did.gather(1, order)[:, :at].double()
+        hits += float(hit.sum())
+        gains += float((hit / torch.log2(torch.arange(hit.shape[1]).double() + 2)).sum())
+    return {"hr": hits / max(n, 1), "ndcg": gains / max(n, 1)}
 
 
 def fit(head, days, validate, o):
-    """o: epochs, patience, batch, negatives, rate, decay, loss, at, seed. The best epoch by
-    validation NDCG, 0 being the score itself; returns its number and the history."""
+    """validate: days. o: epochs, patience, batch, negatives, rate, decay, loss, at, seed. Leaves
+    the best epoch by validation NDCG, 0 being the score itself; returns its number and the
+    history."""
     rng, generator = np.random.default_rng(o.seed), torch.Generator().manual_seed(o.seed)
     optimiser = torch.optim.Adam(head.parameters(), lr=o.rate)
-    history = [{"epoch": 0, **measure(logits(head, validate), validate, o.at)}]
+    history = [{"epoch": 0, **measure(head, validate, o.at)}]
     best, state = 0, {k: v.clone() for k, v in head.state_dict().items()}
     for epoch in range(1, o.epochs + 1):
         total, progress = 0.0, Progress(f"re-ranker, epoch {epoch}/{o.epochs}")
@@ -161,7 +185,7 @@ def fit(head, days, validate, o):
             head.decay(o.rate * o.decay)
             total += float(loss.detach())
             progress.show(i + 1, len(parts), {"loss": total / (i + 1)})
-        measured = measure(logits(head, validate), validate, o.at)
+        measured = measure(head, validate, o.at)
         history.append({"epoch": epoch, "loss": total / len(parts), **measured})
         better = measured["ndcg"] > history[best]["ndcg"]
         progress.end({"loss": total / len(parts)}, measured, better)
@@ -184,9 +208,13 @@ def batches(days, o, rng):
     return [out[i] for i in rng.permutation(len(out))]
 
 
-def best_pairs(logit_UM, day, n):
+def best_pairs(head, days, n):
     """(logit, label) of each customer's n best, float64: what lists will hold."""
-    top = torch.topk(logit_UM, min(n, logit_UM.shape[1]), dim=1).indices
-    is_there = day.is_there.gather(1, top)
-    return (logit_UM.gather(1, top)[is_there].double().numpy(),
-            day.did.gather(1, top)[is_there].double().numpy())
+    parts = []
+    for day in days:
+        logit_UM = logits(head, day)
+        top = torch.topk(logit_UM, min(n, logit_UM.shape[1]), dim=1).indices
+        is_there = day.is_there.gather(1, top)
+        parts.append([values.gather(1, top)[is_there].double().numpy()
+                      for values in (logit_UM, day.did)])
+    return [np.concatenate(part) for part in zip(*parts)]
