@@ -4,7 +4,7 @@
 # the month after 2017-12-01 (docs/DEMO.md). Two ways to come by days that the model has not seen:
 #   early   the demo's model trained on its first four days alone, the re-ranker on the other three
 #   shipped the demo's model as it is, the re-ranker on the month that chose its epoch
-#   scripts/measure_reranker.sh      about eight minutes on one CPU core; writes demo/rerank/
+#   scripts/measure_reranker.sh      about five minutes on one CPU core; writes demo/rerank/
 # Needs PyTorch (scripts/install_deps.sh --train) and build/cpu (scripts/quickstart.sh).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -50,8 +50,9 @@ compare() {
 mkdir -p "$work"
 days=$(IFS=,; echo "${early[*]},${later[*]},$validate,$test")
 "$python" scripts/prepare_completejourney.py --out demo --snapshots "$days" >&2
+quoted=$(printf '"%s",' "${early[@]}")
 "$python" scripts/train.py configs/demo/train.json -o "$work/early" --threads 1 \
-    --set "data.train=[\"$(IFS=,; sed 's/,/","/g' <<< "${early[*]}")\"]" > "$work/early.json"
+    --set "data.train=[${quoted%,}]" > "$work/early.json"
 arguments=()
 for day in "${later[@]}"; do
     candidates early "$work/early" "$day"
