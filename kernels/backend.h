@@ -53,6 +53,7 @@ typedef struct br_backend_table {
     br_status (*score_topk)(br_dev *dev, br_score_topk_args *args);
     br_status (*draw_topk)(br_dev *dev, br_draw_topk_args *args); /* NULL: not yet */
     br_status (*score_pairs)(br_dev *dev, const br_score_pairs_args *args);
+    br_status (*pair_mlp)(br_dev *dev, const br_pair_mlp_args *args);
     br_status (*calibrate)(br_dev *dev, const br_calibrate_args *args);
 } br_backend_table;
 

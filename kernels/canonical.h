@@ -5,6 +5,7 @@
 #ifndef BR_KERNELS_CANONICAL_H
 #define BR_KERNELS_CANONICAL_H
 
+#include <float.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -39,6 +40,29 @@ BR_EVERYWHERE float br_canonical_penalised(double dot, float bias, float penalty
 {
     return (float)(dot + (double)bias - (double)penalty) + 0.0f;
 }
+
+/* ---- the roundings of pair_mlp (pairs.h), whose products are exact too ---- */
+
+/* To fp32, at most FLT_MAX in size; -0 becomes +0. */
+BR_EVERYWHERE float br_pair_round(double sum)
+{
+    sum = sum < (double)FLT_MAX ? sum : (double)FLT_MAX;
+    sum = sum > -(double)FLT_MAX ? sum : -(double)FLT_MAX;
+    return (float)sum + 0.0f;
+}
+
+BR_EVERYWHERE float br_pair_relu(double sum)
+{
+    return br_pair_round(sum > 0.0 ? sum : 0.0);
+}
+
+/* The weight that meets z of a customer with x. */
+BR_EVERYWHERE float br_pair_fold(float weight_z, float weight_xz, float x)
+{
+    return br_pair_round((double)weight_z + (double)weight_xz * (double)x);
+}
+
+/* ---- the order ---- */
 
 /* Does (score_a, item_a) stand before (score_b, item_b)? */
 BR_EVERYWHERE bool br_canonical_before(float score_a, int32_t item_a, float score_b, int32_t item_b)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The seam between the engine and the machines it runs on: devices, buffers, views (device.h) and
- * every operation (random lists: draw.h). Backends (ref, cpu, cuda) implement the table behind
- * it; nobody else includes more of kernels/ than this file.
+ * every operation (random lists: draw.h; given pairs: pairs.h). Backends (ref, cpu, cuda) implement
+ * the table behind it; nobody else includes more of kernels/ than this file.
  *
  * Ops enqueue on the device's stream and return; only br_dev_sync and br_download wait. Arguments
  * are checked once, in ops.c (BR_E_SELFCHECK: a caller's mistake). Dimension letters are those of
@@ -20,6 +20,7 @@
 
 #include "kernels/device.h"
 #include "kernels/draw.h"
+#include "kernels/pairs.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -354,36 +355,6 @@ br_status br_op_score_topk(br_dev *dev, br_score_topk_args *args);
 
 /* Scratch that score_topk takes from its lane, at most. */
 size_t br_score_topk_scratch_bytes(int64_t n_items, int64_t dim, int32_t k);
-
-/* score_pairs: canonical scores of given items, out_BK = query_b . item_ND[item_BK] + bias -
- * penalty, rounded once; NaN where item_BK is -1. bias_N, penalty_BK absent: 0. */
-typedef struct br_score_pairs_args {
-    br_mat query_BD;
-    br_mat item_ND;
-    br_mat bias_N;
-    br_mat item_BK;
-    br_mat penalty_BK; /* f32, >= 0 */
-    br_mat out_BK;
-} br_score_pairs_args;
-br_status br_op_score_pairs(br_dev *dev, const br_score_pairs_args *args);
-
-/* calibrate: response probabilities (or values) from logits, in place; NaN stays NaN.
- *   y = logit + offset; PLATT: y = a*y + b; then the link: LOGISTIC 1/(1+e^-y), IDENTITY y;
- *   ISOTONIC: then the table, linear between its n_points ascending knots, flat outside */
-typedef enum { BR_LINK_LOGISTIC, BR_LINK_IDENTITY } br_link;
-typedef enum { BR_CALIBRATION_NONE, BR_CALIBRATION_PLATT, BR_CALIBRATION_ISOTONIC } br_calibration;
-
-typedef struct br_calibrate_args {
-    br_mat         logit_BK;
-    double         offset;
-    br_link        link;
-    br_calibration calibration;
-    double         platt_a;
-    double         platt_b;
-    int32_t        n_points;
-    br_mat         knot_P2; /* f32 [P, 2]: input, output */
-} br_calibrate_args;
-br_status br_op_calibrate(br_dev *dev, const br_calibrate_args *args);
 
 #ifdef __cplusplus
 }

@@ -105,6 +105,46 @@ done:
     return st;
 }
 
+/* Layer l of pair_mlp, the logit's last: [n_out, n_in] weights and [1, n_out] biases. */
+static br_status check_pair_layer(const br_dev *dev, const br_pair_mlp_args *args, int32_t l)
+{
+    br_status     st      = BR_OK;
+    int64_t       n_in    = l == 0 ? 3 * args->item_ND.n_cols : args->weight_OI[l - 1].n_rows;
+    int64_t       n_out   = l == args->n_layers ? 1 : args->weight_OI[l].n_rows;
+    const br_want wants[] = {
+        {"weight_OI", args->weight_OI[l], BR_F32, n_out, n_in, BR_MUST},
+        {"bias_1O", args->bias_1O[l], BR_F32, 1, n_out, BR_MUST},
+    };
+
+    BR_TRY(st, BR_CHECK_VIEWS(dev, "pair_mlp", wants));
+    BR_TRY(st, br_check_range("pair_mlp", "outputs of a layer", n_out, 1, BR_MAX_PAIR_WIDTH));
+done:
+    return st;
+}
+
+br_status br_op_pair_mlp(br_dev *dev, const br_pair_mlp_args *args)
+{
+    br_status     st      = BR_OK;
+    int64_t       B       = args->query_BD.n_rows;
+    int64_t       N       = args->item_ND.n_rows;
+    const br_want wants[] = {
+        {"query_BD", args->query_BD, BR_F32, B, args->item_ND.n_cols, BR_MUST},
+        {"item_ND", args->item_ND, BR_F32, N, BR_ANY, BR_MUST},
+        {"bias_N", args->bias_N, BR_F32, N, 1, BR_MAY},
+        {"item_BK", args->item_BK, BR_I32, B, BR_ANY, BR_MUST},
+        {"logit_BK", args->logit_BK, BR_F32, B, args->item_BK.n_cols, BR_MUST},
+    };
+
+    BR_TRY(st, BR_CHECK_VIEWS(dev, "pair_mlp", wants));
+    BR_TRY(st, br_check_range("pair_mlp", "D", args->item_ND.n_cols, 1, MAX_DIM));
+    BR_TRY(st, br_check_range("pair_mlp", "n_layers", args->n_layers, 1, BR_MAX_PAIR_LAYERS));
+    for (int32_t l = 0; l <= args->n_layers; l++)
+        BR_TRY(st, check_pair_layer(dev, args, l));
+    BR_TRY(st, dev->table->pair_mlp(dev, args));
+done:
+    return st;
+}
+
 br_status br_op_calibrate(br_dev *dev, const br_calibrate_args *args)
 {
     br_status     st      = BR_OK;

@@ -1,10 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Heads (eq. 6 and 9): logit_k = (W_k x_u) . z_i + b_{k,i} + c_k and its probability; survival
- * heads (eq. 17): hazards of periods, and S(t). Called once per head and tile of customers. */
+ * Heads (eq. 6 and 9): logit_k = (W_k x_u) . z_i + b_{k,i} + c_k, or q_psi(x_u, z_i) + b_{k,i}
+ * (pair heads, eq. 5), and its probability; survival heads (eq. 17): hazards of periods, and S(t).
+ * Called once per head and tile of customers. */
 #include <assert.h>
 
 #include "models/model_state.h"
+
+int32_t br_heads_n_weights(const br_model_spec *spec)
+{
+    int32_t n = 0;
+
+    for (int32_t i = 0; i < spec->n_heads; i++)
+        n += spec->head[i].kind == BR_HEAD_PAIR ? 2 * (spec->head[i].n_hidden + 1) + 1 : 3;
+    return n;
+}
+
+/* head.<name>.<l>.{weight,bias}, the logit's last. */
+static void declare_pair(br_model *model, const br_head_spec *s, br_head *h)
+{
+    int32_t n_in = 3 * model->spec.dim;
+
+    for (int32_t l = 0; l <= s->n_hidden; l++) {
+        int32_t n_out = l < s->n_hidden ? s->hidden[l] : 1;
+
+        br_weights_matrix(model->weights, &h->pair_weight_OI[l], n_out, n_in, "head.%s.%d.weight",
+                          s->name, (int)l);
+        br_weights_vector(model->weights, &h->pair_bias_1O[l], n_out, "head.%s.%d.bias", s->name,
+                          (int)l);
+        n_in = n_out;
+    }
+}
 
 void br_heads_declare(br_model *model)
 {
@@ -19,9 +45,13 @@ void br_heads_declare(br_model *model)
                               s->name);
             continue;
         }
-        br_weights_matrix(model->weights, &h->weight_DD, model->spec.dim, model->spec.dim,
-                          "head.%s.weight", s->name);
-        br_weights_scalar(model->weights, &h->bias, "head.%s.bias", s->name);
+        if (s->kind == BR_HEAD_PAIR) {
+            declare_pair(model, s, h);
+        } else {
+            br_weights_matrix(model->weights, &h->weight_DD, model->spec.dim, model->spec.dim,
+                              "head.%s.weight", s->name);
+            br_weights_scalar(model->weights, &h->bias, "head.%s.bias", s->name);
+        }
         if (s->has_item_bias)
             br_weights_column(model->weights, &h->item_bias_V1, "head.%s.item_bias", s->name);
     }
@@ -72,6 +102,28 @@ br_status br_model_head_query(const br_model *model, br_dev *lane, int32_t head,
     assert(head >= 0 && head < model->spec.n_heads);
     assert(model->spec.head[head].kind == BR_HEAD_ITEM);
     return br_op_linear(lane, &args);
+}
+
+br_status br_model_head_pairs(const br_model *model, br_dev *lane, int32_t head,
+                              const br_score_pairs_args *args)
+{
+    const br_head   *h    = &model->head[head];
+    br_pair_mlp_args pair = {.query_BD = args->query_BD,
+                             .item_ND  = args->item_ND,
+                             .bias_N   = args->bias_N,
+                             .item_BK  = args->item_BK,
+                             .n_layers = model->spec.head[head].n_hidden,
+                             .logit_BK = args->out_BK};
+
+    assert(head >= 0 && head < model->spec.n_heads);
+    assert(model->spec.head[head].kind != BR_HEAD_SURVIVAL && args->penalty_BK.buf == NULL);
+    if (model->spec.head[head].kind == BR_HEAD_ITEM)
+        return br_op_score_pairs(lane, args);
+    for (int32_t l = 0; l <= pair.n_layers; l++) {
+        pair.weight_OI[l] = h->pair_weight_OI[l];
+        pair.bias_1O[l]   = h->pair_bias_1O[l];
+    }
+    return br_op_pair_mlp(lane, &pair);
 }
 
 br_status br_model_head_calibrate(const br_model *model, br_dev *lane, int32_t head,

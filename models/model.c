@@ -32,7 +32,7 @@ done:
 
 static int32_t n_weights(const br_model_spec *spec)
 {
-    int32_t n = 2 + 3 * spec->n_heads + br_fusion_n_weights(spec);
+    int32_t n = 2 + br_heads_n_weights(spec) + br_fusion_n_weights(spec);
 
     for (int32_t i = 0; i < spec->n_encoders; i++)
         n += br_encoder_architecture(&spec->encoder[i])->n_weights(&spec->encoder[i]);

@@ -71,13 +71,17 @@ typedef struct br_fusion_args {
 } br_fusion_args;
 br_status br_model_fuse(const br_model *model, br_dev *lane, const br_fusion_args *args);
 
-/* What an item head's logit is made of: W_k [D, D] on the device, and c_k. */
+/* What an item head's logit is made of: W_k [D, D] on the device, and c_k (0 of a pair head). */
 br_mat br_model_head_weight(const br_model *model, int32_t head);
 float  br_model_head_bias(const br_model *model, int32_t head);
 
-/* Head k's query W_k x_u, [B, D], and its probabilities from canonical logits (in place). */
+/* An item head's query W_k x_u, [B, D]; canonical logits of given items, c_k left out, by an item
+ * head from queries, by a pair head from x_u itself (bias_N: b_ki, no penalties); probabilities
+ * from these, in place. */
 br_status br_model_head_query(const br_model *model, br_dev *lane, int32_t head, br_mat x_BD,
                               br_mat out_BD);
+br_status br_model_head_pairs(const br_model *model, br_dev *lane, int32_t head,
+                              const br_score_pairs_args *args);
 br_status br_model_head_calibrate(const br_model *model, br_dev *lane, int32_t head,
                                   br_mat logit_BK);
 

@@ -31,6 +31,8 @@ typedef struct br_head {
     float  bias;
     br_mat hazard_weight_PD; /* survival: instead of the two above */
     br_mat hazard_bias_1P;
+    br_mat pair_weight_OI[BR_MAX_PAIR_LAYERS + 1]; /* pair: instead of weight and bias */
+    br_mat pair_bias_1O[BR_MAX_PAIR_LAYERS + 1];
     br_mat item_bias_V1;
     br_mat knot_P2;
 } br_head;
@@ -51,6 +53,7 @@ void    br_fusion_declare(br_model *model);
 size_t  br_fusion_scratch_bytes(const br_model *model, int64_t n_rows);
 
 /* heads.c */
+int32_t   br_heads_n_weights(const br_model_spec *spec);
 void      br_heads_declare(br_model *model);
 br_status br_heads_upload_knots(br_model *model, br_dev *dev);
 

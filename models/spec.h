@@ -68,9 +68,9 @@ typedef struct br_aggregate_spec {
     double std; /* > 0 */
 } br_aggregate_spec;
 
-/* ITEM: a probability per customer and item. SURVIVAL: hazards of periods after as_of, per
- * customer. */
-typedef enum { BR_HEAD_ITEM, BR_HEAD_SURVIVAL } br_head_kind;
+/* ITEM: a probability per customer and item, by a bilinear logit. SURVIVAL: hazards of periods
+ * after as_of, per customer. PAIR: as ITEM, by a small network on the pair (q_psi, eq. 5). */
+typedef enum { BR_HEAD_ITEM, BR_HEAD_SURVIVAL, BR_HEAD_PAIR } br_head_kind;
 
 typedef struct br_head_spec {
     char           name[BR_NAME_BYTES];
@@ -78,7 +78,9 @@ typedef struct br_head_spec {
     int32_t        n_periods;     /* SURVIVAL: P */
     int64_t        period_s;      /* SURVIVAL: length of each */
     br_link        link;          /* SURVIVAL: logistic */
-    bool           has_item_bias; /* ITEM: head.<name>.item_bias [V] */
+    bool           has_item_bias; /* ITEM, PAIR: head.<name>.item_bias [V] */
+    int32_t        n_hidden;      /* PAIR: hidden layers, 1..BR_MAX_PAIR_LAYERS */
+    int32_t        hidden[BR_MAX_PAIR_LAYERS];
     br_calibration calibration;
     double         platt_a;
     double         platt_b;

@@ -132,6 +132,18 @@ static br_status check_survival(const br_head_spec *h)
     return BR_OK;
 }
 
+static br_status check_pair(const br_head_spec *h)
+{
+    if (h->n_hidden < 1 || h->n_hidden > BR_MAX_PAIR_LAYERS)
+        return br_fail(BR_E_INPUT, "head '%s': %d hidden layers, expected 1..%d", h->name,
+                       (int)h->n_hidden, BR_MAX_PAIR_LAYERS);
+    for (int32_t l = 0; l < h->n_hidden; l++)
+        if (h->hidden[l] < 1 || h->hidden[l] > BR_MAX_PAIR_WIDTH)
+            return br_fail(BR_E_INPUT, "head '%s': hidden layer %d has width %d, expected 1..%d",
+                           h->name, (int)l, (int)h->hidden[l], BR_MAX_PAIR_WIDTH);
+    return BR_OK;
+}
+
 static br_status check_head(const br_model_spec *s, int32_t at)
 {
     const br_head_spec *h = &s->head[at];
@@ -144,6 +156,8 @@ static br_status check_head(const br_model_spec *s, int32_t at)
                        "head '%s' has an item_bias, but item is null: its rows have no keys",
                        h->name);
     if (h->kind == BR_HEAD_SURVIVAL && check_survival(h) != BR_OK)
+        return BR_E_INPUT;
+    if (h->kind == BR_HEAD_PAIR && check_pair(h) != BR_OK)
         return BR_E_INPUT;
     if (h->calibration != BR_CALIBRATION_ISOTONIC)
         return BR_OK;

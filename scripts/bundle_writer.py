@@ -24,11 +24,13 @@ DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", 
 
 
 def write_safetensors(path, tensors, dtype="F32"):
-    """Tensors by name as F32 or F16: length of the header (u64), JSON header, data."""
+    """Tensors by name as F32 or F16, or (None) each as its array is: length of the header (u64),
+    JSON header, data."""
     header, parts, at = {}, [], 0
     for name in sorted(tensors):
-        data = np.ascontiguousarray(tensors[name], dtype=DTYPES[dtype]).tobytes()
-        header[name] = {"dtype": dtype, "shape": list(np.shape(tensors[name])),
+        kind = dtype or next(k for k, v in DTYPES.items() if np.dtype(v) == tensors[name].dtype)
+        data = np.ascontiguousarray(tensors[name], dtype=DTYPES[kind]).tobytes()
+        header[name] = {"dtype": kind, "shape": list(np.shape(tensors[name])),
                         "data_offsets": [at, at + len(data)]}
         parts.append(data)
         at += len(data)

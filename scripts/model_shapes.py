@@ -75,7 +75,12 @@ def head_shapes(head, dim, n_items):
     name = "head." + head["name"]
     if head.get("type") == "survival":
         return linear_shapes(name, head["periods"], dim)
-    shapes = {name + ".weight": (dim, dim), name + ".bias": (1,)}
+    if head.get("type") == "pair_mlp":
+        shapes, widths = {}, [3 * dim, *head["hidden"], 1]
+        for i, (n_in, n_out) in enumerate(zip(widths, widths[1:])):
+            shapes |= linear_shapes(f"{name}.{i}", n_out, n_in)
+    else:
+        shapes = {name + ".weight": (dim, dim), name + ".bias": (1,)}
     if head.get("item_bias"):
         shapes[name + ".item_bias"] = (n_items,)
     return shapes

@@ -243,6 +243,16 @@ def probability(head, t, logit):
     return calibrate(head, logit.astype(float) + t[f"head.{head['name']}.bias"][0])
 
 
+def pair_logits(head, t, x, z):
+    """q_psi (eq. 5) of a pair_mlp head, whole but for the item's bias: x [..., D] and z [..., D] of
+    pairs (shapes that broadcast) -> [...]"""
+    x, z = np.broadcast_arrays(x, z)
+    h, n_hidden = np.concatenate([x, z, x * z], axis=-1), len(head["hidden"])
+    for layer in range(n_hidden):
+        h = np.maximum(linear(h, t, f"head.{head['name']}.{layer}"), 0)
+    return linear(h, t, f"head.{head['name']}.{n_hidden}")[..., 0]
+
+
 def survival(head, t, x):
     """S at the end of each period, [U, P], of x_u [U, D]: nothing happened in any period so far."""
     return np.cumprod(1 - calibrate(head, linear(x, t, "head." + head["name"])), axis=1)

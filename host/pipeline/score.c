@@ -43,28 +43,39 @@ done:
     return st == BR_OK ? br_dev_sync(job->dev) : st; /* the lanes read it */
 }
 
+/* What a head's logits are made from: W_k x_u in scratch, or x_u itself (pair heads, the score). */
+static br_status make_query(br_job *job, br_dev *lane, int32_t head, br_mat x_BD, br_mat *query_BD)
+{
+    br_status st = BR_OK;
+
+    *query_BD = x_BD;
+    if (head < 0 || job->setup->spec->head[head].kind == BR_HEAD_PAIR)
+        return BR_OK;
+    BR_TRY(st, br_dev_scratch(lane, BR_F32, x_BD.n_rows, job->setup->dim, query_BD));
+    BR_TRY(st, br_model_head_query(job->model, lane, head, x_BD, *query_BD));
+done:
+    return st;
+}
+
 static br_status score_heads(const score_context *c, br_dev *lane, br_rows rows)
 {
-    br_status st    = BR_OK;
-    br_batch *b     = c->batch;
-    br_mat    query = {0};
+    br_status st = BR_OK;
+    br_batch *b  = c->batch;
+    br_mat    x  = br_mat_rows(b->x_BD, rows.first, rows.n);
 
-    if (c->job->setup->n_heads == 0)
-        return BR_OK;
-    BR_TRY(st, br_dev_scratch(lane, BR_F32, rows.n, c->job->setup->dim, &query));
     for (int32_t i = 0; i < c->job->setup->n_heads; i++) {
+        size_t              mark = br_dev_mark(lane);
         int32_t             head = c->job->setup->head[i];
-        br_mat              out  = br_mat_rows(b->probability_BK[i], rows.first, rows.n);
-        br_score_pairs_args args = {.query_BD = query,
-                                    .item_ND  = c->job->item_ND,
-                                    .bias_N   = c->job->head_bias_N[i],
-                                    .item_BK  = br_mat_rows(b->item_BK, rows.first, rows.n),
-                                    .out_BK   = out};
+        br_score_pairs_args args = {.item_ND = c->job->item_ND,
+                                    .bias_N  = c->job->head_bias_N[i],
+                                    .item_BK = br_mat_rows(b->item_BK, rows.first, rows.n),
+                                    .out_BK =
+                                        br_mat_rows(b->probability_BK[i], rows.first, rows.n)};
 
-        BR_TRY(st, br_model_head_query(c->job->model, lane, head,
-                                       br_mat_rows(b->x_BD, rows.first, rows.n), query));
-        BR_TRY(st, br_op_score_pairs(lane, &args));
-        BR_TRY(st, br_model_head_calibrate(c->job->model, lane, head, out));
+        BR_TRY(st, make_query(c->job, lane, head, x, &args.query_BD));
+        BR_TRY(st, br_model_head_pairs(c->job->model, lane, head, &args));
+        BR_TRY(st, br_model_head_calibrate(c->job->model, lane, head, args.out_BK));
+        br_dev_rewind(lane, mark);
     }
 done:
     return st;
@@ -75,7 +86,9 @@ static br_status score_term_pairs(br_job *job, br_dev *lane, int32_t head,
 {
     br_status st = BR_OK;
 
-    BR_TRY(st, br_op_score_pairs(lane, args));
+    if (head < 0)
+        return br_op_score_pairs(lane, args);
+    BR_TRY(st, br_model_head_pairs(job->model, lane, head, args));
     if (job->setup->objective.type == BR_OBJECTIVE_EXPECTED_VALUE)
         BR_TRY(st, br_model_head_calibrate(job->model, lane, head, args->out_BK));
 done:
@@ -89,16 +102,12 @@ static br_status score_term(const score_context *c, br_dev *lane, br_rows rows, 
     br_job             *job  = c->job;
     int32_t             head = job->setup->objective.term[t].head;
     br_mat              x    = br_mat_rows(c->batch->x_BD, rows.first, rows.n);
-    br_score_pairs_args args = {.query_BD = x,
-                                .item_ND  = job->item_ND,
-                                .bias_N   = head < 0 ? job->bias_N : job->term_bias_N[t],
-                                .item_BK  = br_mat_rows(c->batch->item_BK, rows.first, rows.n),
-                                .out_BK   = br_mat_rows(c->batch->term_BK[t], rows.first, rows.n)};
+    br_score_pairs_args args = {.item_ND = job->item_ND,
+                                .bias_N  = head < 0 ? job->bias_N : job->term_bias_N[t],
+                                .item_BK = br_mat_rows(c->batch->item_BK, rows.first, rows.n),
+                                .out_BK  = br_mat_rows(c->batch->term_BK[t], rows.first, rows.n)};
 
-    if (head >= 0) {
-        BR_TRY(st, br_dev_scratch(lane, BR_F32, rows.n, job->setup->dim, &args.query_BD));
-        BR_TRY(st, br_model_head_query(job->model, lane, head, x, args.query_BD));
-    }
+    BR_TRY(st, make_query(job, lane, head, x, &args.query_BD));
     BR_TRY(st, score_term_pairs(job, lane, head, &args));
     for (int32_t v = 0; job->setup->is_sweep && v < c->batch->n_weighted; v++) {
         const br_weighted *w = &c->batch->weighted_V[v];
@@ -216,6 +225,7 @@ br_status br_stage_score(br_job *job, br_batch *batch, double *cpu_s)
                        job->setup->n_heads) +
         batch->n_weighted *
             br_flops_score(batch->n_rows, job->setup->n_listed, job->setup->objective.width, 0) +
+        br_flops_pairs(job->setup, batch->n_rows) +
         br_flops_hazards(batch->n_rows, job->setup->dim, job->setup->n_periods);
 done:
     return st;

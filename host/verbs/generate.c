@@ -6,8 +6,9 @@
 #include "host/pipeline/generate/generate.h"
 #include "host/verbs/args.h"
 #include "host/verbs/verbs.h"
+#include "kernels/ops.h"
 
-#define N_ARGS 9
+#define N_ARGS 10
 
 static void list_args(br_generate_options *o, br_arg out[N_ARGS])
 {
@@ -27,6 +28,9 @@ static void list_args(br_generate_options *o, br_arg out[N_ARGS])
          &o->cold_share, false, 0, 1},
         {"--dim", NULL, BR_ARG_INT, "D", "width of the model's vectors, even (64)", &o->dim, false,
          2, 1024},
+        {"--rerank", NULL, BR_ARG_INT, "H",
+         "hidden width of a head 'rerank' (pair_mlp); 0: none (0)", &o->rerank, false, 0,
+         BR_MAX_PAIR_WIDTH},
         {"--seed", NULL, BR_ARG_INT, "N", "the same seed gives the same bytes (1)", &o->seed, false,
          0, INT64_MAX}};
 

@@ -15,6 +15,11 @@ void      br_cpu_close(br_dev *dev);
  * and stays there: nothing is allocated once each op has been seen. */
 br_status br_cpu_workspace(br_dev *dev, int64_t n_floats, float **out);
 
+/* The widest vectors that score_topk's screens and pair_mlp may use where the processor has them:
+ * BATCHRANK_SCREEN_CPU=avx2 or plain takes the path of a lesser one, for tests and comparisons. */
+typedef enum { BR_VECTORS_PLAIN, BR_VECTORS_AVX2, BR_VECTORS_AVX512 } br_vectors;
+br_vectors br_cpu_widest(void);
+
 /* Does the lane multiply bf16 by the processor's own instruction? Tests can take it away. */
 bool br_cpu_uses_dot(const br_dev *dev);
 void br_cpu_forbid_dot(br_dev *dev);
@@ -34,5 +39,6 @@ void      br_cpu_items_release(br_items *items);
 br_status br_cpu_score_topk(br_dev *dev, br_score_topk_args *args);
 br_status br_cpu_draw_topk(br_dev *dev, br_draw_topk_args *args);
 br_status br_cpu_score_pairs(br_dev *dev, const br_score_pairs_args *args);
+br_status br_cpu_pair_mlp(br_dev *dev, const br_pair_mlp_args *args);
 
 #endif

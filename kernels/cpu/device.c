@@ -2,6 +2,8 @@
  *
  * Opens a lane: its workspace, and what the processor can do. Called once per lane. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/encoder/gemm_bf16.h"
@@ -60,6 +62,15 @@ br_status br_cpu_workspace(br_dev *dev, int64_t n_floats, float **out)
     *out = native->memory;
 done:
     return st;
+}
+
+br_vectors br_cpu_widest(void)
+{
+    const char *cpu = getenv("BATCHRANK_SCREEN_CPU");
+
+    if (cpu != NULL && strcmp(cpu, "plain") == 0)
+        return BR_VECTORS_PLAIN;
+    return cpu != NULL && strcmp(cpu, "avx2") == 0 ? BR_VECTORS_AVX2 : BR_VECTORS_AVX512;
 }
 
 bool br_cpu_uses_dot(const br_dev *dev)

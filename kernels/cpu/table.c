@@ -34,5 +34,6 @@ const br_backend_table br_backend_cpu = {
     .score_topk     = br_cpu_score_topk,
     .draw_topk      = br_cpu_draw_topk,
     .score_pairs    = br_cpu_score_pairs,
+    .pair_mlp       = br_cpu_pair_mlp,
     .calibrate      = br_ref_calibrate,
 };

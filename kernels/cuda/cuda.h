@@ -52,6 +52,7 @@ br_status br_cuda_score_topk(br_dev *dev, br_score_topk_args *args);
 
 /* score/ */
 br_status br_cuda_score_pairs(br_dev *dev, const br_score_pairs_args *args);
+br_status br_cuda_pair_mlp(br_dev *dev, const br_pair_mlp_args *args);
 br_status br_cuda_calibrate(br_dev *dev, const br_calibrate_args *args);
 
 #ifdef __cplusplus

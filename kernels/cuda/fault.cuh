@@ -13,7 +13,8 @@
     X(GRU_ITEM, "gru: item_E")                                                                     \
     X(DECAY_ITEM, "decay_pool: item_E")                                                            \
     X(GATHER_ROW, "gather_rows: row_B")                                                            \
-    X(PAIRS_ITEM, "score_pairs")
+    X(PAIRS_ITEM, "score_pairs")                                                                   \
+    X(PAIR_MLP, "pair_mlp")
 
 typedef enum {
 #define X(name, text) BR_FAULT_##name,

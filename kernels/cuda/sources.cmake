@@ -8,7 +8,7 @@ set(BR_CUDA_SOURCES
   encoder/attention_last.cu encoder/gru.cu
   fusion/gather_rows.cu fusion/copy_rows.cu fusion/fuse_inputs.cu fusion/fuse.cu
   fusion/norm_band.cu fusion/mlp.cu
-  score/score_pairs.cu score/calibrate.cu
+  score/score_pairs.cu score/pair_mlp.cu score/calibrate.cu
   topk/items.cu topk/queries.cu topk/screen.cu topk/foretell.cu topk/finish.cu topk/slow.cu
   topk/sums.cu topk/logsumexp.cu topk/score_topk.cu)
 list(TRANSFORM BR_CUDA_SOURCES PREPEND ${CMAKE_CURRENT_LIST_DIR}/)

@@ -42,5 +42,6 @@ const br_backend_table br_backend_cuda = {
     .items_release  = br_cuda_items_release,
     .score_topk     = br_cuda_score_topk,
     .score_pairs    = br_cuda_score_pairs,
+    .pair_mlp       = br_cuda_pair_mlp,
     .calibrate      = br_cuda_calibrate,
 };

@@ -44,6 +44,7 @@ void      br_ref_items_release(br_items *items);
 br_status br_ref_score_topk(br_dev *dev, br_score_topk_args *args);
 br_status br_ref_draw_topk(br_dev *dev, br_draw_topk_args *args);
 br_status br_ref_score_pairs(br_dev *dev, const br_score_pairs_args *args);
+br_status br_ref_pair_mlp(br_dev *dev, const br_pair_mlp_args *args);
 br_status br_ref_calibrate(br_dev *dev, const br_calibrate_args *args);
 
 /* What the precisions mean: an operand of a matrix product as it is, or rounded to bfloat16. */

@@ -31,5 +31,6 @@ const br_backend_table br_backend_ref = {
     .score_topk     = br_ref_score_topk,
     .draw_topk      = br_ref_draw_topk,
     .score_pairs    = br_ref_score_pairs,
+    .pair_mlp       = br_ref_pair_mlp,
     .calibrate      = br_ref_calibrate,
 };

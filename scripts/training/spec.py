@@ -122,6 +122,9 @@ def check_encoder(where, encoder):
 
 def check_head(where, head):
     kind = head.get("type", "item") if isinstance(head, dict) else "item"
+    if kind == "pair_mlp":
+        raise ConfigError(f"{where}: type is pair_mlp, expected item or survival; "
+                          "scripts/train_reranker.py adds such a head to a trained model")
     if kind not in tuple(HEADS):
         raise ConfigError(f"{where}: type is {kind}, expected item or survival")
     check_object(where, head, HEADS[kind])

@@ -45,6 +45,21 @@ def check_bytes(top):
                         b[f"timeline/{name}/{column}"][:]).all(), (name, column)
 
 
+def check_rerank(top):
+    """A pair head beside what the same seed gives without one, and a run that ranks by it."""
+    plain, more = digests(top / "a"), generate(top / "rerank", 500, words=[*SMALL, "--rerank", 12])
+    assert {n for n in plain if plain[n] != more[n]} == {"model/model.json",
+                                                          "model/weights.safetensors"}
+    data = top / "rerank"
+    write_job(top / "rerank.json", output={"path": "rerank-run"}, list={"k": 5},
+              input={"customers": str(data / "customers.h5"), "model": str(data / "model"),
+                     "catalogue": str(data / "catalogue.h5")},
+              objective={"type": "expected_value", "top": 40,
+                         "terms": [{"name": "again", "head": "rerank", "weight": 1}]})
+    run("run", top / "rerank.json")
+    run("verify", top / "rerank-run", "--samples", 50)
+
+
 def check_customers(path, n_customers, n_items):
     with h5py.File(path) as f:
         assert f.attrs["format"] == b"batchrank-customers" and f.attrs["version"] == 1
@@ -142,6 +157,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="batchrank-generate-") as name:
         top = Path(name)
         check_bytes(top)
+        check_rerank(top)
         generate(top / "many", 8000)
         check_customers(top / "many/customers.h5", 8000, 200)
         keys = check_catalogue(top / "a/catalogue.h5", 200)

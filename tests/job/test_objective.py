@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Objectives through the whole binary, on ready-made vectors: linear sums and expected values with
-prices, penalties, negative weights and rules, against float64; what each term added; the same bits
-for any unit and thread count and on the reference backend; objectives that cannot be joined."""
+prices, penalties, negative weights and rules, against float64; pair heads among the terms, alone
+and beside linear ones; what each term added; the same bits for any unit and thread count and on the
+reference backend; objectives that cannot be joined."""
 import json
 import re
 import sys
@@ -26,11 +27,15 @@ MODEL = {"format": "batchrank-model", "version": 1, "name": "terms", "model_vers
                     "calibration": {"type": "platt", "a": 0.7, "b": -0.4}},
                    {"name": "return", "link": "logistic", "calibration":
                     {"type": "isotonic", "points": [[0.1, 0.0], [0.5, 0.3], [0.9, 1.0]]}},
+                   {"name": "again", "type": "pair_mlp", "hidden": [9, 20], "link": "logistic",
+                    "item_bias": True, "calibration": {"type": "platt", "a": 1.5, "b": -0.2}},
                    {"name": "lapse", "type": "survival", "periods": 2, "period_s": 86400}]}
 TERMS = [{"name": "fit", "weight": 0.25},
          {"name": "income", "head": "buy", "weight": 1.5, "value": "price"},
          {"name": "likely", "head": "buy", "weight": 0.5},
          {"name": "cost", "head": "return", "weight": -0.75, "value": "price"}]
+PAIR = [{"name": "again", "head": "again", "weight": 1}]
+MIXED = [{"name": "again", "head": "again", "weight": 2, "value": "margin"}, *TERMS[1:3]]
 LOW = {"name": "thin", "type": "low_value", "weight": 2.0, "value": "margin", "floor": 0.3}
 
 
@@ -65,6 +70,10 @@ def term_values(d, term, is_expected):
     t, z, x = d["t"], d["t"]["item.table"][1:], d["x"].astype(float)
     if not term.get("head"):
         raw = x @ z.T + t["item.bias"][1:]
+    elif term["head"] == "again":
+        head = next(h for h in MODEL["heads"] if h["name"] == "again")
+        raw = reference.calibrate(head, reference.pair_logits(head, t, x[:, None], z[None])
+                                  + t["head.again.item_bias"][1:])
     else:
         name = term["head"]
         raw = x @ t[f"head.{name}.weight"].T @ z.T + t.get(f"head.{name}.item_bias",
@@ -152,11 +161,66 @@ def check_kinds(folder, d):
     print("ok  expected_value among the 20 best by the linear sum")
 
 
+def check_pairs(folder, d):
+    """Candidates are the best by the linear terms, or by the score where there are none."""
+    firsts = {"pairs": (PAIR, [TERMS[0]]), "mixed": (MIXED, MIXED[1:])}
+    for name, (terms, first) in firsts.items():
+        for top, penalties in ((N, []), (25, [LOW])):
+            objective = {"type": "expected_value", "terms": terms, "top": top,
+                         "penalties": penalties}
+            path = job(folder, f"{name}-{top}", objective)
+            run("run", path)
+            lists = read_parts(folder / f"{name}-{top}")
+            scale = 1 / first[0]["weight"] if name == "pairs" else 1.0
+            linear = sum(term_values(d, t, False) for t in first) * scale
+            linear = linear + sum(penalty_values(d, p) for p in penalties)
+            check_lists(d, lists, objective, best(linear, d["allowed"], top))
+            same_bits(folder, path, lists)
+            at = lists["list/item"]
+            p = np.take_along_axis(term_values(d, PAIR[0], True), np.maximum(at, 0), 1)
+            off = np.abs(lists["probability/again"] - p)[at >= 0]
+            assert off.max() < 1e-5 and np.ptp(p[at >= 0]) > 0.3, off.max()
+        print(f"ok  {name}")
+    check_shadow(folder)
+    check_explanation(folder)
+
+
+def check_shadow(folder):
+    """Lists by other weights of pair terms are those of a run with them."""
+    objective = {"type": "expected_value", "terms": MIXED, "top": 25}
+    write_job(folder / "shadow.json",
+              input={"customers": "customers.h5", "catalogue": "catalogue.h5", "model": "model"},
+              output={"path": "shadow"}, list={"k": K}, objective=objective,
+              shadow={"weightings": [{"name": "other", "weights": [-1, 0.5, 3]}]})
+    other = [{**t, "weight": w} for t, w in zip(MIXED, [-1, 0.5, 3])]
+    run("run", folder / "shadow.json")
+    run("run", job(folder, "other", {**objective, "terms": other}))
+    found, wanted = read_parts(folder / "shadow"), read_parts(folder / "other")
+    for name in ("item", "score"):
+        assert found[f"shadow/other/{name}"].tobytes() == wanted[f"list/{name}"].tobytes()
+    print("ok  shadow")
+
+
+def check_explanation(folder):
+    lists = read_parts(folder / "pairs-25")
+    item = int(lists["list/item"][7, 2])
+    said = json.loads(run("explain", folder / "pairs-25", "--customer", "c0007", "--item",
+                          f"catalogue-{item + 1}", "--json"))
+    assert abs(said["score"]["score"] - lists["list/score"][7, 2]) < 1e-6, said
+    assert "again" in json.dumps(said["score"]["terms"])
+    text = run("explain", folder / "pairs-25", "--customer", "c0007", "--item",
+               f"catalogue-{item + 1}")
+    assert re.search(r"candidate\s+yes: score ", text), text
+    print("ok  explained")
+
+
 def check_refusals(folder):
     cases = [({"type": "linear", "terms": [{"name": "a", "head": "bye", "weight": 1}]},
               "objective.terms[0] 'a': the model has no head 'bye'"),
              ({"type": "linear", "terms": [{"name": "a", "head": "lapse", "weight": 1}]},
               "head 'lapse' is a survival head"),
+             ({"type": "linear", "terms": PAIR},
+              "objective.terms[0] 'again': head 'again' is a pair_mlp head: its logit is not lin"),
              ({"type": "linear", "terms": [{"name": "a", "weight": 1, "value": "prize"}]},
               "has no /item/value/prize"),
              ({"type": "score", "penalties": [{**LOW, "value": "weight"}]},
@@ -176,6 +240,10 @@ def check_overflow(folder):
         f["/item/value/huge"] = np.full(N, 3e38, np.float32)
     code, _, log = call("run", job(folder, "huge", {"type": "linear", "terms": terms}))
     assert code == 3 and "does not fit float32" in log, (code, log)
+    huge = {"name": "huge", "head": "again", "weight": 1e6, "value": "huge"}
+    code, _, log = call("run", job(folder, "huge-pairs", {"type": "expected_value",
+                                                          "terms": [huge]}))
+    assert code == 3 and "customer c0000 (row 0) and item" in log, (code, log)
     print("ok  overflow")
 
 
@@ -194,6 +262,7 @@ def main():
         folder = Path(name)
         d = make(folder)
         check_kinds(folder, d)
+        check_pairs(folder, d)
         check_plan(folder)
         check_refusals(folder)
         check_overflow(folder)

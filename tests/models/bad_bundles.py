@@ -11,11 +11,23 @@ from bundle_changes import (Bundle, GRU, ITEMS, MODEL, ROWS, as_pipe, at, attrib
                             swap, tensor)
 import model_case
 
+
+
+def pair_tensors(b):
+    """Those of the pair head anew, as model.json describes it."""
+    for name in [n for n in b.tensors if n.startswith("head.again.")]:
+        del b.tensors[name]
+    b.tensors |= model_case.random_tensors(np.random.default_rng(5), model_case.head_shapes(
+        b.model["heads"][3], b.model["dim"], ROWS["catalogue"]))
+
+
 ENC, GRU_ENC = "modalities.0.encoder", "modalities.1.encoder"
 BEFORE = [  # (name, change, code, piece of the message)
     ("good", lambda b: None, "ok", ""),
     ("item null", lambda b: [at("item", None)(b), at("heads.0.item_bias", False)(b),
-                             tensor("item_bias", ...)(b), tensor("head.buy.item_bias", ...)(b)],
+                             at("heads.3.item_bias", False)(b), tensor("item_bias", ...)(b),
+                             tensor("head.buy.item_bias", ...)(b),
+                             tensor("head.again.item_bias", ...)(b)],
      "ok", ""),
     ("numeric keys", keys("campaign", lambda k: np.arange(len(k))), "ok", ""),
     # model.json
@@ -90,9 +102,9 @@ BEFORE = [  # (name, change, code, piece of the message)
     ("unknown link", at("heads.0.link", "probit"), "E_INPUT", "heads[0].link: found 'probit'"),
     ("type stated", at("heads.0.type", "item"), "ok", ""),
     ("unknown type", at("heads.2.type", "hazard"),
-     "E_INPUT", "heads[2].type: found 'hazard', expected one of: item, survival"),
+     "E_INPUT", "heads[2].type: found 'hazard', expected one of: item, survival, pair_mlp"),
     ("type as number", at("heads.2.type", 1),
-     "E_INPUT", "heads[2].type: found a number, expected item, survival"),
+     "E_INPUT", "heads[2].type: found a number, expected item, survival, pair_mlp"),
     ("item head with periods", at("heads.0.periods", 4),
      "E_INPUT", "heads[0].periods: unknown key"),
     ("survival with item_bias", at("heads.2.item_bias", True),
@@ -117,6 +129,30 @@ BEFORE = [  # (name, change, code, piece of the message)
      "E_INPUT", "head 'buy' is there twice"),
     ("hazard above 1", at("heads.2.calibration.points", [[0, 0.1], [1, 1.5]]),
      "E_INPUT", "head 'lapse': calibration point 1 has output 1.5, expected 0..1"),
+    ("three hidden layers", lambda b: [at("heads.3.hidden", [4, 3, 2])(b), pair_tensors(b)],
+     "ok", ""),
+    ("no hidden", at("heads.3.hidden", ...),
+     "E_INPUT", "heads[3].hidden is missing, expected an array"),
+    ("hidden as number", at("heads.3.hidden", 8),
+     "E_INPUT", "heads[3].hidden: found a number, expected an array"),
+    ("no hidden layer", at("heads.3.hidden", []),
+     "E_INPUT", "heads[3].hidden: found no element, expected 1 to 3"),
+    ("four hidden layers", at("heads.3.hidden", [4, 4, 4, 4]),
+     "E_INPUT", "heads[3].hidden: found 4 elements, expected at most 3"),
+    ("hidden width 0", at("heads.3.hidden", [5, 0]),
+     "E_INPUT", "heads[3].hidden[1]: found 0 (a number), expected a whole number in 1..512"),
+    ("hidden width 513", at("heads.3.hidden", [513]),
+     "E_INPUT", "heads[3].hidden[0]: found 513"),
+    ("hidden width 2.5", at("heads.3.hidden", [2.5]),
+     "E_INPUT", "heads[3].hidden[0]: found 2.5"),
+    ("hidden width of text", at("heads.3.hidden", ["64"]),
+     "E_INPUT", "(a string), expected a whole number in 1..512"),
+    ("item head with hidden", at("heads.0.hidden", [4]),
+     "E_INPUT", "heads[0].hidden: unknown key"),
+    ("pair head with periods", at("heads.3.periods", 4),
+     "E_INPUT", "heads[3].periods: unknown key"),
+    ("pair head without link", at("heads.3.link", ...),
+     "E_INPUT", "heads[3].link is missing"),
     # tensors against the description
     ("missing tensor", tensor(GRU, ...),
      "E_INPUT", f"tensor '{GRU}' is missing, expected shape [9, 3]"),
@@ -146,6 +182,22 @@ BEFORE = [  # (name, change, code, piece of the message)
      "E_INPUT", "'head.lapse.bias': found shape [1], expected [4]"),
     ("survival with an item bias tensor", tensor("head.lapse.item_bias", np.zeros(12)),
      "E_INPUT", "'head.lapse.item_bias' [12]: nothing in the model asks for it"),
+    ("pair head, missing tensor", tensor("head.again.1.weight", ...),
+     "E_INPUT", "tensor 'head.again.1.weight' is missing, expected shape [3, 5]"),
+    ("pair head, of two inputs", tensor("head.again.0.weight", np.zeros((5, 16))),
+     "E_INPUT", "'head.again.0.weight': found shape [5, 16], expected [5, 24]"),
+    ("pair head, two logits", tensor("head.again.2.weight", np.zeros((2, 3))),
+     "E_INPUT", "'head.again.2.weight': found shape [2, 3], expected [1, 3]"),
+    ("pair head, no last bias", tensor("head.again.2.bias", ...),
+     "E_INPUT", "tensor 'head.again.2.bias' is missing, expected shape [1]"),
+    ("pair head, of other widths", at("heads.3.hidden", [5, 4]),
+     "E_INPUT", "'head.again.1.weight': found shape [3, 5], expected [4, 5]"),
+    ("pair head, a layer too many", at("heads.3.hidden", [5]),
+     "E_INPUT", "'head.again.1.weight': found shape [3, 5], expected [1, 5]"),
+    ("pair head, long item bias", tensor("head.again.item_bias", np.zeros(13)),
+     "E_INPUT", "'head.again.item_bias': found 13 values, expected 12"),
+    ("pair head, NaN", poke("head.again.0.weight", np.nan),
+     "E_INPUT", "'head.again.0.weight': found NaN in row 0, place 5"),
     # vocabulary against tensors
     ("short vocabulary", keys("catalogue", lambda k: k[:-1]),
      "E_INPUT", "/catalogue/key: found 11 keys, expected 12, one per row of tensor"),

@@ -35,7 +35,9 @@ MODEL = {
               {"name": "spend", "link": "identity",
                "calibration": {"type": "isotonic", "points": [[-1, 0.1], [1, 0.9]]}},
               {"name": "lapse", "type": "survival", "periods": 4, "period_s": 604800,
-               "calibration": {"type": "isotonic", "points": [[0, 0.1], [1, 0.9]]}}],
+               "calibration": {"type": "isotonic", "points": [[0, 0.1], [1, 0.9]]}},
+              {"name": "again", "type": "pair_mlp", "hidden": [5, 3], "link": "logistic",
+               "item_bias": True, "calibration": {"type": "platt", "a": 1.5, "b": 0.5}}],
     "training": {"command": "anything", "window": ["2017-01-01", "2017-10-01"]}}
 ITEMS, GRU = "item_embedding.weight", "mailing.gru_layers.weight_hh_l0"
 

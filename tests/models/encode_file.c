@@ -9,7 +9,8 @@
  * item[E]; i64 time[E]; u8 type[E]; f32 weight[E].  OUT: f32 states [B, S] fuse IN: i64 n_rows,
  * n_logits; f32 state [B, S]; u8 present [B, M]; f32 confidence [B, M]; i32 static [B, C]; f32
  * aggregate [B, A], logit [H, B, K] of the item heads. OUT: f32 x [B, D], alpha [B, M], gate [B,
- * M], per head query [B, D] and probability [B, K], or survival [B, P] */
+ * M], per head query [B, D] and probability [B, K], or survival [B, P], or (pair heads) probability
+ * [B, K] of the first K rows of the item table */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -215,6 +216,27 @@ done:
     return st;
 }
 
+static br_status run_pair(session *s, int32_t head, br_mat x_BD, int64_t n_items)
+{
+    br_status           st    = BR_OK;
+    int32_t            *row   = NULL;
+    br_score_pairs_args pairs = {.query_BD = x_BD, .item_ND = br_model_item_table(s->model)};
+
+    BR_ALLOC(st, row, x_BD.n_rows * n_items, "rows of the item table");
+    for (int64_t i = 0; i < x_BD.n_rows * n_items; i++)
+        row[i] = (int32_t)(i % n_items);
+    BR_TRY(st, place(s, BR_I32, x_BD.n_rows, n_items, row, &pairs.item_BK));
+    BR_TRY(st, br_dev_alloc(s->dev, BR_F32, x_BD.n_rows, n_items, &pairs.out_BK));
+    BR_TRY(st, br_model_head_pairs(s->model, s->dev, head, &pairs));
+    BR_TRY(st, br_model_head_calibrate(s->model, s->dev, head, pairs.out_BK));
+    BR_TRY(st, write_mat(s, s->dev, pairs.out_BK));
+done:
+    br_free(&row);
+    br_dev_free(&pairs.item_BK);
+    br_dev_free(&pairs.out_BK);
+    return st;
+}
+
 static br_status run_heads(session *s, br_mat x_BD, int64_t n_logits)
 {
     br_status st    = BR_OK;
@@ -225,6 +247,10 @@ static br_status run_heads(session *s, br_mat x_BD, int64_t n_logits)
     for (int32_t h = 0; h < br_bundle_spec(s->bundle)->n_heads; h++) {
         if (br_bundle_spec(s->bundle)->head[h].kind == BR_HEAD_SURVIVAL) {
             BR_TRY(st, run_survival(s, h, x_BD));
+            continue;
+        }
+        if (br_bundle_spec(s->bundle)->head[h].kind == BR_HEAD_PAIR) {
+            BR_TRY(st, run_pair(s, h, x_BD, n_logits));
             continue;
         }
         BR_TRY(st, br_model_head_query(s->model, s->dev, h, x_BD, query));

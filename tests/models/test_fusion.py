@@ -26,6 +26,8 @@ HEADS = [
      "calibration": {"type": "platt", "a": -1.7, "b": 0.4}},
     {"name": "isotonic", "link": "logistic",
      "calibration": {"type": "isotonic", "points": [[0.1, 0.0], [0.3, 0.2], [0.9, 0.25]]}},
+    {"name": "pair", "type": "pair_mlp", "hidden": [7, 20], "link": "logistic",
+     "calibration": {"type": "platt", "a": 1.2, "b": -0.3}},
     {"name": "lapse", "type": "survival", "periods": 4, "period_s": 604800},
     {"name": "spend", "link": "identity", "calibration": {"type": "platt", "a": 20, "b": 3}},
     {"name": "churn", "type": "survival", "periods": 64, "period_s": 1, "link": "logistic",
@@ -33,7 +35,7 @@ HEADS = [
     {"name": "return", "type": "survival", "periods": 1, "period_s": 86400,
      "calibration": {"type": "isotonic", "points": [[0.2, 0.0], [0.5, 0.4], [0.8, 1.0]]}},
 ]
-ITEM_HEADS = [head for head in HEADS if head.get("type") != "survival"]
+ITEM_HEADS = [head for head in HEADS if head.get("type", "item") == "item"]
 
 
 def modalities(n):
@@ -102,8 +104,10 @@ def run(folder, backend, model, x, chunk_rows):
     sizes = [("x", dim), ("alpha", n), ("gate", n)]
     for head in HEADS:
         name = head["name"]
-        sizes += [(f"survival {name}", head["periods"])] if head.get("type") == "survival" else \
-            [(f"query {name}", dim), (f"probability {name}", N_LOGITS)]
+        sizes += {"survival": [(f"survival {name}", head.get("periods"))],
+                  "pair_mlp": [(f"probability {name}", N_LOGITS)],
+                  "item": [(f"query {name}", dim), (f"probability {name}", N_LOGITS)],
+                  }[head.get("type", "item")]
     cuts = np.cumsum([n_rows * width for _, width in sizes])
     assert cuts[-1] == len(values)
     return {name: part.reshape(n_rows, width)
@@ -123,6 +127,9 @@ def expected(model, t, x):
     for head in HEADS:
         if head.get("type") == "survival":
             out[f"survival {head['name']}"] = reference.survival(head, t, out["x"])
+        if head.get("type") == "pair_mlp":
+            out[f"probability {head['name']}"] = reference.calibrate(head, reference.pair_logits(
+                head, t, out["x"][:, None], t["item.table"][None, :N_LOGITS]))
     return out
 
 

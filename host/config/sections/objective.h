@@ -15,7 +15,8 @@ enum { BR_PENALTY_REPETITION, BR_PENALTY_LOW_VALUE };
     X(CHOICE, "objective.type", objective_type, "score", 0, 0, BR_KEY_SHAPING, \
       "what lists are ranked by: the model's score; linear: the sum of weight x value x logit " \
       "over the terms; expected_value: the sum of weight x value x probability, on the best " \
-      "candidates of the linear sum", BR_CHOICES_OBJECTIVE) \
+      "candidates of the linear sum (of pair_mlp heads alone: of the score)", \
+      BR_CHOICES_OBJECTIVE) \
     X(OBJECTS, "objective.terms", objective_terms, "[]", 0, 16, BR_KEY_SHAPING, \
       "what is added up", term) \
     X(INT, "objective.top", objective_top, "512", 1, 1024, BR_KEY_SHAPING, \
@@ -27,7 +28,8 @@ enum { BR_PENALTY_REPETITION, BR_PENALTY_LOW_VALUE };
     X(TEXT, "name", name, "", 0, 0, BR_KEY_REQUIRED, \
       "of the term, where its part of an item's score is written", "") \
     X(TEXT, "head", head, "", 0, 0, 0, \
-      "head of the model; empty: the score itself (linear only)", "") \
+      "head of the model (pair_mlp: expected_value only); empty: the score itself (linear only)", \
+      "") \
     X(NUMBER, "weight", weight, "", -1e6, 1e6, BR_KEY_REQUIRED, \
       "factor of the term; below 0 it counts against an item", "") \
     X(TEXT, "value", value, "", 0, 0, 0, \

@@ -222,14 +222,42 @@ done:
     return st;
 }
 
+static br_status read_hidden(const br_object *object, br_head_spec *head)
+{
+    br_status           st = BR_OK;
+    const br_json_node *array;
+
+    BR_TRY(st, br_object_array(object, "hidden", BR_NEEDED, BR_MAX_PAIR_LAYERS, &array));
+    for (const br_json_node *n = br_json_first(array); n != NULL; n = br_json_next(n)) {
+        int64_t width = 0;
+
+        if (!br_json_integer(n, &width) || width < 1 || width > BR_MAX_PAIR_WIDTH)
+            BR_FAIL(st, BR_E_INPUT,
+                    "%s: %s.hidden[%d]: found %g (%s), expected a whole number in 1..%d",
+                    object->file, object->place, (int)head->n_hidden, br_json_number(n),
+                    br_json_type_name(n), BR_MAX_PAIR_WIDTH);
+        head->hidden[head->n_hidden++] = (int32_t)width;
+    }
+    if (head->n_hidden == 0)
+        BR_FAIL(st, BR_E_INPUT, "%s: %s.hidden: found no element, expected 1 to %d", object->file,
+                object->place, BR_MAX_PAIR_LAYERS);
+done:
+    return st;
+}
+
+/* An item head, or a pair head. */
 static br_status read_item_head(const br_object *object, br_head_spec *head)
 {
-    static const char *const known[] = {"name", "type", "link", "item_bias", "calibration"};
+    static const char *const known[] = {"name",      "type",        "link",
+                                        "item_bias", "calibration", "hidden"};
     static const char *const links[] = {"logistic", "identity"};
+    bool                     is_pair = head->kind == BR_HEAD_PAIR;
     br_status                st      = BR_OK;
     int32_t                  link    = 0;
 
-    BR_TRY(st, br_object_check_names(object, known, N_NAMES(known)));
+    BR_TRY(st, br_object_check_names(object, known, N_NAMES(known) - !is_pair));
+    if (is_pair)
+        BR_TRY(st, read_hidden(object, head));
     BR_TRY(st,
            br_object_choice(object, "link", BR_NEEDED, (br_choices){links, N_NAMES(links)}, &link));
     head->link = (br_link)link;
@@ -260,9 +288,9 @@ done:
 
 static br_status read_head(const br_object *object, br_head_spec *head)
 {
-    static const char *const known[] = {"name", "type",      "periods",    "period_s",
-                                        "link", "item_bias", "calibration"};
-    static const char *const types[] = {"item", "survival"};
+    static const char *const known[] = {"name", "type",      "periods",     "period_s",
+                                        "link", "item_bias", "calibration", "hidden"};
+    static const char *const types[] = {"item", "survival", "pair_mlp"};
     br_status                st      = BR_OK;
     int32_t                  type    = 0;
 

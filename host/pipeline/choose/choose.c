@@ -79,7 +79,7 @@ size_t br_choose_scratch_bytes(const br_job *job)
     const br_setup *s     = job->setup;
     size_t          bytes = 0, rows = (size_t)job->score_rows;
 
-    if (s->objective.n_terms > 0)
+    if (s->objective.n_linear > 0)
         bytes += rows * (size_t)s->objective.width * 4 + 64;
     if (needs_room(job))
         bytes += rows * (size_t)br_choose_room_columns(br_choose_n_candidates(job)) * 16 +

@@ -2,6 +2,8 @@
  *
  * What given items are worth to given customers: scores or expected values, less penalties. Called
  * once per chunk and block of items. */
+#include <math.h>
+
 #include "host/pipeline/choose/chunk.h"
 
 /* Items to be scored again: [rows, m] in the room's item_BM. */
@@ -18,17 +20,19 @@ static br_status add_expected(br_chunk *c, const again *a, const br_term *term)
     const br_setup     *s     = c->job->setup;
     br_choose_room     *room  = c->room;
     size_t              mark  = br_dev_mark(c->lane);
-    br_mat              query = {0};
-    br_score_pairs_args pairs = {.item_ND = c->job->item_ND,
-                                 .bias_N  = c->job->term_bias_N[term - s->objective.term],
-                                 .item_BK = a->item_BM,
-                                 .out_BK  = a->score_BM};
+    br_score_pairs_args pairs = {.query_BD = c->x_BD,
+                                 .item_ND  = c->job->item_ND,
+                                 .bias_N   = c->job->term_bias_N[term - s->objective.term],
+                                 .item_BK  = a->item_BM,
+                                 .out_BK   = a->score_BM};
 
-    BR_TRY(st, br_dev_scratch(c->lane, BR_F32, c->rows.n, s->dim, &query));
-    BR_TRY(st, br_rank_project(&c->job->rank, c->lane,
-                               br_model_head_weight(c->job->model, term->head), c->x_BD, query));
-    pairs.query_BD = query;
-    BR_TRY(st, br_op_score_pairs(c->lane, &pairs));
+    if (!term->is_pair) {
+        BR_TRY(st, br_dev_scratch(c->lane, BR_F32, c->rows.n, s->dim, &pairs.query_BD));
+        BR_TRY(st, br_rank_project(&c->job->rank, c->lane,
+                                   br_model_head_weight(c->job->model, term->head), c->x_BD,
+                                   pairs.query_BD));
+    }
+    BR_TRY(st, br_model_head_pairs(c->job->model, c->lane, term->head, &pairs));
     BR_TRY(st, br_model_head_calibrate(c->job->model, c->lane, term->head, a->score_BM));
     BR_TRY(st, br_download(c->lane, a->score_BM, room->score_BM));
     for (int64_t i = 0; i < c->rows.n * a->m; i++) {
@@ -44,7 +48,8 @@ done:
     return st;
 }
 
-/* Expected values of item_BM into score_BM: terms in order, then penalties, fp64, rounded once. */
+/* Expected values of item_BM into score_BM: terms in order, then penalties, fp64, rounded once. One
+ * that does not fit float32 is BR_E_INPUT naming customer and item. */
 br_status br_choose_expect(br_chunk *c, int32_t m, br_mat item_BM, br_mat score_BM)
 {
     br_status           st   = BR_OK;
@@ -66,6 +71,9 @@ br_status br_choose_expect(br_chunk *c, int32_t m, br_mat item_BM, br_mat score_
             if (o->penalty[p].type == BR_PENALTY_LOW_VALUE)
                 total -= br_objective_low_value(s, &o->penalty[p], s->catalogue_row[item]);
         room->score_BM[i] = (float)(total - (double)room->penalty_BM[i]) + 0.0f;
+        if (item >= 0 && !isfinite(room->score_BM[i]))
+            BR_TRY(st, br_candidates_overflow(c->job, c->batch,
+                                              (br_rows){br_chunk_row(c, i / m), 1}, 0, item));
     }
 done:
     return st;

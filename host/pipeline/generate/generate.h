@@ -20,6 +20,7 @@ typedef struct br_generate_options {
     double      spread;     /* sigma of log-normal lengths; 0: all alike */
     double      cold_share; /* customers without any event */
     int64_t     dim;
+    int64_t     rerank; /* hidden width of a pair head; 0: none */
     int64_t     seed;
 } br_generate_options;
 

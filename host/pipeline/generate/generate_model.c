@@ -114,6 +114,10 @@ static void list_tensors(tensor_list *list, const br_generate_options *o)
     add(list, "head.click.bias", 0, 1, FILL_ZERO);
     add(list, "head.buy.weight", D, D, FILL_NORMAL);
     add(list, "head.buy.bias", 0, 1, FILL_ZERO);
+    if (o->rerank == 0)
+        return;
+    add_linear(list, "head.rerank.0", o->rerank, 3 * D);
+    add_linear(list, "head.rerank.1", 1, o->rerank);
 }
 
 static int64_t values_of(const tensor *t)
@@ -215,7 +219,13 @@ static br_status write_description(const br_generate_options *o)
     br_strbuf_add(&t, "  \"fusion\": {\"type\": \"gated\", \"eps\": 1e-5},\n"
                       "  \"heads\": [{\"name\": \"click\", \"link\": \"logistic\", "
                       "\"calibration\": {\"type\": \"platt\", \"a\": 0.9, \"b\": -1.0}},\n"
-                      "            {\"name\": \"buy\", \"link\": \"logistic\"}]\n}\n");
+                      "            {\"name\": \"buy\", \"link\": \"logistic\"}");
+    if (o->rerank > 0)
+        br_strbuf_add(&t,
+                      ",\n            {\"name\": \"rerank\", \"type\": \"pair_mlp\", \"hidden\": "
+                      "[%lld], \"link\": \"logistic\"}",
+                      (long long)o->rerank);
+    br_strbuf_add(&t, "]\n}\n");
     BR_TRY(st, br_strbuf_take(&t, &text));
     (void)snprintf(path, sizeof path, "%s/model/model.json", o->out_dir);
     BR_TRY(st, br_publish_file(path, text, strlen(text)));

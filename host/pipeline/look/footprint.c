@@ -77,6 +77,25 @@ static double shape_bytes(const br_setup *s)
     return common + (double)lane * lanes;
 }
 
+/* Weights of pair heads, and what a lane of the cpu backend packs of the largest. */
+static double pair_bytes(const br_setup *s)
+{
+    int    lanes = s->config->run_threads > 0 ? (int)s->config->run_threads : br_n_cores();
+    double total = 0.0, most = 0.0;
+
+    for (int32_t i = 0; s->spec != NULL && i < s->spec->n_heads; i++) {
+        const br_head_spec *h     = &s->spec->head[i];
+        double              first = h->kind == BR_HEAD_PAIR ? (double)s->dim * h->hidden[0] : 0.0;
+        double              n     = 3.0 * first;
+
+        for (int32_t l = 1; l < h->n_hidden; l++)
+            n += (double)h->hidden[l - 1] * h->hidden[l];
+        total += 4.0 * n;
+        most = 8.0 * (n + first) > most ? 8.0 * (n + first) : most;
+    }
+    return total + most * lanes;
+}
+
 br_footprint br_footprint_of(const br_setup *s)
 {
     const br_customers_info *info = br_customers_info_of(s->customers);
@@ -101,12 +120,14 @@ br_footprint br_footprint_of(const br_setup *s)
                      s->n_weightings * (2.0 + (s->is_sweep ? s->objective.n_terms : 0))));
     f.weights += (double)s->n_listed * (s->dim + s->objective.width) * 4;
     f.weights += s->n_weightings * (double)s->n_listed * (s->objective.width * 2.0 + 4);
+    f.weights += pair_bytes(s);
     f.shape  = shape_bytes(s);
     f.memory = f.events + f.lists + f.device + f.weights + f.shape;
     f.output = n * row_bytes(s);
     f.flop_score =
         br_flops_score(info->n_customers, s->n_listed, s->objective.width, s->n_heads) +
         s->n_weightings * br_flops_score(info->n_customers, s->n_listed, s->objective.width, 0) +
+        br_flops_pairs(s, info->n_customers) +
         br_flops_hazards(info->n_customers, s->dim, s->n_periods);
     return f;
 }

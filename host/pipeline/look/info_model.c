@@ -104,6 +104,18 @@ static const char *text_of(const br_json_node *object, const char *name)
     return text == NULL ? "?" : text;
 }
 
+static void print_pair_head(const br_json_node *head, FILE *out)
+{
+    int64_t width = 0;
+
+    (void)fprintf(out, "head          %s: %s, pair_mlp", text_of(head, "name"),
+                  text_of(head, "link"));
+    for (const br_json_node *n = br_json_first(br_json_member(head, "hidden")); n != NULL;
+         n                     = br_json_next(n))
+        (void)fprintf(out, " %" PRId64, br_json_integer(n, &width) ? width : 0);
+    (void)fprintf(out, "\n");
+}
+
 static void print_head(const br_json_node *head, FILE *out)
 {
     const br_json_node *periods   = br_json_member(head, "periods");
@@ -114,6 +126,9 @@ static void print_head(const br_json_node *head, FILE *out)
         br_json_integer(periods, &n_periods) && br_json_integer(period_s, &seconds))
         (void)fprintf(out, "head          %s: survival, %" PRId64 " x %" PRId64 " s\n",
                       text_of(head, "name"), n_periods, seconds);
+    else if (strcmp(text_of(head, "type"), "pair_mlp") == 0 &&
+             br_json_member(head, "hidden") != NULL)
+        print_pair_head(head, out);
     else
         (void)fprintf(out, "head          %s: %s\n", text_of(head, "name"), text_of(head, "link"));
 }

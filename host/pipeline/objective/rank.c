@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Folds an objective's terms into one query and one bias: everything in fp64, rounded once.
+ * Folds an objective's linear terms into one query and one bias: everything in fp64, rounded once.
  * Opened once per job; br_rank_query once per chunk of customers. */
 #include "host/pipeline/objective/rank.h"
 
@@ -41,7 +41,7 @@ static br_status fold_queries(br_job *job)
         for (int64_t i = 0; i < n_block; i++)
             block_DD[i] = 0.0;
         for (int32_t t = 0; t < o->n_terms; t++)
-            if (o->term[t].value == o->block_value[b])
+            if (!o->term[t].is_pair && o->term[t].value == o->block_value[b])
                 BR_TRY(st, add_term(job, &o->term[t], weight_DD, block_DD));
         for (int64_t i = 0; i < n_block; i++)
             fold_QD[b * n_block + i] = (float)(block_DD[i] * o->block_scale[b]);
@@ -103,8 +103,9 @@ static br_status fold_bias(br_job *job)
     BR_ALLOC(st, bias_N, s->n_listed, "the objective's bias");
     BR_ALLOC(st, column_N, s->n_listed, "item bias");
     for (int32_t t = 0; t < o->n_terms; t++)
-        BR_TRY(st, add_bias(job, &o->term[t], column_N, bias_N));
-    if (o->n_terms == 0)
+        if (!o->term[t].is_pair)
+            BR_TRY(st, add_bias(job, &o->term[t], column_N, bias_N));
+    if (o->n_linear == 0)
         BR_TRY(st, add_bias(job, &plain, column_N, bias_N));
     for (int64_t i = 0; i < s->n_listed; i++) {
         for (int32_t p = 0; p < o->n_penalties; p++)
@@ -179,11 +180,11 @@ br_status br_rank_open(br_job *job)
     const br_objective *o  = &job->setup->objective;
 
     job->rank = (br_rank){.item_NQ = job->item_ND, .bias_N = job->bias_N};
-    if (o->n_terms > 0)
+    if (o->n_linear > 0)
         BR_TRY(st, fold_queries(job));
     if (o->n_blocks > 1 || o->block_value[0] >= 0)
         BR_TRY(st, fold_items(job));
-    if (o->n_terms > 0 || has_low_value(o))
+    if (o->n_linear > 0 || has_low_value(o))
         BR_TRY(st, fold_bias(job));
     job->rank.select_N = job->rank.bias_N;
     if (job->config->price_N != NULL)
@@ -196,9 +197,11 @@ br_status br_rank_open_like(br_job *job, const br_rank *base)
 {
     br_status st = BR_OK;
 
-    job->rank = (br_rank){.item_NQ = base->item_NQ};
-    BR_TRY(st, fold_queries(job));
-    BR_TRY(st, fold_bias(job));
+    job->rank = (br_rank){.item_NQ = base->item_NQ, .bias_N = base->bias_N};
+    if (job->setup->objective.n_linear > 0) {
+        BR_TRY(st, fold_queries(job));
+        BR_TRY(st, fold_bias(job));
+    }
     job->rank.select_N = job->rank.bias_N;
 done:
     return st;

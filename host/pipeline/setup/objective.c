@@ -56,8 +56,15 @@ static br_status find_head(const br_setup *s, const char *where, const char *nam
             *out = h;
     if (*out < 0)
         return br_fail(BR_E_USAGE, "%s: the model has no head '%s'", where, name);
-    if (s->spec->head[*out].kind != BR_HEAD_ITEM)
+    if (s->spec->head[*out].kind == BR_HEAD_SURVIVAL)
         return br_fail(BR_E_USAGE, "%s: head '%s' is a survival head: it says nothing of items",
+                       where, name);
+    if (s->spec->head[*out].kind == BR_HEAD_PAIR &&
+        s->config->objective_type == BR_OBJECTIVE_LINEAR)
+        return br_fail(BR_E_USAGE,
+                       "%s: head '%s' is a pair_mlp head: its logit is not linear in the item's "
+                       "vector, so no sum over the whole catalogue can hold it; expected "
+                       "objective.type expected_value, which ranks the objective.top best again",
                        where, name);
     return BR_OK;
 }
@@ -75,6 +82,8 @@ static br_status join_terms(br_setup *s, br_objective *o)
         (void)snprintf(where, sizeof where, "objective.terms[%d] '%.64s'", t, from->name);
         *to = (br_term){.name = from->name, .weight = from->weight};
         BR_TRY(st, find_head(s, where, from->head, &to->head));
+        to->is_pair = to->head >= 0 && s->spec->head[to->head].kind == BR_HEAD_PAIR;
+        o->n_linear += !to->is_pair;
         BR_TRY(st, find_value(s, where, from->value, &to->value));
     }
     o->n_terms = terms->n;
@@ -134,12 +143,14 @@ static br_status plan_blocks(br_setup *s, br_objective *o)
     for (int32_t t = 0; t < o->n_terms; t++) {
         int32_t b = 0;
 
+        if (o->term[t].is_pair)
+            continue;
         while (b < o->n_blocks && o->block_value[b] != o->term[t].value)
             b++;
         if (b == o->n_blocks)
             o->block_value[o->n_blocks++] = o->term[t].value;
     }
-    if (o->n_terms == 0) {
+    if (o->n_linear == 0) {
         o->n_blocks       = 1;
         o->block_value[0] = -1;
     }

@@ -21,7 +21,8 @@ struct br_setup;
 /* weight x value x logit (or probability): an item's value is 1 without a column. */
 typedef struct br_term {
     const char *name;
-    int32_t     head; /* of the model; -1: the score itself */
+    int32_t     head;    /* of the model; -1: the score itself */
+    bool        is_pair; /* of a pair head: no part of the linear sum, only of expected values */
     double      weight;
     int32_t     value; /* the catalogue's value column; -1: none */
 } br_term;
@@ -36,12 +37,14 @@ typedef struct br_penalty {
     double      floor;
 } br_penalty;
 
-/* The ranking query has one block of D columns per distinct value column of the terms, and so have
- * the items, theirs multiplied by the value. */
+/* The linear sum is of the terms that are not pair heads', or the score where there are none. Its
+ * query has one block of D columns per distinct value column of these terms, and so have the items,
+ * theirs multiplied by the value. */
 typedef struct br_objective {
     int32_t    type; /* BR_OBJECTIVE_... */
     int32_t    n_terms;
     br_term    term[BR_MAX_TERMS];
+    int32_t    n_linear;      /* of the terms: those of the linear sum */
     int32_t    n_repetitions; /* of the penalties */
     int32_t    n_penalties;
     br_penalty penalty[BR_MAX_PENALTIES];

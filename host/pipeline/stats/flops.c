@@ -58,6 +58,35 @@ double br_flops_score(int64_t n_rows, int64_t n_items, int32_t dim, int32_t n_he
     return (double)n_rows * (2.0 * (double)n_items * dim + 2.0 * dim * (double)dim * n_heads);
 }
 
+/* Of one pair; 0 of other heads. */
+static double pair_flops(const br_head_spec *head, int32_t dim)
+{
+    double n_in = dim, flop = 0.0; /* the columns of x are the customer's */
+
+    if (head->kind != BR_HEAD_PAIR)
+        return 0.0;
+    for (int32_t l = 0; l < head->n_hidden; l++) {
+        flop += 2.0 * n_in * head->hidden[l];
+        n_in = head->hidden[l];
+    }
+    return flop + 2.0 * n_in;
+}
+
+double br_flops_pairs(const br_setup *s, int64_t n_rows)
+{
+    const br_objective *o = &s->objective;
+    double              k = (double)s->config->list_k, per_row = 0.0;
+    double              n_listed = 1.0 + (s->is_sweep ? s->n_weightings : 0);
+
+    for (int32_t i = 0; i < s->n_heads; i++)
+        per_row += k * pair_flops(&s->spec->head[s->head[i]], s->dim);
+    for (int32_t t = 0; t < o->n_terms; t++)
+        if (o->term[t].is_pair)
+            per_row += (k * n_listed + (double)o->n_candidates * (1.0 + s->n_weightings)) *
+                       pair_flops(&s->spec->head[o->term[t].head], s->dim);
+    return per_row * (double)n_rows;
+}
+
 double br_flops_hazards(int64_t n_rows, int32_t dim, int32_t n_periods)
 {
     return (double)n_rows * 2.0 * dim * n_periods;

@@ -7,11 +7,13 @@
 
 #include <stdint.h>
 
-#include "models/spec.h"
+#include "host/pipeline/setup/setup.h"
 
 double br_flops_encode(const br_encoder_spec *encoder, int64_t n_rows, const int64_t *offset_B1);
 double br_flops_fuse(const br_model_spec *spec, int64_t n_rows);
 double br_flops_score(int64_t n_rows, int64_t n_items, int32_t dim, int32_t n_heads);
+/* Pair heads: of listed items, and of the candidates that an objective ranks again by them. */
+double br_flops_pairs(const br_setup *setup, int64_t n_rows);
 double br_flops_hazards(int64_t n_rows, int32_t dim, int32_t n_periods);
 
 #endif

@@ -4,8 +4,9 @@
  * and the choice among all. */
 #include "kernels/cpu/screen/screen.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "kernels/cpu/cpu.h"
 
 static int32_t product_of_units(int dims, int32_t x, int32_t z)
 {
@@ -111,17 +112,14 @@ const br_screen_kernel *br_screen_plain(br_screen_kind kind)
     return kind == BR_SCREEN_INT8 ? &int8 : kind == BR_SCREEN_INT16 ? &int16 : &fp32;
 }
 
-/* BATCHRANK_SCREEN_CPU=avx2 or plain: as on a lesser processor, for tests and comparisons. */
 const br_screen_kernel *br_screen_pick(br_screen_kind kind)
 {
-    const char             *cpu      = getenv("BATCHRANK_SCREEN_CPU");
-    bool                    is_plain = cpu != NULL && strcmp(cpu, "plain") == 0;
-    bool                    is_avx2  = cpu != NULL && strcmp(cpu, "avx2") == 0;
-    const br_screen_kernel *kernel   = NULL;
+    br_vectors              widest = br_cpu_widest();
+    const br_screen_kernel *kernel = NULL;
 
-    if (!is_plain && !is_avx2)
+    if (widest == BR_VECTORS_AVX512)
         kernel = br_screen_avx512(kind);
-    if (kernel == NULL && !is_plain)
+    if (kernel == NULL && widest >= BR_VECTORS_AVX2)
         kernel = br_screen_avx2(kind);
     return kernel != NULL ? kernel : br_screen_plain(kind);
 }

@@ -222,7 +222,9 @@ static void test_info_model(void **state)
         "{\"format\": \"batchrank-model\", \"name\": \"demo\", \"model_version\": \"7\", \"dim\": "
         "64, \"modalities\": [{\"name\": \"mailing\", \"vocabulary\": \"campaign\", \"encoder\": "
         "{\"type\": \"gru\"}}], \"heads\": [{\"name\": \"buy\", \"link\": \"logistic\"}, "
-        "{\"name\": \"lapse\", \"type\": \"survival\", \"periods\": 4, \"period_s\": 604800}]}";
+        "{\"name\": \"lapse\", \"type\": \"survival\", \"periods\": 4, \"period_s\": 604800}, "
+        "{\"name\": \"again\", \"type\": \"pair_mlp\", \"link\": \"logistic\", \"hidden\": [64, "
+        "32]}]}";
     static const char tensors[] = "{\"w\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,"
                                   "24]}}";
     static const char npy[] = "\x93NUMPY\x01\x00\x28\x00{'descr': '<f4', 'shape': (0, 4), }    \n";
@@ -232,6 +234,7 @@ static void test_info_model(void **state)
                                         "mailing: gru, ",
                                         "head          buy: logistic\n",
                                         "head          lapse: survival, 4 x 604800 s\n",
+                                        "head          again: logistic, pair_mlp 64 32\n",
                                         "F32 2 x 3",
                                         NULL};
     char              file[200]      = {0};

@@ -119,9 +119,10 @@ static void say_outscored(const br_facts *f, br_strbuf *out)
 
     if (!p->is_candidate) {
         br_strbuf_add(out,
-                      "outscored: rank %lld by the linear sum, of whose best %d the expected value "
+                      "outscored: rank %lld by the %s, of whose best %d the expected value "
                       "is looked at; it misses them by %.4g",
-                      (long long)p->linear_rank, br_choose_n_candidates(f->x->job),
+                      (long long)p->linear_rank, br_explain_linear(f),
+                      br_choose_n_candidates(f->x->job),
                       (double)p->last_candidate - (double)p->linear);
         return;
     }

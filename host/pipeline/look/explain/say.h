@@ -15,6 +15,8 @@ void        br_explain_answer(const br_facts *facts, br_strbuf *out);
 /* --- words.c --- */
 const char *br_explain_hold_kind(br_hold_kind kind);
 const char *br_explain_never_kind(br_never_kind kind);
+/* What candidates are the best by: "linear sum", "score". */
+const char *br_explain_linear(const br_facts *facts);
 #define BR_TIME_TEXT_BYTES 40
 const char *br_explain_time(int64_t time, char text[BR_TIME_TEXT_BYTES]); /* ISO 8601, UTC */
 

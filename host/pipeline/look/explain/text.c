@@ -94,12 +94,14 @@ static void say_terms(const br_facts *f, br_strbuf *t)
                       f->x->batch.lists.head_name[h], (double)f->pair.probability[h]);
 }
 
-static void say_candidates(const br_pair_facts *p, br_strbuf *t)
+static void say_candidates(const br_facts *f, br_strbuf *t)
 {
+    const br_pair_facts *p = &f->pair;
+
     if (isnan(p->linear))
         return;
-    br_strbuf_add(t, LABEL "%s: linear sum %.6g, rank %lld", "candidate",
-                  p->is_candidate ? "yes" : "no", (double)p->linear, (long long)p->linear_rank);
+    br_strbuf_add(t, LABEL "%s: %s %.6g, rank %lld", "candidate", p->is_candidate ? "yes" : "no",
+                  br_explain_linear(f), (double)p->linear, (long long)p->linear_rank);
     if (!isnan(p->last_candidate))
         br_strbuf_add(t, "; the last candidate has %.6g", (double)p->last_candidate);
     br_strbuf_add(t, "\n");
@@ -116,7 +118,7 @@ static void say_pair(const br_facts *f, br_strbuf *t)
     say_terms(f, t);
     br_strbuf_add(t, LABEL "%lld of %lld eligible items\n", "rank", (long long)p->rank,
                   (long long)p->n_eligible);
-    say_candidates(p, t);
+    say_candidates(f, t);
     if (!isnan(p->margin))
         br_strbuf_add(t, LABEL "the last listed has %.6g: %s by %.6g\n", "margin", (double)p->last,
                       p->margin > 0.0 ? "missing" : "ahead", fabs(p->margin));

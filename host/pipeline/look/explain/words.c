@@ -25,6 +25,11 @@ const char *br_explain_never_kind(br_never_kind kind)
     return words[kind];
 }
 
+const char *br_explain_linear(const br_facts *f)
+{
+    return f->x->setup->objective.n_linear > 0 ? "linear sum" : "score";
+}
+
 const char *br_explain_time(int64_t seconds, char text[BR_TIME_TEXT_BYTES])
 {
     struct tm field;
