@@ -6,8 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "host/base/clones.h"
 #include "kernels/canonical.h"
-#include "kernels/cpu/clones.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/ref/ref.h"

@@ -109,54 +109,6 @@ static void test_batches_and_lanes(void **state)
     free_problem(&p);
 }
 
-/* The k-th best score itself, a little less, or nothing as the floor: the same lists. */
-static void test_floors(void **state)
-{
-    static const data_kind kinds[] = {RANDOM, TIED, ASCENDING, SKEWED};
-
-    (void)state;
-    for (int i = 0; i < 8; i++) {
-        problem p = {.kind         = kinds[i / 2],
-                     .B            = 40,
-                     .N            = 5000,
-                     .D            = 24,
-                     .k            = i % 2 ? 1 : 33,
-                     .has_bias     = i % 2,
-                     .has_rules    = i != 3,
-                     .has_unwanted = i == 4};
-        float   floor_B[40];
-
-        fit_problem(&p);
-        make_problem(&p);
-        assert_int_equal(run(&p, op_tested(), 1, p.B, NULL), BR_OK);
-        for (int64_t b = 0; b < p.B; b++) {
-            float last = p.score_BK[(b + 1) * p.k - 1];
-
-            floor_B[b] = b % 3 == 0 || isnan(last) ? -INFINITY : last - (float)(b % 3 - 1) * 0.1f;
-        }
-        p.floor_B = floor_B;
-        check_made(&p, op_tested(), "floors");
-        free_problem(&p);
-    }
-}
-
-/* A floor that too few items reach is found out, or does no harm. */
-static void test_false_floor(void **state)
-{
-    problem p          = {.kind = RANDOM, .B = 3, .N = 2000, .D = 16, .k = 10, .has_rules = true};
-    float   floor_B[3] = {-INFINITY, 1e6f, -INFINITY};
-
-    (void)state;
-    fit_problem(&p);
-    make_problem(&p);
-    p.floor_B = floor_B;
-    if (run(&p, op_tested(), 1, p.B, NULL) == BR_OK)
-        check_lists(&p, "false floor");
-    else
-        assert_int_equal(br_error_last()->code, BR_E_SELFCHECK);
-    free_problem(&p);
-}
-
 static void test_slow_path(void **state)
 {
     problem p = {.kind = TIED, .B = 3, .N = 20000, .D = 1, .k = 5};
@@ -399,8 +351,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_all_shapes),
         cmocka_unit_test(test_large_catalogue),
         cmocka_unit_test(test_batches_and_lanes),
-        cmocka_unit_test(test_floors),
-        cmocka_unit_test(test_false_floor),
         cmocka_unit_test(test_slow_path),
         cmocka_unit_test(test_overflow),
         cmocka_unit_test(test_barred_items),
