@@ -115,6 +115,9 @@ def generate(a, name, n_items, has_capacity):
     call([a.build / "batchrank", "encode", job, "-o", a.work / "vectors.h5"])
     with h5py.File(a.work / "vectors.h5") as v, h5py.File(data / "customers.h5", "a") as f:
         f["/vector"] = v["/vector"][:]
+        dim = f["/vector"].shape[1]
+    with h5py.File(data / "catalogue.h5", "a") as f:  # for the jobs without a model
+        f["/item/vector"] = rng.standard_normal((n_items, dim)).astype(np.float32) / dim ** 0.5
     (data / "done").write_text("")
     return data
 
@@ -129,6 +132,7 @@ def variants(a):
     wide = generate(a, "items", a.items, False)
     few = generate(a, "offers", a.offers, True)
     base = {"list": {"k": 10, "fallback": "none"}, "rules": {"send_at": str(AS_OF)}}
+    capped = {**base, "constraints": {"capacity": True}}
     return {
         "plain": (wide, base, None),
         "rules and never-lists": (wide, {**base, "rules": {**base["rules"], **RULES}}, "plain"),
@@ -136,15 +140,17 @@ def variants(a):
                              "plain"),
         "repetition penalty": (wide, {**base, "objective": {"penalties": [TIRED]}}, "plain"),
         "plackett_luce": (wide, {**base, "policy": {"type": "plackett_luce"}}, "plain"),
-        "offers, plain": (few, base, None),
-        "offers, capacities": (few, {**base, "constraints": {"capacity": True}}, "offers, plain"),
+        "offers plain": (few, base, None),
+        "offers with capacities": (few, capped, "offers plain"),
+        "offers by vectors plain": (few, base, None),
+        "offers by vectors with capacities": (few, capped, "offers by vectors plain"),
     }
 
 
 def prepare(a, name, data, sections):
     """Never-lists are read wherever the file has them: the plain job's file has none."""
     path = a.work / (re.sub(r"\W+", "-", name) + ".json")
-    inputs = files(data, True)
+    inputs = files(data, "vectors" not in name)
     if "items" not in sections.get("rules", {}):
         plain = data / "plain.h5"
         if not plain.exists():
@@ -174,8 +180,12 @@ def run(a, path):
 def main():
     a = words()
     a.work.mkdir(parents=True, exist_ok=True)
-    jobs = {n: v for n, v in variants(a).items()
-            if not a.only or n in a.only.split(",") or v[2] is None}
+    known = variants(a)
+    only = set(a.only.split(",") if a.only else known)
+    only |= {known[n][2] for n in only if n in known and known[n][2]}
+    if only - set(known):
+        sys.exit(f"--only: unknown {sorted(only - set(known))}, known: {', '.join(known)}")
+    jobs = {n: v for n, v in known.items() if n in only}
     paths = {n: prepare(a, n, v[0], v[1]) for n, v in jobs.items()}
     times = {n: [] for n in jobs}
     for _ in range(a.rounds):

@@ -47,9 +47,12 @@ done:
 static void plan_tasks(br_job *job)
 {
     br_grain grain = br_dev_grain(job->dev);
+    int64_t  share = (job->max_rows + job->n_lanes - 1) / job->n_lanes;
 
     job->chunk_rows = at_least(CHUNK_ROWS, grain.n_rows);
     job->score_rows = at_least(SCORE_ROWS, grain.n_rows);
+    if (job->score_rows > share) /* units are small: all lanes have some */
+        job->score_rows = at_least(share, LEAST_ROWS);
     if (job->chunk_rows > BR_MAX_CHUNK_ROWS)
         job->chunk_rows = BR_MAX_CHUNK_ROWS;
     for (int32_t m = 0; m < job->setup->n_encoders; m++) {

@@ -15,8 +15,9 @@
 #define LEAST_SPREAD   1e-3 /* of a slot's worth, below which candidates are equal */
 #define PACE           0.7  /* of full diagonal Newton steps */
 #define MIN_PACE       0.02
-#define WINDOW         25 /* steps without progress that end an ascent */
-#define WINDOW_LARGE   6  /* of large problems: the repair does the rest */
+#define WINDOW         25  /* steps without progress that end an ascent */
+#define WINDOW_LARGE   6   /* the same of large problems, ... */
+#define LITTLE_MISS    5.0 /* ... when prices miss so many tolerances: the repair does the rest */
 
 /* What a scan found at a point: enough to step from it again. */
 typedef struct point {
@@ -25,6 +26,7 @@ typedef struct point {
     double *slope_C; /* of the left-hand side, by the constraint's own dual */
     double *free_L;  /* room of limits that steps are taken by */
     double  value;
+    double  miss; /* relative: what the prices fail to account for */
     double level; /* the move of all priced capacities together that the number of slots asks for */
 } point;
 
@@ -41,7 +43,6 @@ typedef struct climb {
     double      pace;       /* of a step by the slopes */
     double      reach;      /* of the price of a limit */
     double      level_pace; /* of the common move, relative to that */
-    double      miss;       /* relative, at the point: what the prices fail to account for */
     int32_t     n_steps;
 } climb;
 
@@ -75,6 +76,7 @@ static void point_copy(const climb *c, const point *from, point *to)
     for (int32_t l = 0; l < c->p->args->n_limits; l++)
         to->free_L[l] = from->free_L[l];
     to->value = from->value;
+    to->miss  = from->miss;
     to->level = from->level;
 }
 
@@ -137,7 +139,7 @@ static void measure_point(climb *c, const int64_t *activity_L)
         if (c->at.room_C[i] < INFINITY)
             miss += c->at.dual_C[i] > 0.0 ? fabs(c->at.room_C[i]) * fmin(c->at.dual_C[i], c->unit)
                                           : fmax(-c->at.room_C[i], 0.0) * c->unit;
-    c->miss = miss / fmax(fabs(c->at.value), 1e-300);
+    c->at.miss = miss / fmax(fabs(c->at.value), 1e-300);
 }
 
 /* Takes the gradient, the slopes and the value at c->at.dual_C. */
@@ -239,6 +241,14 @@ static bool is_small(const br_allocate_args *a)
     return a->max_passes == 0.0 && small_passes(a) > SMALL * DEFAULT_PASSES;
 }
 
+/* Has an ascent that made no progress in the last n_steps come to its end? */
+static bool is_over(const climb *c, int32_t n_steps)
+{
+    bool is_quick = !is_small(c->p->args) && c->best.miss < LITTLE_MISS * c->p->tolerance;
+
+    return n_steps > (is_quick ? WINDOW_LARGE : WINDOW);
+}
+
 /* Steps until the value stops falling or `passes` are spent. */
 static br_status climb_level(climb *c, double passes, int64_t *activity_L)
 {
@@ -246,26 +256,25 @@ static br_status climb_level(climb *c, double passes, int64_t *activity_L)
     double    last_min = INFINITY;
     int32_t   last_at  = 0;
     double    end      = c->p->passes + passes;
-    int32_t   window   = is_small(c->p->args) ? WINDOW : WINDOW_LARGE;
 
-    c->best.value = INFINITY;
-    c->momentum   = 1.0;
-    c->pace       = PACE;
-    c->level_pace = 1.0;
-    c->reach      = 0.1 * c->unit;
+    c->best.value = c->best.miss = INFINITY;
+    c->momentum                  = 1.0;
+    c->pace                      = PACE;
+    c->level_pace                = 1.0;
+    c->reach                     = 0.1 * c->unit;
     memcpy(c->at.dual_C, c->dual_C, (size_t)c->n_duals * sizeof *c->dual_C);
-    for (int32_t i = 0; c->p->passes + 1e-9 < end && i - last_at <= window; i++) {
+    for (int32_t i = 0; c->p->passes + 1e-9 < end && !is_over(c, i - last_at); i++) {
         double moved;
 
         BR_TRY(st, look(c, activity_L));
-        if (c->miss < 0.5 * c->p->tolerance || c->at.value <= c->best.value) {
+        if (c->at.miss < 0.5 * c->p->tolerance || c->at.value <= c->best.value) {
             point_copy(c, &c->at, &c->best);
             c->pace  = fmin(1.1 * c->pace, PACE);
             c->reach = fmin(1.2 * c->reach, 0.5 * c->unit);
         } else {
             retreat(c);
         }
-        if (c->miss < 0.5 * c->p->tolerance)
+        if (c->at.miss < 0.5 * c->p->tolerance)
             break;
         if (c->best.value < last_min - 0.05 * c->p->tolerance * fabs(c->best.value)) {
             last_min = c->best.value;

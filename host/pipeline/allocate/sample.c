@@ -14,7 +14,7 @@
 #define N_BLOCKS  64   /* of neighbours: each from another part of the file */
 #define WIDTH     1024 /* candidates: prices of items that few get come from far down */
 #define TOLERANCE 2e-5
-#define PASSES    40.0
+#define PASSES    100.0
 
 typedef struct sample {
     br_fleet     *fleet;
@@ -96,8 +96,8 @@ done:
     return st;
 }
 
-/* What few units stand for in a sample is chance. An item priced too high would be in nobody's
- * shortlist, one priced too low is in too many: so capacities are taken two deviations larger. */
+/* An item of few units is priced by chance in a sample. Priced too high it would be in nobody's
+ * shortlist, too low it is in too many: so each has a unit more of the sample. */
 static br_status widen_capacities(sample *p, double share)
 {
     br_status      st         = BR_OK;
@@ -106,13 +106,8 @@ static br_status widen_capacities(sample *p, double share)
     if (capacity_N == NULL)
         return BR_OK;
     BR_ALLOC(st, p->capacity_N, p->shortlists.n_items, "capacities of a sample");
-    for (int64_t i = 0; i < p->shortlists.n_items; i++) {
-        double here = (double)capacity_N[i] * share;
-
-        p->capacity_N[i] = capacity_N[i] <= 0
-                               ? capacity_N[i]
-                               : capacity_N[i] + (int64_t)((2.0 * sqrt(here) + 1.0) / share);
-    }
+    for (int64_t i = 0; i < p->shortlists.n_items; i++)
+        p->capacity_N[i] = capacity_N[i] + (capacity_N[i] > 0 ? (int64_t)(1.0 / share) : 0);
 done:
     return st;
 }
