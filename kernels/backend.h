@@ -7,6 +7,7 @@
 
 #include "host/base/memory.h"
 #include "kernels/ops.h"
+#include "kernels/quota.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -80,6 +81,16 @@ struct br_prepared {
     const br_backend_table *table;
     br_weight_args          of;
     void                   *prepared; /* the backend's own */
+};
+
+struct br_quotas {
+    const br_backend_table *table;
+    int32_t                 n_quotas;
+    int32_t                 n_groups; /* G, of all columns */
+    br_mat                  group_NQ;
+    br_mat                  max_G;
+    br_mat                  offset_G1;
+    br_mat                  item_P;
 };
 
 static inline br_precision br_prepared_precision(const br_prepared *weight)

@@ -30,6 +30,19 @@ done:
     return st;
 }
 
+static br_status check_quotas(br_dev *dev, const br_draw_topk_args *args)
+{
+    int64_t N = args->items->item_ND.n_rows;
+
+    if (args->quotas->table != dev->table)
+        return br_fail(BR_E_SELFCHECK, "draw_topk: quotas were prepared by backend %s, expected %s",
+                       args->quotas->table->name, dev->table->name);
+    if (args->quotas->group_NQ.n_rows != N)
+        return br_fail(BR_E_SELFCHECK, "draw_topk: quotas are of %lld items, expected %lld",
+                       (long long)args->quotas->group_NQ.n_rows, (long long)N);
+    return BR_OK;
+}
+
 br_status br_op_draw_topk(br_dev *dev, br_draw_topk_args *args)
 {
     br_status     st      = BR_OK;
@@ -58,6 +71,8 @@ br_status br_op_draw_topk(br_dev *dev, br_draw_topk_args *args)
     if (args->items->table != dev->table)
         BR_FAIL(st, BR_E_SELFCHECK, "draw_topk: items were prepared by backend %s, expected %s",
                 args->items->table->name, dev->table->name);
+    if (args->quotas != NULL)
+        BR_TRY(st, check_quotas(dev, args));
     BR_TRY(st, dev->table->draw_topk(dev, args));
 done:
     return st;

@@ -72,7 +72,8 @@ static br_status subject_open(subject *s)
     uint64_t     *host = NULL;
     br_items_args args = {.k = 100};
 
-    BR_TRY(st, br_dev_open(BR_BACKEND_CPU, br_draw_topk_scratch_bytes(s->N, s->D, 100), &s->dev));
+    BR_TRY(st,
+           br_dev_open(BR_BACKEND_CPU, br_draw_topk_scratch_bytes(s->N, s->D, 100, 0), &s->dev));
     BR_TRY(st, place(s->dev, s->B, s->D, 1, 1.0 / sqrt((double)s->D), &s->query_BD));
     BR_TRY(st, place(s->dev, s->N, s->D, 2, 1.0, &s->item_ND));
     args.item_ND = s->item_ND;

@@ -31,7 +31,7 @@ static int32_t first_length(const br_draw_block *k)
     if (k->args->n_shortlist > 0)
         return k->args->n_shortlist;
     if (k->args->law == BR_DRAW_EPSILON)
-        return k->args->k;
+        length = (k->n_quotas > 0 ? 2.0 : 1.0) * k->args->k;
     return length < BR_MOST_LISTED ? (int32_t)length : BR_MOST_LISTED;
 }
 
@@ -59,10 +59,30 @@ static br_status fill_shortlists(br_dev *dev, br_draw_block *k, int64_t b, int64
     return st;
 }
 
+/* The row's list is there: what it left, if the head tells. */
 static void settle(br_draw_block *k, int64_t b)
 {
-    if (!br_draw_rest_of_head(k, b))
-        k->summed_R[k->n_summed++] = (int32_t)b;
+    if (k->args->law == BR_DRAW_EPSILON || br_draw_rest_of_head(k, b))
+        return;
+    k->summed_R[k->n_summed++] = (int32_t)b;
+    if (k->n_quotas > 0)
+        br_draw_find_full(k, b);
+}
+
+static br_status draw_row(br_draw_block *k, int64_t b, int32_t m, bool *is_certain)
+{
+    if (k->args->law == BR_DRAW_PLACKETT_LUCE)
+        return br_draw_perturb(k, b, m, is_certain);
+    *is_certain = br_draw_epsilon(k, b, m, false);
+    return BR_OK;
+}
+
+static void draw_from_all(br_draw_block *k, int64_t b)
+{
+    if (k->args->law == BR_DRAW_PLACKETT_LUCE)
+        br_draw_perturb_others(k, b);
+    else
+        (void)br_draw_epsilon(k, b, BR_MOST_LISTED, true);
 }
 
 /* Rows b .. b+n-1 of which some are not certain with m: up to the longest shortlist, then all. */
@@ -84,13 +104,13 @@ static br_status draw_longer(br_dev *dev, br_draw_block *k, int64_t b, bool *is_
         for (int64_t i = b; i < b + n; i++) {
             if (is_certain_R[i])
                 continue;
-            BR_TRY(st, br_draw_perturb(k, i, m, &is_certain_R[i]));
+            BR_TRY(st, draw_row(k, i, m, &is_certain_R[i]));
             if (!is_certain_R[i] && !is_last)
                 continue;
             k->args->n_longer += is_certain_R[i];
             k->args->n_slow += !is_certain_R[i];
             if (!is_certain_R[i])
-                BR_TRY(st, br_draw_perturb_others(k, i));
+                draw_from_all(k, i);
             is_certain_R[i] = true;
             n_open--;
             settle(k, i);
@@ -107,17 +127,13 @@ static br_status draw_block(br_dev *dev, br_draw_block *k)
     bool      is_certain_R[BR_DRAW_ROWS];
 
     k->n_summed = 0;
-    for (int64_t b = 0; b < k->n; b++)
+    for (int64_t b = 0; b < k->n; b++) {
         BR_TRY(st, br_draw_row_of(k->args, k->first + b, &k->row[b]));
+        k->row[b].room = k->room;
+    }
     BR_TRY(st, fill_shortlists(dev, k, 0, k->n, m));
     for (int64_t b = 0; b < k->n; b++) {
-        is_certain_R[b] = true;
-        if (k->args->law == BR_DRAW_EPSILON) {
-            br_draw_epsilon(k, b, m);
-            k->args->n_first++;
-            continue;
-        }
-        BR_TRY(st, br_draw_perturb(k, b, m, &is_certain_R[b]));
+        BR_TRY(st, draw_row(k, b, m, &is_certain_R[b]));
         k->args->n_first += is_certain_R[b];
         if (is_certain_R[b])
             settle(k, b);
@@ -126,8 +142,11 @@ static br_status draw_block(br_dev *dev, br_draw_block *k)
         BR_TRY(st, draw_longer(dev, k, b, is_certain_R, m));
     br_draw_sum(k);
     k->args->n_summed += k->n_summed;
+    for (int64_t i = 0; i < k->n_summed && k->n_quotas > 0; i++)
+        br_draw_sum_leaving(k, k->summed_R[i]);
     for (int64_t b = 0; b < k->n && k->args->law == BR_DRAW_PLACKETT_LUCE; b++)
-        br_draw_finish(k->args, &k->row[b], k->rest_R[b]);
+        br_draw_finish(k->args, &k->row[b], k->rest_R[b],
+                       k->n_quotas > 0 ? k->leave_RK + b * k->args->k : NULL);
 done:
     return st;
 }
@@ -143,7 +162,24 @@ static int64_t most_above(const br_gumbel *law, int64_t n_items)
     return most < n_items ? most : n_items;
 }
 
-size_t br_draw_topk_scratch_bytes(int64_t n_items, int64_t dim, int32_t k)
+/* Head and items above; what is left after a full pool was cut is more than a longest shortlist. */
+static int64_t most_pooled(int64_t n_above_most)
+{
+    return BR_DRAW_HEAD + n_above_most;
+}
+
+static size_t quota_bytes(int64_t n_above_most, int32_t k, int32_t n_quotas)
+{
+    size_t row = (size_t)k * (sizeof(br_logsum) + (size_t)n_quotas * 4) + 4;
+
+    if (n_quotas == 0)
+        return 0;
+    return (size_t)most_pooled(n_above_most) * sizeof(br_perturbed) +
+           (size_t)br_room_entries(k, n_quotas) * sizeof(br_room_entry) + BR_DRAW_ROWS * row +
+           (size_t)5 * 64;
+}
+
+size_t br_draw_topk_scratch_bytes(int64_t n_items, int64_t dim, int32_t k, int32_t n_quotas)
 {
     br_gumbel law   = br_gumbel_of(n_items, k);
     size_t    above = (size_t)most_above(&law, n_items);
@@ -152,7 +188,7 @@ size_t br_draw_topk_scratch_bytes(int64_t n_items, int64_t dim, int32_t k)
 
     return br_score_topk_scratch_bytes(n_items, dim, BR_MOST_LISTED) + BR_DRAW_ROWS * row +
            BR_DRAW_HEAD * 32 + BR_MOST_LISTED * 8 + above * 12 + (size_t)4 * BR_SUM_BLOCK * 8 +
-           (size_t)20 * 64;
+           (size_t)20 * 64 + quota_bytes((int64_t)above, k, n_quotas);
 }
 
 static br_status take(br_dev *dev, br_dtype dtype, int64_t n_rows, int64_t n_cols, void *out)
@@ -190,6 +226,22 @@ done:
     return st;
 }
 
+static br_status take_quota_scratch(br_dev *dev, br_draw_block *k)
+{
+    br_status st = BR_OK;
+    int64_t   K = k->args->k, n = br_room_entries(k->args->k, k->n_quotas);
+
+    k->room.mask = (uint32_t)(n - 1);
+    k->pool.most = most_pooled(k->n_above_most);
+    BR_TRY(st, take(dev, BR_U8, k->pool.most, (int64_t)sizeof(br_perturbed), &k->pool.place));
+    BR_TRY(st, take(dev, BR_U8, n, (int64_t)sizeof(br_room_entry), &k->room.entry));
+    BR_TRY(st, take(dev, BR_U8, BR_DRAW_ROWS * K, (int64_t)sizeof(br_logsum), &k->leave_RK));
+    BR_TRY(st, take(dev, BR_I32, BR_DRAW_ROWS, K * k->n_quotas, &k->full_RF));
+    BR_TRY(st, take(dev, BR_I32, BR_DRAW_ROWS, 1, &k->n_full_R));
+done:
+    return st;
+}
+
 br_status br_cpu_draw_topk(br_dev *dev, br_draw_topk_args *args)
 {
     br_status     st   = BR_OK;
@@ -199,7 +251,10 @@ br_status br_cpu_draw_topk(br_dev *dev, br_draw_topk_args *args)
 
     k.law          = br_gumbel_of(k.N, args->k);
     k.n_above_most = most_above(&k.law, k.N);
+    k.n_quotas     = args->quotas == NULL ? 0 : args->quotas->n_quotas;
     BR_TRY(st, take_scratch(dev, &k));
+    if (k.n_quotas > 0)
+        BR_TRY(st, take_quota_scratch(dev, &k));
     for (k.first = 0; k.first < args->query_BD.n_rows; k.first += k.n) {
         int64_t left = args->query_BD.n_rows - k.first;
 

@@ -89,25 +89,48 @@ BR_CLONES static br_logsum sum_block(const double *y_C, int64_t n)
     return br_logsum_block(y_C, n);
 }
 
-/* -inf for what the row may not be shown, and for what is on its list. */
-static void mask(const br_draw_row *row, int64_t first, int64_t n, double *y_C)
+/* The first of ascending rows that is not below `item`. */
+static int64_t first_from(const int32_t *row_n, int64_t n, int64_t item)
 {
-    const br_topk_rules *rules = &row->rules;
-    int64_t              lo = 0, hi = rules->n_never;
+    int64_t lo = 0, hi = n;
 
-    for (int64_t i = 0; rules->require_N != NULL && i < n; i++)
-        if ((rules->have & rules->require_N[first + i]) != rules->require_N[first + i])
-            y_C[i] = -INFINITY;
     while (lo < hi) {
         int64_t mid = lo + (hi - lo) / 2;
 
-        if (rules->never[mid] < first)
+        if (row_n[mid] < item)
             lo = mid + 1;
         else
             hi = mid;
     }
-    for (; lo < rules->n_never && rules->never[lo] < first + n; lo++)
-        y_C[rules->never[lo] - first] = -INFINITY;
+    return lo;
+}
+
+/* -inf for the items of the row's full groups. */
+static void mask_full(const br_draw_block *k, int64_t b, int64_t first, int64_t n, double *y_C)
+{
+    const br_draw_row *row    = &k->row[b];
+    const int32_t     *full_F = k->full_RF + b * row->k * k->n_quotas;
+
+    for (int32_t f = 0; f < k->n_full_R[b]; f++) {
+        const int64_t *offset = row->quotas.offset_G1 + full_F[f];
+        int64_t        i = first_from(row->quotas.item_P + offset[0], offset[1] - offset[0], first);
+
+        for (i += offset[0]; i < offset[1] && row->quotas.item_P[i] < first + n; i++)
+            y_C[row->quotas.item_P[i] - first] = -INFINITY;
+    }
+}
+
+/* -inf for what the row may not be shown, and for what is on its list. */
+static void mask(const br_draw_row *row, int64_t first, int64_t n, double *y_C)
+{
+    const br_topk_rules *rules = &row->rules;
+
+    for (int64_t i = 0; rules->require_N != NULL && i < n; i++)
+        if ((rules->have & rules->require_N[first + i]) != rules->require_N[first + i])
+            y_C[i] = -INFINITY;
+    for (int64_t s = first_from(rules->never, rules->n_never, first);
+         s < rules->n_never && rules->never[s] < first + n; s++)
+        y_C[rules->never[s] - first] = -INFINITY;
     for (int64_t e = 0; e < row->n_extras; e++)
         if (row->extra_X[e] >= first && row->extra_X[e] < first + n)
             y_C[row->extra_X[e] - first] = (double)row->extra_score_X[e] / row->temperature;
@@ -152,6 +175,8 @@ static void sum_tile(br_draw_block *k, int64_t from, int64_t first, int64_t n)
         int64_t b = k->summed_R[from + r];
 
         mask(&k->row[b], first, n, k->y_4C + r * BR_SUM_BLOCK);
+        if (k->n_quotas > 0)
+            mask_full(k, b, first, n, k->y_4C + r * BR_SUM_BLOCK);
         k->rest_R[b] = br_logsum_add(k->rest_R[b], sum_block(k->y_4C + r * BR_SUM_BLOCK, n));
     }
 }

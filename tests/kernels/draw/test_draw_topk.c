@@ -16,64 +16,7 @@
 
 #include "host/base/memory.h"
 #include "kernels/backend.h"
-#include "tests/kernels/draw/draw_case.h"
-
-typedef struct result {
-    int32_t *item_BK;
-    float   *score_BK, *log_BK, *normaliser_B, *remaining_B;
-} result;
-
-static void *copy_of(const void *from, int64_t n)
-{
-    void *to = NULL;
-
-    assert_int_equal(br_alloc(n, 4, "copy", &to), BR_OK);
-    memcpy(to, from, (size_t)n * 4);
-    return to;
-}
-
-static result take_result(const draw_case *c)
-{
-    int64_t n = c->p.B * c->p.k;
-
-    return (result){copy_of(c->p.item_BK, n), copy_of(c->p.score_BK, n), copy_of(c->log_BK, n),
-                    copy_of(c->normaliser_B, c->p.B), copy_of(c->remaining_B, c->p.B)};
-}
-
-static void free_result(result *r)
-{
-    br_free(&r->item_BK);
-    br_free(&r->score_BK);
-    br_free(&r->log_BK);
-    br_free(&r->normaliser_B);
-    br_free(&r->remaining_B);
-}
-
-static bool is_near(float got, double want, double tolerance)
-{
-    if (isnan(want) || isinf(want))
-        return isnan(want) ? isnan(got) : (double)got == want;
-    return fabs((double)got - want) <= tolerance * fmax(1.0, fabs(want));
-}
-
-static void check_same(const draw_case *c, const result *want)
-{
-    const problem *p = &c->p;
-
-    for (int64_t i = 0; i < p->B * p->k; i++)
-        if (p->item_BK[i] != want->item_BK[i] ||
-            memcmp(&p->score_BK[i], &want->score_BK[i], 4) != 0 ||
-            !is_near(c->log_BK[i], (double)want->log_BK[i], 1e-6))
-            fail_msg("kind %d N %lld k %d T %g law %d shortlist %d extras %d: row %lld place %lld: "
-                     "found %d %.9g %.9g, expected %d %.9g %.9g",
-                     (int)p->kind, (long long)p->N, p->k, c->temperature, (int)c->law,
-                     c->n_shortlist, c->has_extras, (long long)(i / p->k), (long long)(i % p->k),
-                     p->item_BK[i], (double)p->score_BK[i], (double)c->log_BK[i], want->item_BK[i],
-                     (double)want->score_BK[i], (double)want->log_BK[i]);
-    for (int64_t b = 0; b < p->B; b++)
-        assert_true(is_near(c->normaliser_B[b], (double)want->normaliser_B[b], 1e-6) &&
-                    is_near(c->remaining_B[b], (double)want->remaining_B[b], 1e-6));
-}
+#include "tests/kernels/draw/draw_result.h"
 
 static void check_backends(draw_case *c)
 {
@@ -189,11 +132,7 @@ static void test_batches(void **state)
         first = take_result(&c);
         for (int64_t batch = 1; batch < 400; batch = batch * 7 + 3) {
             assert_int_equal(run_case(&c, BR_BACKEND_CPU, 2, batch), BR_OK);
-            assert_memory_equal(first.item_BK, c.p.item_BK, (size_t)(c.p.B * c.p.k) * 4);
-            assert_memory_equal(first.score_BK, c.p.score_BK, (size_t)(c.p.B * c.p.k) * 4);
-            assert_memory_equal(first.log_BK, c.log_BK, (size_t)(c.p.B * c.p.k) * 4);
-            assert_memory_equal(first.normaliser_B, c.normaliser_B, (size_t)c.p.B * 4);
-            assert_memory_equal(first.remaining_B, c.remaining_B, (size_t)c.p.B * 4);
+            check_equal(&c, &first);
         }
         free_result(&first);
         free_case(&c);
