@@ -52,7 +52,7 @@ typedef struct br_backend_table {
     br_status (*items_prepare)(br_dev *dev, br_items *items); /* fills items->prepared */
     void (*items_release)(br_items *items);
     br_status (*score_topk)(br_dev *dev, br_score_topk_args *args);
-    br_status (*draw_topk)(br_dev *dev, br_draw_topk_args *args); /* NULL: not yet */
+    br_status (*draw_topk)(br_dev *dev, br_draw_topk_args *args);
     br_status (*score_pairs)(br_dev *dev, const br_score_pairs_args *args);
     br_status (*calibrate)(br_dev *dev, const br_calibrate_args *args);
 } br_backend_table;

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from job_files import call, canonical_scores, open_file, read_parts, run, write_csr, write_job
+from job_files import (BATCHRANK, call, canonical_scores, open_file, read_parts, run, write_csr,
+                       write_job)
 
-SEED, U, N, DIM, K = 20261129, 600, 150, 6, 5
+IS_EMULATED = "emulated" in str(BATCHRANK)  # a device without speed: fewer customers and nights
+SEED, U, N, DIM, K = 20261129, 60 if IS_EMULATED else 600, 150, 6, 5
 AS_OF, DAY = 1_700_000_000, 86400
 
 
@@ -153,7 +155,7 @@ def check_flags(d, lists, s_UN):
 
 def check_law(folder, d, s_UN):
     """The first items of many nights against their probabilities: a chi-square per customer."""
-    nights, chosen = 300, np.zeros((U, N))
+    nights, chosen = 60 if IS_EMULATED else 300, np.zeros((U, N))
     path = job(folder, "law", {"type": "plackett_luce", "temperature": 2.0})
     for seed in range(nights):
         run("run", path, "--set", f"output.path={folder / 'night'}", "--set",
@@ -188,6 +190,11 @@ def check_kinds(folder, d, s_UN):
         lists = read_parts(folder / kind)
         check(d, lists, s_UN, quotas)
         check_flags(d, lists, s_UN)
+        if IS_EMULATED:
+            run("run", path, "--backend", "cpu", "--set", f"output.path={folder / (kind + 'c')}")
+            again = read_parts(folder / (kind + "c"))
+            assert all(again[c].tobytes() == lists[c].tobytes() for c in lists
+                       if c.startswith("list/")), "cpu"
         for name, words in {"u": ["--set", "run.unit_customers=41"],
                             "t": ["--threads", "5"]}.items():
             run("run", path, "--set", f"output.path={folder / (kind + name)}", *words)
@@ -201,7 +208,8 @@ def check_kinds(folder, d, s_UN):
         assert abs(stats["young"]["diversity"] - drawn[young].mean()) < 1e-5
         other = run("run", path, "--set", f"output.path={folder / (kind + 's')}", "--set",
                     "policy.seed=12") or read_parts(folder / (kind + "s"))
-        assert (other["list/item"] != lists["list/item"]).mean() > 0.2
+        filled = lists["list/item"] >= 0
+        assert (other["list/item"] != lists["list/item"])[filled].mean() > 0.2
     print("ok  the same bits for any unit and thread count, others for another seed")
 
 

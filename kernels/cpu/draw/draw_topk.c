@@ -3,8 +3,6 @@
  * draw_topk: shortlists by score_topk, lists from them and from lazy noise, longer shortlists for
  * the rows that are not certain, then what each list left over. Called once per batch of customers
  * and lane. */
-#include <math.h>
-
 #include "kernels/canonical.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/draw/block.h"
@@ -22,11 +20,10 @@ float br_draw_score(const br_draw_block *k, const br_draw_row *row, int32_t item
     return br_canonical_round(br_canonical_dot_fast(x_D, z_D, k->D), bias);
 }
 
-/* How long the first shortlist is: in the flattest Gaussian scores the lists are certain with about
- * so many (docs/EXACTNESS.md). */
+/* How long the first shortlist is. */
 static int32_t first_length(const br_draw_block *k)
 {
-    double length = 2.0 * k->args->k + sqrt((double)k->N * k->args->k) / 6.0;
+    double length = br_gumbel_shortlist(k->N, k->args->k);
 
     if (k->args->n_shortlist > 0)
         return k->args->n_shortlist;
@@ -153,15 +150,6 @@ done:
 
 /* ---- memory ---- */
 
-/* Items above the threshold: 16 standard deviations more than expected. */
-static int64_t most_above(const br_gumbel *law, int64_t n_items)
-{
-    double  expected = law->share * (double)n_items;
-    int64_t most     = (int64_t)(expected + 16.0 * sqrt(expected)) + 64;
-
-    return most < n_items ? most : n_items;
-}
-
 /* Head and items above; what is left after a full pool was cut is more than a longest shortlist. */
 static int64_t most_pooled(int64_t n_above_most)
 {
@@ -182,7 +170,7 @@ static size_t quota_bytes(int64_t n_above_most, int32_t k, int32_t n_quotas)
 size_t br_draw_topk_scratch_bytes(int64_t n_items, int64_t dim, int32_t k, int32_t n_quotas)
 {
     br_gumbel law   = br_gumbel_of(n_items, k);
-    size_t    above = (size_t)most_above(&law, n_items);
+    size_t    above = (size_t)br_gumbel_most_above(&law, n_items);
     size_t    row =
         sizeof(br_draw_row) + sizeof(br_logsum) + 4 + BR_MOST_LISTED * 8 + ((size_t)dim + 8) * 8;
 
@@ -250,7 +238,7 @@ br_status br_cpu_draw_topk(br_dev *dev, br_draw_topk_args *args)
            .args = args, .N = args->items->item_ND.n_rows, .D = args->items->item_ND.n_cols};
 
     k.law          = br_gumbel_of(k.N, args->k);
-    k.n_above_most = most_above(&k.law, k.N);
+    k.n_above_most = br_gumbel_most_above(&k.law, k.N);
     k.n_quotas     = args->quotas == NULL ? 0 : args->quotas->n_quotas;
     BR_TRY(st, take_scratch(dev, &k));
     if (k.n_quotas > 0)

@@ -8,13 +8,6 @@
 #include "kernels/canonical.h"
 #include "kernels/cpu/draw/block.h"
 
-#define SLACK 1e-12 /* relative: thousands of roundings of a float64 */
-
-static double slack_of(double a, double b)
-{
-    return SLACK * (fabs(a) + fabs(b) + 1.0);
-}
-
 /* What a perturbed score must reach; -inf: anything counts. */
 static double least(const br_draw_block *k, const br_draw_row *row)
 {
@@ -36,7 +29,7 @@ static bool may_enter(const br_draw_block *k, const br_draw_row *row, double y)
 {
     double t = k->law.threshold;
 
-    return y + t + slack_of(y, t) >= least(k, row);
+    return y + t + br_gumbel_slack(y, t) >= least(k, row);
 }
 
 static void insert_head(br_draw_block *k, br_draw_row *row)
@@ -61,7 +54,7 @@ static double most_unit(const br_draw_block *k, const br_draw_row *row)
 
     if (last == -INFINITY)
         return INFINITY;
-    return br_exp(ceiling - last + slack_of(ceiling, last)) * (1.0 + 1e-9);
+    return br_exp(ceiling - last + br_gumbel_slack(ceiling, last)) * (1.0 + 1e-9);
 }
 
 static void insert_above(br_draw_block *k, br_draw_row *row)
@@ -149,7 +142,7 @@ void br_draw_perturb_others(br_draw_block *k, int64_t b)
     br_draw_others      walk = {0};
 
     if (k->n_quotas > 0) {
-        br_draw_pass_all(k, row, h->ceiling + t + slack_of(h->ceiling, t));
+        br_draw_pass_all(k, row, h->ceiling + t + br_gumbel_slack(h->ceiling, t));
         return;
     }
     for (int32_t i = 0; i < k->N; i++) {
