@@ -39,9 +39,16 @@ typedef struct br_draw_pool {
     int64_t       n;
     int64_t       most;
     double        floor;
+    int64_t       next;   /* so many: the floor is raised by the list that there is */
     bool          is_cut; /* the floor rose as it was full */
     br_perturbed *place;
 } br_draw_pool;
+
+/* A group that a slot (from 0) filled. */
+typedef struct br_draw_full {
+    int32_t group;
+    int32_t slot;
+} br_draw_full;
 
 typedef struct br_draw_block {
     br_draw_topk_args *args;
@@ -53,7 +60,7 @@ typedef struct br_draw_block {
     int64_t            n_above_most;      /* places of item_A */
     br_mat             item_RM, score_RM; /* [BR_DRAW_ROWS][BR_MOST_LISTED] */
     double            *x_RD8;             /* [BR_DRAW_ROWS][D up to a multiple of 8] */
-    double            *y_4C;              /* [4][BR_SUM_BLOCK] */
+    double            *y_4C;              /* [4][BR_SUM_BLOCK], and one more */
     br_draw_row       *row;               /* [BR_DRAW_ROWS] */
     br_logsum         *rest_R;            /* of what the list left */
     int32_t           *summed_R;          /* rows whose rest is not known yet */
@@ -66,7 +73,7 @@ typedef struct br_draw_block {
     br_draw_pool       pool;
     br_room            room;     /* of the row that is looked at */
     br_logsum         *leave_RK; /* of what had no room from the next slot on */
-    int32_t           *full_RF;  /* full groups, F = K n_quotas at most */
+    br_draw_full      *full_RF;  /* by slot; F = K n_quotas at most */
     int32_t           *n_full_R;
 } br_draw_block;
 
@@ -103,6 +110,9 @@ int32_t br_draw_find(const br_draw_head *head, br_draw_others *walk, int32_t ite
 void br_draw_pool_begin(br_draw_pool *pool, double floor);
 void br_draw_pool_add(br_draw_pool *pool, int32_t item, float score, double y);
 
+/* After a walk: items below the floor leave, if it rises; `more` may come before the next one. */
+void br_draw_pool_raise(br_draw_pool *pool, double floor, int64_t more);
+
 /* The row's list from the pool, in the order of the perturbed scores, by quotas; returns the last
  * one's, -inf when it is not full. */
 double br_draw_walk(br_draw_block *block, br_draw_row *row);
@@ -116,19 +126,18 @@ void br_draw_pass_all(br_draw_block *block, br_draw_row *row, double certain_abo
  * these do not suffice. */
 bool br_draw_epsilon(br_draw_block *block, int64_t b, int32_t m, bool is_last);
 
-/* ---- leaving.c: items that a slot shut out ---- */
+/* ---- leaving.c: groups that slots filled, and items that these shut out ---- */
 
 /* Of the row whose groups are counted: the items that take part, are not listed and had room until
  * the slot (from 1). Of all items; from the head alone where no others take part. */
 int64_t br_draw_count_leaving(const br_draw_block *block, const br_draw_row *row, int32_t slot);
-void    br_draw_sum_leaving(br_draw_block *block, int64_t b);
 
-/* The full groups of the row, into full_RF. */
+/* The full groups of the row, into full_RF; its sums begin with nothing. */
 void br_draw_find_full(br_draw_block *block, int64_t b);
 
 /* ---- sums.c ---- */
 
-/* rest_R of the rows of summed_R, from every item. */
+/* rest_R and leave_RK of the rows of summed_R, from every item. */
 void br_draw_sum(br_draw_block *block);
 
 #endif

@@ -139,8 +139,6 @@ static br_status draw_block(br_dev *dev, br_draw_block *k)
         BR_TRY(st, draw_longer(dev, k, b, is_certain_R, m));
     br_draw_sum(k);
     k->args->n_summed += k->n_summed;
-    for (int64_t i = 0; i < k->n_summed && k->n_quotas > 0; i++)
-        br_draw_sum_leaving(k, k->summed_R[i]);
     for (int64_t b = 0; b < k->n && k->args->law == BR_DRAW_PLACKETT_LUCE; b++)
         br_draw_finish(k->args, &k->row[b], k->rest_R[b],
                        k->n_quotas > 0 ? k->leave_RK + b * k->args->k : NULL);
@@ -158,7 +156,7 @@ static int64_t most_pooled(int64_t n_above_most)
 
 static size_t quota_bytes(int64_t n_above_most, int32_t k, int32_t n_quotas)
 {
-    size_t row = (size_t)k * (sizeof(br_logsum) + (size_t)n_quotas * 4) + 4;
+    size_t row = (size_t)k * (sizeof(br_logsum) + (size_t)n_quotas * sizeof(br_draw_full)) + 4;
 
     if (n_quotas == 0)
         return 0;
@@ -175,7 +173,7 @@ size_t br_draw_topk_scratch_bytes(int64_t n_items, int64_t dim, int32_t k, int32
         sizeof(br_draw_row) + sizeof(br_logsum) + 4 + BR_MOST_LISTED * 8 + ((size_t)dim + 8) * 8;
 
     return br_score_topk_scratch_bytes(n_items, dim, BR_MOST_LISTED) + BR_DRAW_ROWS * row +
-           BR_DRAW_HEAD * 32 + BR_MOST_LISTED * 8 + above * 12 + (size_t)4 * BR_SUM_BLOCK * 8 +
+           BR_DRAW_HEAD * 32 + BR_MOST_LISTED * 8 + above * 12 + (size_t)5 * BR_SUM_BLOCK * 8 +
            (size_t)20 * 64 + quota_bytes((int64_t)above, k, n_quotas);
 }
 
@@ -201,7 +199,7 @@ static br_status take_scratch(br_dev *dev, br_draw_block *k)
     BR_TRY(st, take(dev, BR_U8, BR_DRAW_ROWS, (int64_t)sizeof(br_logsum), &k->rest_R));
     BR_TRY(st, take(dev, BR_I32, BR_DRAW_ROWS, 1, &k->summed_R));
     BR_TRY(st, take(dev, BR_I64, BR_DRAW_ROWS, k->D + 8, &k->x_RD8));
-    BR_TRY(st, take(dev, BR_I64, 4, BR_SUM_BLOCK, &k->y_4C));
+    BR_TRY(st, take(dev, BR_I64, 5, BR_SUM_BLOCK, &k->y_4C));
     BR_TRY(st, take(dev, BR_I32, 1, BR_DRAW_HEAD, &h->item_H));
     BR_TRY(st, take(dev, BR_F32, 1, BR_DRAW_HEAD, &h->score_H));
     BR_TRY(st, take(dev, BR_I64, 1, BR_DRAW_HEAD, &h->unit_H));
@@ -224,7 +222,8 @@ static br_status take_quota_scratch(br_dev *dev, br_draw_block *k)
     BR_TRY(st, take(dev, BR_U8, k->pool.most, (int64_t)sizeof(br_perturbed), &k->pool.place));
     BR_TRY(st, take(dev, BR_U8, n, (int64_t)sizeof(br_room_entry), &k->room.entry));
     BR_TRY(st, take(dev, BR_U8, BR_DRAW_ROWS * K, (int64_t)sizeof(br_logsum), &k->leave_RK));
-    BR_TRY(st, take(dev, BR_I32, BR_DRAW_ROWS, K * k->n_quotas, &k->full_RF));
+    BR_TRY(st, take(dev, BR_U8, BR_DRAW_ROWS * K * k->n_quotas, (int64_t)sizeof(br_draw_full),
+                    &k->full_RF));
     BR_TRY(st, take(dev, BR_I32, BR_DRAW_ROWS, 1, &k->n_full_R));
 done:
     return st;

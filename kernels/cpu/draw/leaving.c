@@ -2,8 +2,6 @@
  *
  * Items that a slot shut out: their groups' last room went to it. From the groups' own lists of
  * items, so that only full groups cost. Called once per customer under quotas. */
-#include <math.h>
-
 #include "kernels/cpu/draw/block.h"
 
 /* Walks them, by the columns of the listed item and the rows of each group. */
@@ -32,6 +30,15 @@ static walk walk_of(const br_draw_row *row, int32_t slot)
     return (walk){.row = row, .slot = slot, .q = -1};
 }
 
+/* What is of a group that the slot filled is listed by then or never. */
+static bool is_listed_by(const br_draw_row *row, int32_t slot, int32_t item)
+{
+    for (int32_t j = 0; j < slot; j++)
+        if (row->item_K[j] == item)
+            return true;
+    return false;
+}
+
 /* Once each, by the first column that says so. */
 static bool next(walk *w, int32_t *item)
 {
@@ -43,7 +50,7 @@ static bool next(walk *w, int32_t *item)
 
             *item = groups->item_P[w->at];
             if (br_room_leaves(groups, &w->row->room, *item, &q) != w->slot || q != w->q ||
-                !br_draw_takes_part(w->row, *item) || br_draw_is_listed(w->row, *item))
+                is_listed_by(w->row, w->slot, *item) || !br_draw_takes_part(w->row, *item))
                 continue;
             w->at++;
             return true;
@@ -83,47 +90,17 @@ int64_t br_draw_count_leaving(const br_draw_block *k, const br_draw_row *row, in
     return n;
 }
 
-static double y_of(const br_draw_block *k, const br_draw_row *row, int32_t item)
-{
-    int64_t extra = br_draw_extra(row, item);
-    float   score = extra >= 0 ? row->extra_score_X[extra] : br_draw_score(k, row, item);
-
-    return (double)score / row->temperature;
-}
-
-void br_draw_sum_leaving(br_draw_block *k, int64_t b)
-{
-    br_draw_row *row     = &k->row[b];
-    br_logsum   *leave_K = k->leave_RK + b * row->k;
-    double      *y_C     = k->y_4C;
-    int32_t      item;
-
-    br_draw_count_again(row);
-    for (int32_t j = 0; j < row->n; j++) {
-        walk    w = walk_of(row, j + 1);
-        int64_t n = 0;
-
-        leave_K[j] = br_logsum_none();
-        while (next(&w, &item)) {
-            y_C[n++] = y_of(k, row, item);
-            if (n < BR_SUM_BLOCK)
-                continue;
-            leave_K[j] = br_logsum_add(leave_K[j], br_logsum_block(y_C, n));
-            n          = 0;
-        }
-        leave_K[j] = br_logsum_add(leave_K[j], br_logsum_block(y_C, n));
-    }
-}
-
 void br_draw_find_full(br_draw_block *k, int64_t b)
 {
     const br_draw_row *row    = &k->row[b];
-    int32_t           *full_F = k->full_RF + b * row->k * k->n_quotas;
+    br_draw_full      *full_F = k->full_RF + b * row->k * k->n_quotas;
     int32_t            n      = 0;
 
-    for (int32_t j = 0; j < row->n; j++)
+    for (int32_t j = 0; j < row->n; j++) {
+        k->leave_RK[b * row->k + j] = br_logsum_none();
         for (int32_t q = 0; q < k->n_quotas; q++)
             if (is_full_by(row, j + 1, q))
-                full_F[n++] = group_of(&row->quotas, row->item_K[j], q);
+                full_F[n++] = (br_draw_full){group_of(&row->quotas, row->item_K[j], q), j};
+    }
     k->n_full_R[b] = n;
 }

@@ -8,6 +8,10 @@
 #include "kernels/canonical.h"
 #include "kernels/cpu/draw/block.h"
 
+#define MORE                                                                                       \
+    64 /* items in a pool before its floor is looked at again, beside two for each slot            \
+        */
+
 /* What a perturbed score must reach; -inf: anything counts. */
 static double least(const br_draw_block *k, const br_draw_row *row)
 {
@@ -18,10 +22,13 @@ static double least(const br_draw_block *k, const br_draw_row *row)
 
 static void insert(br_draw_block *k, br_draw_row *row, int32_t item, float score, double y)
 {
-    if (k->n_quotas > 0)
-        br_draw_pool_add(&k->pool, item, score, y);
-    else
+    if (k->n_quotas == 0) {
         br_draw_insert(row, k->head.y_K, item, score, y);
+        return;
+    }
+    br_draw_pool_add(&k->pool, item, score, y);
+    if (k->pool.n >= k->pool.next)
+        br_draw_pool_raise(&k->pool, br_draw_walk(k, row), MORE + 2 * row->k);
 }
 
 /* May an item of this score / T, its noise not above, still enter the list? */
@@ -78,8 +85,8 @@ static void insert_above(br_draw_block *k, br_draw_row *row)
 
 /* ---- under quotas ---- */
 
-/* The head alone gives a list whose last perturbed score bounds what else may matter. More items
- * can make the last one worse where quotas overlap: then all count. */
+/* The head alone gives a list whose last perturbed score bounds what else may matter, the more so
+ * as others join. More items can make the last one worse where quotas overlap: then all count. */
 static void draw_by_quotas(br_draw_block *k, br_draw_row *row)
 {
     double last;
@@ -88,7 +95,7 @@ static void draw_by_quotas(br_draw_block *k, br_draw_row *row)
     insert_head(k, row);
     last = br_draw_walk(k, row);
     if (!k->head.is_all) {
-        k->pool.floor = last;
+        br_draw_pool_raise(&k->pool, last, MORE + 2 * row->k);
         insert_above(k, row);
         last = br_draw_walk(k, row);
         if (last < k->pool.floor) {

@@ -27,6 +27,7 @@ void br_draw_pool_begin(br_draw_pool *pool, double floor)
 {
     pool->n      = 0;
     pool->floor  = floor;
+    pool->next   = INT64_MAX;
     pool->is_cut = false;
 }
 
@@ -41,6 +42,15 @@ void br_draw_pool_add(br_draw_pool *pool, int32_t item, float score, double y)
     if (y < pool->floor || (pool->is_cut && y == pool->floor)) /* items come in their order */
         return;
     pool->place[pool->n++] = (br_perturbed){y, item, score};
+}
+
+void br_draw_pool_raise(br_draw_pool *pool, double floor, int64_t more)
+{
+    if (floor > pool->floor)
+        pool->floor = floor;
+    while (pool->n > 0 && pool->place[pool->n - 1].y < pool->floor)
+        pool->n--;
+    pool->next = pool->n + more;
 }
 
 /* Lists what has room, best first, behind what is listed. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The sum of e^(score / T) over what a list left, from every item's canonical score: blocks of
- * items stay near while all customers pass by, four at a time. The bits are ref's. */
+ * The sum of e^(score / T) over what a list left, and over what each slot shut out, from every
+ * item's canonical score: blocks of items stay near while all customers pass by, four at a time. */
 #include <math.h>
 #include <string.h>
 
@@ -105,18 +105,26 @@ static int64_t first_from(const int32_t *row_n, int64_t n, int64_t item)
     return lo;
 }
 
-/* -inf for the items of the row's full groups. */
-static void mask_full(const br_draw_block *k, int64_t b, int64_t first, int64_t n, double *y_C)
+/* -inf for the items of the row's full groups; each goes to the sum of the first slot that filled
+ * one of its groups. */
+static void take_full(const br_draw_block *k, int64_t b, int64_t first, int64_t n, double *y_C)
 {
-    const br_draw_row *row    = &k->row[b];
-    const int32_t     *full_F = k->full_RF + b * row->k * k->n_quotas;
+    const br_draw_row  *row    = &k->row[b];
+    const int32_t      *item_P = row->quotas.item_P;
+    const br_draw_full *full_F = k->full_RF + b * row->k * k->n_quotas;
+    double             *out_C  = k->y_4C + ROWS * BR_SUM_BLOCK;
 
     for (int32_t f = 0; f < k->n_full_R[b]; f++) {
-        const int64_t *offset = row->quotas.offset_G1 + full_F[f];
-        int64_t        i = first_from(row->quotas.item_P + offset[0], offset[1] - offset[0], first);
+        const int64_t *offset = row->quotas.offset_G1 + full_F[f].group;
+        br_logsum     *leave  = &k->leave_RK[b * row->k + full_F[f].slot];
+        int64_t i = offset[0] + first_from(item_P + offset[0], offset[1] - offset[0], first), m = 0;
 
-        for (i += offset[0]; i < offset[1] && row->quotas.item_P[i] < first + n; i++)
-            y_C[row->quotas.item_P[i] - first] = -INFINITY;
+        for (; i < offset[1] && item_P[i] < first + n; i++) {
+            out_C[m] = y_C[item_P[i] - first];
+            m += out_C[m] > -INFINITY;
+            y_C[item_P[i] - first] = -INFINITY;
+        }
+        *leave = br_logsum_add(*leave, sum_block(out_C, m));
     }
 }
 
@@ -176,7 +184,7 @@ static void sum_tile(br_draw_block *k, int64_t from, int64_t first, int64_t n)
 
         mask(&k->row[b], first, n, k->y_4C + r * BR_SUM_BLOCK);
         if (k->n_quotas > 0)
-            mask_full(k, b, first, n, k->y_4C + r * BR_SUM_BLOCK);
+            take_full(k, b, first, n, k->y_4C + r * BR_SUM_BLOCK);
         k->rest_R[b] = br_logsum_add(k->rest_R[b], sum_block(k->y_4C + r * BR_SUM_BLOCK, n));
     }
 }
