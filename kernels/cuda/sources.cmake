@@ -11,7 +11,7 @@ set(BR_CUDA_SOURCES
   score/score_pairs.cu score/calibrate.cu
   topk/items.cu topk/queries.cu topk/screen.cu topk/foretell.cu topk/finish.cu topk/slow.cu
   topk/sums.cu topk/logsumexp.cu topk/score_topk.cu
-  draw/check.cu draw/lists.cu draw/all.cu draw/slow.cu draw/sums.cu draw/epsilon.cu
+  draw/check.cu draw/heads.cu draw/lists.cu draw/all.cu draw/slow.cu draw/sums.cu draw/epsilon.cu
   draw/draw_topk.cu)
 list(TRANSFORM BR_CUDA_SOURCES PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
 set(BR_CUDA_GEMM ${CMAKE_CURRENT_LIST_DIR}/gemm.cu)

@@ -4,7 +4,8 @@
  *
  *   check.cu      what the caller promised of temperatures and extras
  *   score_topk    the exact best items of each (topk/)
- *   lists.cu      Plackett-Luce: the list from the best and from lazy noise, where it is certain
+ *   heads.cu      Plackett-Luce: the best and the extras, perturbed, and who is above the threshold
+ *   lists.cu      Plackett-Luce: the list from these and from lazy noise, where it is certain
  *   slow.cu       Plackett-Luce: the list from all items, for the others
  *   all.cu        every item's canonical score: perturbed, or summed
  *   sums.cu       what a list left, and its propensities
@@ -23,6 +24,8 @@
 #define BR_DRAW_THREADS 256
 #define BR_DRAW_WARPS   (BR_DRAW_THREADS / BR_WARP)
 #define BR_DRAW_GROUPS  (BR_DRAW_THREADS / BR_CHAINS) /* eight lanes own an item */
+
+#define BR_DRAW_POOL_BESIDE 1024 /* items that a pool has room for beside the head's */
 
 /* What a caller broke, in the order in which it is looked at. */
 typedef enum {
@@ -100,6 +103,8 @@ typedef struct br_draw_slow {
 } br_draw_slow;
 
 br_status br_draw_check(br_dev *dev, const br_draw_tile *all);
+/* Heads, and pools of them. */
+br_status br_draw_heads(br_dev *dev, const br_draw_tile *tile);
 br_status br_draw_lists(br_dev *dev, const br_draw_tile *tile);
 br_status br_draw_epsilon(br_dev *dev, const br_draw_tile *tile);
 /* Lists of slow rows; they go to summed_R. */

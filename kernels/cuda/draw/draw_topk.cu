@@ -13,7 +13,6 @@
 #define LEAST_ROWS  16
 #define MOST_ROWS   8192
 #define MOST_LISTED 1024
-#define POOL_BESIDE 1024 /* items above that may matter; more: the row is slow */
 
 /* ---- memory ---- */
 
@@ -299,7 +298,7 @@ br_status br_cuda_draw_topk(br_dev *dev, br_draw_topk_args *args)
     BR_TRY(st, check(dev, args, t, &extras_most));
     is_merged     = t.is_epsilon || t.n_shortlist > 0;
     t.n_head_most = is_merged ? t.m : t.m + extras_most;
-    t.n_pool_most = t.is_epsilon ? 0 : t.n_head_most + POOL_BESIDE;
+    t.n_pool_most = t.is_epsilon ? 0 : t.n_head_most + BR_DRAW_POOL_BESIDE;
     BR_TRY(st, take_memory(dev, args->query_BD.n_rows, &to, &t));
     n_most = t.n_rows;
     for (int64_t first = 0; first < args->query_BD.n_rows; first += n_most) {

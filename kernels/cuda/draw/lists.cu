@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Plackett-Luce lists that are certain: the best items and extras perturbed, then those of the
- * others above the noise's threshold that may matter, as a bound on their score tells before it is
+ * Plackett-Luce lists that are certain: of the perturbed head (heads.cu), and of the others above
+ * the noise's threshold those that may matter, as a bound on their score tells before it is
  * computed. Rows whose list is not certain go to slow_R. Called once per tile. */
 #include "kernels/cuda/draw/above.cuh"
 #include "kernels/cuda/draw/head.cuh"
 #include "kernels/cuda/draw/walk.cuh"
+
+#define STRETCH BR_DRAW_POOL_BESIDE /* items above between two looks at the floor */
 
 typedef struct pool {
     int64_t  at; /* of the tile's arrays */
@@ -26,31 +28,15 @@ static __device__ void add(const br_draw_tile &t, const pool &p, int32_t item, f
     t.pool_score_RP[p.at + at] = score;
 }
 
-/* Where the head's items stand among those above; these are marked there. Barriers within. */
-static __device__ void find_head_above(const br_draw_tile &t, const br_drawn &d,
-                                       const br_draw_head &h, int32_t n_above)
+/* How many the pool has, before anybody adds more. */
+static __device__ int32_t n_pooled(const pool &p)
 {
-    int32_t *above_A = t.above_RA + d.row * t.n_above_most;
+    int32_t n;
 
-    for (int32_t i = (int32_t)threadIdx.x; i < h.n; i += BR_DRAW_THREADS) {
-        int64_t at = br_first_from(above_A, n_above, h.item_H[i]);
-
-        h.above_H[i] = at < n_above && above_A[at] == h.item_H[i] ? (int32_t)at : -1;
-    }
     __syncthreads();
-    for (int32_t i = (int32_t)threadIdx.x; i < h.n; i += BR_DRAW_THREADS)
-        if (h.above_H[i] >= 0)
-            above_A[h.above_H[i]] = -1 - h.item_H[i];
+    n = *p.n;
     __syncthreads();
-}
-
-static __device__ void add_head(const br_draw_tile &t, const br_drawn &d, const br_draw_head &h,
-                                const pool &p)
-{
-    for (int32_t i = (int32_t)threadIdx.x; i < h.n; i += BR_DRAW_THREADS)
-        add(t, p, h.item_H[i], h.score_H[i],
-            (double)h.score_H[i] / d.heat + br_drawn_noise(t, d, h.item_H[i], h.above_H[i]));
-    __syncthreads();
+    return n;
 }
 
 /* The place-th bit set in votes; -1: there are fewer. */
@@ -81,26 +67,57 @@ static __device__ void add_voted(const br_draw_tile &t, const br_drawn &d, const
     }
 }
 
-/* Items outside the head: noise is -ln E with E >= share * unit, score / T at most the ceiling. */
-static __device__ void add_above(const br_draw_tile &t, const br_drawn &d, const pool &p,
-                                 int32_t n_above)
+/* Items [first, last) above that are outside the head: noise is -ln E with E >= share * unit, score
+ * / T at most the ceiling. Returns how many the pool has. */
+static __device__ int32_t add_above(const br_draw_tile &t, const br_drawn &d, const pool &p,
+                                    int32_t first, int32_t last)
 {
     const int32_t *above_A = t.above_RA + d.row * t.n_above_most;
     double         most    = INFINITY;
 
     if (p.floor > -INFINITY)
         most = br_exp(p.ceiling - p.floor + br_gumbel_slack(p.ceiling, p.floor)) * (1.0 + 1e-9);
-    for (int32_t first = (int32_t)threadIdx.x / BR_WARP * BR_WARP; first < n_above;
+    for (first += (int32_t)threadIdx.x / BR_WARP * BR_WARP; first < last;
          first += BR_DRAW_THREADS) {
         int32_t   a    = first + br_lane();
-        int32_t   item = a < n_above ? above_A[a] : -1;
+        int32_t   item = a < last ? above_A[a] : -1;
         br_random r    = br_random_at(d.source, BR_STREAM_ABOVE, (uint32_t)a);
         bool      any  = item >= 0 && !(t.law.share * br_unit(r.word[2], r.word[3]) > most) &&
                    br_is_allowed(t.rules, d.row, item);
 
         add_voted(t, d, p, first, item, __ballot_sync(BR_FULL_WARP, any));
     }
-    __syncthreads();
+    return n_pooled(p);
+}
+
+/* What is not below the floor moves to the front of the pool, 256 items at a time; how many. */
+static __device__ int32_t compact(const br_draw_tile &t, const pool &p)
+{
+    __shared__ long long part[BR_DRAW_WARPS];
+    int32_t              n = *p.n, kept = 0;
+    long long            all;
+
+    for (int32_t first = 0; first < n; first += BR_DRAW_THREADS) {
+        int64_t from  = p.at + first + threadIdx.x;
+        bool    any   = first + (int32_t)threadIdx.x < n;
+        double  y     = any ? t.pool_y_RP[from] : -INFINITY;
+        int32_t item  = any ? t.pool_item_RP[from] : -1;
+        float   score = any ? t.pool_score_RP[from] : 0.0f;
+        int64_t to;
+
+        any = any && y >= p.floor;
+        to  = p.at + kept + br_block_sum_up_to(any, part, &all) - 1; /* all have read theirs */
+        if (any) {
+            t.pool_y_RP[to]     = y;
+            t.pool_item_RP[to]  = item;
+            t.pool_score_RP[to] = score;
+        }
+        kept += (int32_t)all;
+        __syncthreads();
+    }
+    if (threadIdx.x == 0)
+        *p.n = kept;
+    return n_pooled(p);
 }
 
 /* Is the list of the pool the one of all items? */
@@ -113,44 +130,45 @@ static __device__ bool is_certain(const br_draw_tile &t, const br_draw_head &h, 
                         p.ceiling + threshold + br_gumbel_slack(p.ceiling, threshold) < last);
 }
 
-/* Lists from the head, then, with that list's last y as the floor, from the items above too. */
+/* Lists from the head, then, a stretch at a time, with the items above too: each list's last y is
+ * the floor for what follows. Where quotas make one fall below it the row is slow. */
 static __device__ int32_t list_pool(const br_draw_tile &t, const br_drawn &d, const br_draw_head &h,
                                     int32_t n_above, pool *p, double *last)
 {
-    int32_t n = 0;
+    int32_t n = 0, first = 0, n_before, n_now = h.n;
 
-    for (bool is_last = h.is_all;; is_last = true) {
-        br_draw_pool from     = {*p->n, t.pool_y_RP + p->at, t.pool_item_RP + p->at,
-                                 t.pool_score_RP + p->at};
-        int32_t      n_before = *p->n;
+    do {
+        br_draw_pool from = {n_now, t.pool_y_RP + p->at, t.pool_item_RP + p->at,
+                             t.pool_score_RP + p->at};
 
         n = br_walk(t, d, from, last);
-        if (is_last)
-            return n;
-        p->floor = *last;
-        add_above(t, d, *p, n_above);
-        if (*p->n == n_before || *p->n > t.n_pool_most)
-            return n;
-    }
+        if (h.is_all)
+            break;
+        p->floor = *last > p->floor ? *last : p->floor;
+        n_now = n_before = compact(t, *p);
+        for (; first < n_above && n_now == n_before; first += STRETCH)
+            n_now =
+                add_above(t, d, *p, first, first + STRETCH < n_above ? first + STRETCH : n_above);
+    } while (n_now > n_before && n_now <= t.n_pool_most);
+    return n;
 }
 
-/* Grid: a block per row. */
-static __global__ void __launch_bounds__(BR_DRAW_THREADS) lists_kernel(br_draw_tile t)
+/* Grid: a block per row; with fewer registers than four blocks leave, ptxas spills. */
+static __global__ void __launch_bounds__(BR_DRAW_THREADS, 4) lists_kernel(br_draw_tile t)
 {
     __shared__ int32_t n_pool;
-    br_drawn           d       = br_drawn_of(t, blockIdx.x);
-    br_draw_head       h       = br_fill_head(t, d, t.n_shortlist > 0);
-    int32_t            n_above = br_find_above(t, d), n;
-    pool               p       = {d.row * t.n_pool_most, &n_pool, -INFINITY, -INFINITY};
+    br_drawn           d = br_drawn_of(t, blockIdx.x);
+    br_draw_head       h = br_head_of(t, blockIdx.x);
+    pool               p = {d.row * t.n_pool_most, &n_pool, -INFINITY, -INFINITY};
     double             last;
+    int32_t            n;
 
     if (!h.is_all)
-        p.ceiling = (double)h.score_H[h.n_best - 1] / d.heat;
+        p.ceiling = (double)t.best_score_RM[d.row * t.m + t.m - 1] / d.heat;
     if (threadIdx.x == 0)
-        n_pool = 0;
-    find_head_above(t, d, h, n_above);
-    add_head(t, d, h, p);
-    n = list_pool(t, d, h, n_above, &p, &last);
+        n_pool = h.n;
+    __syncthreads();
+    n = list_pool(t, d, h, t.n_above_R[d.row], &p, &last);
     if (threadIdx.x != 0)
         return;
     if (is_certain(t, h, p, last)) {
@@ -165,6 +183,7 @@ br_status br_draw_lists(br_dev *dev, const br_draw_tile *tile)
 {
     br_status st = BR_OK;
 
+    BR_TRY(st, br_draw_heads(dev, tile));
     BR_TRY(st, BR_LAUNCH(dev, lists_kernel, (unsigned)tile->n_rows, BR_DRAW_THREADS, 0, *tile));
 done:
     return st;
