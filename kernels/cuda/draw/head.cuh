@@ -7,7 +7,7 @@
 #include "kernels/cuda/draw/row.cuh"
 
 typedef struct br_draw_head {
-    int32_t  n_best; /* of the shortlist */
+    int32_t  n_best; /* of the shortlist, while it is filled */
     int32_t  n;
     bool     is_all;
     int32_t *item_H;
@@ -15,16 +15,22 @@ typedef struct br_draw_head {
     int32_t *above_H;
 } br_draw_head;
 
-static __device__ inline br_draw_head br_head_of(const br_draw_tile &t, int64_t row)
+/* Where it goes; nothing is there yet. */
+static __device__ inline br_draw_head br_no_head(const br_draw_tile &t, int64_t row)
 {
     int64_t at = row * t.n_head_most;
 
-    return {0,
-            t.n_head_R[row],
-            t.is_all_R[row],
-            t.head_item_RH + at,
-            t.head_score_RH + at,
-            t.head_above_RH + at};
+    return {0, 0, false, t.head_item_RH + at, t.head_score_RH + at, t.head_above_RH + at};
+}
+
+/* That was filled. */
+static __device__ inline br_draw_head br_head_of(const br_draw_tile &t, int64_t row)
+{
+    br_draw_head h = br_no_head(t, row);
+
+    h.n      = t.n_head_R[row];
+    h.is_all = t.is_all_R[row];
+    return h;
 }
 
 /* How many of a shortlist are there: -1 stands behind the last. */
@@ -83,7 +89,7 @@ static __device__ inline void br_head_put(const br_draw_head &h, int32_t at, int
 static __device__ inline br_draw_head br_fill_head(const br_draw_tile &t, const br_drawn &d,
                                                    bool is_merged)
 {
-    br_draw_head   h       = br_head_of(t, d.row);
+    br_draw_head   h       = br_no_head(t, d.row);
     const int32_t *item_M  = t.best_item_RM + d.row * t.m;
     const float   *score_M = t.best_score_RM + d.row * t.m;
     int32_t        most;
