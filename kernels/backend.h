@@ -7,6 +7,7 @@
 
 #include "host/base/memory.h"
 #include "kernels/ops.h"
+#include "kernels/quota.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -51,7 +52,7 @@ typedef struct br_backend_table {
     br_status (*items_prepare)(br_dev *dev, br_items *items); /* fills items->prepared */
     void (*items_release)(br_items *items);
     br_status (*score_topk)(br_dev *dev, br_score_topk_args *args);
-    br_status (*draw_topk)(br_dev *dev, br_draw_topk_args *args); /* NULL: not yet */
+    br_status (*draw_topk)(br_dev *dev, br_draw_topk_args *args);
     br_status (*score_pairs)(br_dev *dev, const br_score_pairs_args *args);
     br_status (*pair_mlp)(br_dev *dev, const br_pair_mlp_args *args);
     br_status (*calibrate)(br_dev *dev, const br_calibrate_args *args);
@@ -81,6 +82,16 @@ struct br_prepared {
     const br_backend_table *table;
     br_weight_args          of;
     void                   *prepared; /* the backend's own */
+};
+
+struct br_quotas {
+    const br_backend_table *table;
+    int32_t                 n_quotas;
+    int32_t                 n_groups; /* G, of all columns */
+    br_mat                  group_NQ;
+    br_mat                  max_G;
+    br_mat                  offset_G1;
+    br_mat                  item_P;
 };
 
 static inline br_precision br_prepared_precision(const br_prepared *weight)

@@ -78,6 +78,28 @@ BR_EVERYWHERE br_gumbel br_gumbel_of(int64_t n_items, int32_t k)
     return law;
 }
 
+/* Items above the threshold, at most: 16 standard deviations more than expected. */
+BR_EVERYWHERE int64_t br_gumbel_most_above(const br_gumbel *law, int64_t n_items)
+{
+    double  expected = law->share * (double)n_items;
+    int64_t most     = (int64_t)(expected + 16.0 * __builtin_sqrt(expected)) + 64;
+
+    return most < n_items ? most : n_items;
+}
+
+/* Of how many best items the lists are certain in the flattest Gaussian scores, about
+ * (docs/EXACTNESS.md). */
+BR_EVERYWHERE double br_gumbel_shortlist(int64_t n_items, int32_t k)
+{
+    return 2.0 * k + __builtin_sqrt((double)n_items * k) / 6.0;
+}
+
+/* What the roundings of a sum a + b of such numbers stay below: thousands of them. */
+BR_EVERYWHERE double br_gumbel_slack(double a, double b)
+{
+    return 1e-12 * (__builtin_fabs(a) + __builtin_fabs(b) + 1.0);
+}
+
 /* Walks the items above the threshold, by item row. Start with item -1 and index 0. */
 typedef struct br_above {
     int64_t  item;
@@ -85,13 +107,19 @@ typedef struct br_above {
     double   unit; /* of the item's noise, which falls as it rises */
 } br_above;
 
+/* How many items after the one before the index-th stands. */
+BR_EVERYWHERE int64_t br_above_gap(const br_gumbel *law, br_random r)
+{
+    return 1 + (int64_t)(-br_log(br_unit(r.word[0], r.word[1])) / law->rate);
+}
+
 /* The next one; false when none is left among n_items. */
 BR_EVERYWHERE bool br_above_next(br_above *walk, br_source source, const br_gumbel *law,
                                  int64_t n_items)
 {
     br_random r = br_random_at(source, BR_STREAM_ABOVE, walk->index++);
 
-    walk->item += 1 + (int64_t)(-br_log(br_unit(r.word[0], r.word[1])) / law->rate);
+    walk->item += br_above_gap(law, r);
     walk->unit = br_unit(r.word[2], r.word[3]);
     return walk->item < n_items;
 }

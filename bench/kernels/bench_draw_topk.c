@@ -2,7 +2,8 @@
  *
  * draw_topk of the cpu backend beside plain score_topk on Gaussian vectors whose scores have
  * standard deviation 1, one lane. Customers/s are by processor seconds, so that a busy machine
- * spoils little. "first" is the share of rows whose list was certain with the first shortlist.
+ * spoils little. "by quotas": at most two of each of 200 groups. "first" is the share of rows whose
+ * list was certain with the first shortlist, of the draws without quotas.
  *
  *   bench_draw_topk [rows per shape, default 384 [items, default 100,000 [width, default 64]]] */
 #include <math.h>
@@ -14,10 +15,11 @@
 #include "kernels/ops.h"
 
 typedef struct subject {
-    int64_t   B, N, D;
-    br_dev   *dev;
-    br_items *items;
-    br_mat    query_BD, item_ND, customer_B, temperature_B;
+    int64_t    B, N, D;
+    br_dev    *dev;
+    br_items  *items;
+    br_quotas *quotas;
+    br_mat     query_BD, item_ND, customer_B, temperature_B;
 } subject;
 
 static uint64_t mix(uint64_t h)
@@ -66,17 +68,33 @@ done:
     return st;
 }
 
+static br_status prepare_quotas(subject *s)
+{
+    br_status st      = BR_OK;
+    int32_t  *group_N = NULL;
+
+    BR_ALLOC(st, group_N, s->N, "groups");
+    for (int64_t i = 0; i < s->N; i++)
+        group_N[i] = (int32_t)(mix((uint64_t)i) % 200);
+    BR_TRY(st, br_quotas_prepare(s->dev, &(br_quota_column){group_N, 200, 2}, 1, s->N, &s->quotas));
+done:
+    br_free(&group_N);
+    return st;
+}
+
 static br_status subject_open(subject *s)
 {
     br_status     st   = BR_OK;
     uint64_t     *host = NULL;
     br_items_args args = {.k = 100};
 
-    BR_TRY(st, br_dev_open(BR_BACKEND_CPU, br_draw_topk_scratch_bytes(s->N, s->D, 100), &s->dev));
+    BR_TRY(st,
+           br_dev_open(BR_BACKEND_CPU, br_draw_topk_scratch_bytes(s->N, s->D, 100, 1), &s->dev));
     BR_TRY(st, place(s->dev, s->B, s->D, 1, 1.0 / sqrt((double)s->D), &s->query_BD));
     BR_TRY(st, place(s->dev, s->N, s->D, 2, 1.0, &s->item_ND));
     args.item_ND = s->item_ND;
     BR_TRY(st, br_items_prepare(s->dev, &args, &s->items));
+    BR_TRY(st, prepare_quotas(s));
     BR_ALLOC(st, host, s->B, "customers");
     for (int64_t b = 0; b < s->B; b++)
         host[b] = (uint64_t)b;
@@ -91,6 +109,7 @@ done:
 static void subject_close(subject *s)
 {
     br_items_free(&s->items);
+    br_quotas_free(&s->quotas);
     br_dev_free(&s->query_BD);
     br_dev_free(&s->item_ND);
     br_dev_free(&s->customer_B);
@@ -120,19 +139,25 @@ static br_status bench_k(subject *s, int32_t k)
                                   .k             = k,
                                   .item_BK       = topk.item_BK,
                                   .score_BK      = topk.score_BK};
-        double            drawn_s;
+        br_draw_topk_args by_quotas;
+        double            drawn_s, quotas_s;
 
         BR_TRY(st, br_dev_alloc(s->dev, BR_F32, s->B, k, &args.log_propensity_BK));
         BR_TRY(st, set_temperature(s, temperatures[i]));
         start_s = br_clock_thread_cpu_s();
         BR_TRY(st, br_op_draw_topk(s->dev, &args));
-        drawn_s = br_clock_thread_cpu_s() - start_s;
+        drawn_s          = br_clock_thread_cpu_s() - start_s;
+        by_quotas        = args;
+        by_quotas.quotas = s->quotas;
+        start_s          = br_clock_thread_cpu_s();
+        BR_TRY(st, br_op_draw_topk(s->dev, &by_quotas));
+        quotas_s = br_clock_thread_cpu_s() - start_s;
         br_dev_free(&args.log_propensity_BK);
-        (void)printf("%7lld %4lld %5d %6.2f  %10.0f %10.0f %7.2f  %7.3f %7.3f %7.3f %7.3f\n",
+        (void)printf("%7lld %4lld %5d %6.2f  %10.0f %10.0f %10.0f %7.2f  %7.3f %7.3f %7.3f %7.3f\n",
                      (long long)s->N, (long long)s->D, k, temperatures[i], (double)s->B / plain_s,
-                     (double)s->B / drawn_s, drawn_s / plain_s, (double)args.n_first / (double)s->B,
-                     (double)args.n_longer / (double)s->B, (double)args.n_slow / (double)s->B,
-                     (double)args.n_summed / (double)s->B);
+                     (double)s->B / drawn_s, (double)s->B / quotas_s, drawn_s / plain_s,
+                     (double)args.n_first / (double)s->B, (double)args.n_longer / (double)s->B,
+                     (double)args.n_slow / (double)s->B, (double)args.n_summed / (double)s->B);
         (void)fflush(stdout);
     }
 done:
@@ -150,9 +175,10 @@ int main(int argc, char **argv)
 
     BR_TRY(st, subject_open(&s));
     (void)printf("# batchrank %s, %s\n", BR_VERSION, br_dev_description(s.dev));
-    (void)printf("      N    D     K      T    score_topk  draw_topk   times    first  longer    "
-                 "slow  summed\n");
-    (void)printf("                             customers/s customers/s          of the rows\n");
+    (void)printf("      N    D     K      T    score_topk  draw_topk   by quotas   times    first  "
+                 "longer    slow  summed\n");
+    (void)printf(
+        "                             customers/s customers/s customers/s          of the rows\n");
     BR_TRY(st, bench_k(&s, 10));
     BR_TRY(st, bench_k(&s, 100));
 done:

@@ -55,6 +55,7 @@ typedef struct br_job {
     /* one per lane; NULL: the k best are the lists */
     struct br_choose_room *choose_room;
     struct br_shaping     *shaping;    /* NULL: the best items are the lists */
+    br_quotas             *quotas;     /* of drawn lists; NULL: none */
     struct br_weightings  *weightings; /* NULL: none (choose/weightings.h) */
 
     br_popularity popularity;

@@ -96,7 +96,8 @@ static size_t score_bytes(const br_job *job)
     int32_t         m     = br_choose_most_candidates(job);
     size_t          topk  = job->config->policy_type == BR_POLICY_GREEDY
                                 ? br_score_topk_scratch_bytes(s->n_listed, s->objective.width, m)
-                                : br_draw_topk_scratch_bytes(s->n_listed, s->objective.width, m);
+                                : br_draw_topk_scratch_bytes(s->n_listed, s->objective.width, m,
+                                                             s->shape.shape.n_quotas);
     size_t          heads = (size_t)job->score_rows * (size_t)s->dim * 4 + 64;
 
     if (job->model != NULL)

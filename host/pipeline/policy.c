@@ -89,7 +89,7 @@ static void fill_by_popularity(const br_job *job, const br_batch *batch, int64_t
 {
     br_lists *lists = (br_lists *)&batch->lists;
     int32_t   row_K[BR_MAX_K];
-    int32_t   n = br_popularity_list(job, batch, b, row_K);
+    int32_t   n = br_popularity_list(job, batch, b, true, row_K);
 
     clear_slots(lists, b, 0);
     for (int32_t j = 0; j < n; j++) {
@@ -130,6 +130,25 @@ static uint32_t shape_flags(const br_job *job, const br_batch *batch, int64_t b)
     if (job->setup->shape.shape.lambda < 1.0 && br_lists_is_by_model(&batch->lists, b))
         flags |= BR_FLAG_DIVERSE;
     return flags;
+}
+
+/* Lists are by quotas without any other shape: is an eligible item left out? */
+static bool has_full_groups(const br_job *job, const br_batch *batch, int64_t b)
+{
+    const br_setup *s     = job->setup;
+    const br_lists *lists = &batch->lists;
+
+    if (s->shape.shape.n_quotas == 0 || lists->n_B[b] == lists->k)
+        return false;
+    for (int32_t i = 0; i < s->n_listed; i++) {
+        bool is_out = br_popularity_may_show(s, batch, b, i);
+
+        for (int32_t j = 0; j < lists->n_B[b] && is_out; j++)
+            is_out = lists->item_BK[b * lists->k + j] != s->catalogue_row[i];
+        if (is_out)
+            return true;
+    }
+    return false;
 }
 
 /* A list that was not drawn has no probability among the draws. */
@@ -197,6 +216,8 @@ static void decide(const br_job *job, br_batch *batch, int64_t b)
     } else {
         keep_model_list(job, lists, b);
     }
+    if (job->shaping == NULL && has_full_groups(job, batch, b))
+        flags |= BR_FLAG_GROUPS_FULL;
     if (lists->n_B[b] == 0)
         flags |= BR_FLAG_NOTHING_ALLOWED;
     else if (lists->n_B[b] < lists->k)

@@ -87,7 +87,23 @@ bool br_popularity_may_show(const br_setup *s, const br_batch *batch, int64_t b,
     return !is_never(batch, b, row) || br_batch_extra(batch, b, row) >= 0;
 }
 
-int32_t br_popularity_list(const br_job *job, const br_batch *batch, int64_t b, int32_t *row_K)
+/* Have the item's groups room beside n listed ones? */
+static bool has_room(const br_shape *shape, const int32_t *row_K, int32_t n, int32_t row)
+{
+    for (int32_t q = 0; q < shape->n_quotas; q++) {
+        const int32_t *group_N  = shape->quota[q].group_N;
+        int32_t        n_listed = 0;
+
+        for (int32_t j = 0; j < n && group_N[row] >= 0; j++)
+            n_listed += group_N[row_K[j]] == group_N[row];
+        if (n_listed >= shape->quota[q].max)
+            return false;
+    }
+    return true;
+}
+
+int32_t br_popularity_list(const br_job *job, const br_batch *batch, int64_t b, bool by_quotas,
+                           int32_t *row_K)
 {
     const br_setup *s = job->setup;
     int32_t         n = 0;
@@ -95,7 +111,8 @@ int32_t br_popularity_list(const br_job *job, const br_batch *batch, int64_t b, 
     for (int64_t i = 0; i < s->n_listed && n < job->k; i++) {
         int32_t row = job->popularity.order_N[i];
 
-        if (br_popularity_may_show(s, batch, b, row))
+        if (br_popularity_may_show(s, batch, b, row) &&
+            (!by_quotas || has_room(&s->shape.shape, row_K, n, row)))
             row_K[n++] = row;
     }
     return n;

@@ -10,9 +10,10 @@
 /* Counts the popularity feeds over the whole file, unit by unit, and orders the items. */
 br_status br_popularity_count(br_job *job);
 
-/* The most popular items that customer b of the batch may be shown, as listed rows; returns how
- * many, at most k. */
-int32_t br_popularity_list(const br_job *job, const br_batch *batch, int64_t b, int32_t *row_K);
+/* The most popular items that customer b of the batch may be shown, as listed rows, by the quotas
+ * of the shape or not; returns how many, at most k. */
+int32_t br_popularity_list(const br_job *job, const br_batch *batch, int64_t b, bool by_quotas,
+                           int32_t *row_K);
 
 /* By never-list and segment bits: may customer b see the item, a listed row? Also where it stands
  * on the never-list for a penalty's sake. */

@@ -50,6 +50,9 @@ br_status br_cuda_items_prepare(br_dev *dev, br_items *items);
 void      br_cuda_items_release(br_items *items);
 br_status br_cuda_score_topk(br_dev *dev, br_score_topk_args *args);
 
+/* draw/ */
+br_status br_cuda_draw_topk(br_dev *dev, br_draw_topk_args *args);
+
 /* score/ */
 br_status br_cuda_score_pairs(br_dev *dev, const br_score_pairs_args *args);
 br_status br_cuda_pair_mlp(br_dev *dev, const br_pair_mlp_args *args);

@@ -31,6 +31,8 @@ typedef enum {
     BR_WORK_SUM,
     BR_WORK_UNITS,
     BR_WORK_TOPK,
+    BR_WORK_DRAW,
+    BR_WORK_SLOW,
     BR_N_WORKS
 } br_cuda_work;
 

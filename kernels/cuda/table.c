@@ -3,12 +3,12 @@
  * The cuda backend's table. A new op is one row here and one .cu; cuda.h declares them all. */
 #include "kernels/cuda/cuda.h"
 
-/* Workspaces: score_topk's candidates (256 MiB), tiles of products, work lists. Tests on the
- * emulated device, which is small, have less. */
+/* Workspaces: score_topk's candidates (256 MiB), draw_topk's rows and slow rows (64 MiB each),
+ * tiles of products, work lists. Tests on the emulated device, which is small, have less. */
 #ifdef BR_CUDA_ON_CPU
 #define LANE_BYTES ((size_t)4 << 20)
 #else
-#define LANE_BYTES ((size_t)384 << 20)
+#define LANE_BYTES ((size_t)512 << 20)
 #endif
 
 const br_backend_table br_backend_cuda = {
@@ -41,6 +41,7 @@ const br_backend_table br_backend_cuda = {
     .items_prepare  = br_cuda_items_prepare,
     .items_release  = br_cuda_items_release,
     .score_topk     = br_cuda_score_topk,
+    .draw_topk      = br_cuda_draw_topk,
     .score_pairs    = br_cuda_score_pairs,
     .pair_mlp       = br_cuda_pair_mlp,
     .calibrate      = br_cuda_calibrate,

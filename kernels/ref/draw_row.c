@@ -66,6 +66,19 @@ static br_status check_law(const br_draw_topk_args *args, const br_draw_row *row
     return BR_OK;
 }
 
+static br_quota_groups groups_of(const br_quotas *quotas)
+{
+    br_quota_groups none = {0};
+
+    if (quotas == NULL)
+        return none;
+    return (br_quota_groups){.n_quotas  = quotas->n_quotas,
+                             .group_NQ  = br_mat_at(quotas->group_NQ),
+                             .max_G     = br_mat_at(quotas->max_G),
+                             .offset_G1 = br_mat_at(quotas->offset_G1),
+                             .item_P    = br_mat_at(quotas->item_P)};
+}
+
 static float value_at(br_mat mat, int64_t at)
 {
     return mat.buf == NULL ? 0.0f : br_mat_f32(mat)[at * mat.ld];
@@ -84,6 +97,7 @@ br_status br_draw_row_of(const br_draw_topk_args *args, int64_t at, br_draw_row 
                          .epsilon     = (double)value_at(args->epsilon_B, at),
                          .source      = {args->seed, customer[at * args->customer_B.ld]},
                          .k           = args->k,
+                         .quotas      = groups_of(args->quotas),
                          .item_K      = br_mat_i32(args->item_BK) + at * args->item_BK.ld,
                          .score_K     = br_mat_f32(args->score_BK) + at * args->score_BK.ld,
                          .log_K =
@@ -122,6 +136,39 @@ bool br_draw_is_listed(const br_draw_row *row, int32_t item)
     return false;
 }
 
+bool br_draw_takes_part(const br_draw_row *row, int32_t item)
+{
+    return br_draw_extra(row, item) >= 0 || br_topk_is_allowed(&row->rules, item);
+}
+
+bool br_draw_has_room(const br_draw_row *row, int32_t item)
+{
+    return br_room_has(&row->quotas, &row->room, item);
+}
+
+void br_draw_begin(br_draw_row *row)
+{
+    row->n = 0;
+    if (row->quotas.n_quotas > 0)
+        br_room_clear(&row->room);
+}
+
+void br_draw_list(br_draw_row *row, int32_t item, float score)
+{
+    row->item_K[row->n]  = item;
+    row->score_K[row->n] = score;
+    br_room_place(&row->quotas, &row->room, item, ++row->n);
+}
+
+void br_draw_count_again(br_draw_row *row)
+{
+    if (row->quotas.n_quotas == 0)
+        return;
+    br_room_clear(&row->room);
+    for (int32_t j = 0; j < row->n; j++)
+        br_room_place(&row->quotas, &row->room, row->item_K[j], j + 1);
+}
+
 static bool is_before(double y_a, int32_t item_a, double y_b, int32_t item_b)
 {
     return y_a > y_b || (y_a == y_b && item_a < item_b);
@@ -148,9 +195,8 @@ void br_draw_append(br_draw_row *row, int32_t item, float score, bool is_best, i
 {
     double p = row->epsilon / (double)n_left + (is_best ? 1.0 - row->epsilon : 0.0);
 
-    row->item_K[row->n]  = item;
-    row->score_K[row->n] = score;
-    row->log_K[row->n++] = (float)br_log(p < 1.0 ? p : 1.0);
+    row->log_K[row->n] = (float)br_log(p < 1.0 ? p : 1.0);
+    br_draw_list(row, item, score);
 }
 
 static void write_sums(const br_draw_topk_args *args, br_draw_row *row, double all, double rest)
@@ -166,15 +212,18 @@ static void write_sums(const br_draw_topk_args *args, br_draw_row *row, double a
         br_mat_f32(args->log_remaining_B)[row->at * args->log_remaining_B.ld] = (float)rest;
 }
 
-/* From the last slot to the first: each adds its own term to what was left after it, so nothing is
- * ever subtracted from a sum. */
-void br_draw_finish(const br_draw_topk_args *args, br_draw_row *row, br_logsum rest)
+/* From the last slot to the first: each adds to what was left after it its own term and those that
+ * it shut out, so nothing is ever subtracted from a sum. */
+void br_draw_finish(const br_draw_topk_args *args, br_draw_row *row, br_logsum rest,
+                    const br_logsum *leave_K)
 {
     br_logsum left = rest;
 
     for (int32_t j = row->n - 1; j >= 0; j--) {
         double y = (double)row->score_K[j] / row->temperature, ln;
 
+        if (leave_K != NULL)
+            left = br_logsum_add(left, leave_K[j]);
         left          = br_logsum_term(left, y);
         ln            = y - br_logsum_ln(left);
         row->log_K[j] = (float)(ln < 0.0 ? ln : 0.0);
@@ -182,7 +231,8 @@ void br_draw_finish(const br_draw_topk_args *args, br_draw_row *row, br_logsum r
     write_sums(args, row, br_logsum_ln(left), br_logsum_ln(rest));
 }
 
-void br_draw_finish_epsilon(const br_draw_topk_args *args, br_draw_row *row, int64_t n_eligible)
+void br_draw_finish_epsilon(const br_draw_topk_args *args, br_draw_row *row, int64_t n_all,
+                            int64_t n_left)
 {
-    write_sums(args, row, br_log((double)n_eligible), br_log((double)(n_eligible - row->n)));
+    write_sums(args, row, br_log((double)n_all), br_log((double)n_left));
 }

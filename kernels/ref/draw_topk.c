@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * draw_topk by its definition: the noise of every item, the K best perturbed scores, and the sum of
- * all that a list left over. The specification. */
+ * draw_topk by its definition: the noise of every item, slot by slot the best perturbed score of
+ * what is left, and the sum of all that a list left over. The specification. */
 #include "kernels/ref/draw_topk.h"
 
 #include <math.h>
@@ -14,7 +14,7 @@ typedef struct table {
     br_draw_topk_args *args;
     int64_t            N;
     float             *score_N;
-    double            *noise_N;
+    double            *noise_N; /* then y + noise; -inf once listed */
     double            *y_N;
     int32_t            n_best; /* EPSILON from a shortlist: its items, best first */
     int32_t            best_M[BR_MOST_LISTED];
@@ -73,36 +73,81 @@ static void fill_noise(table *t, const br_draw_row *row)
         t->noise_N[walk.item] = br_noise_above(&law, walk.unit);
 }
 
-static void draw_plackett_luce(table *t, br_draw_row *row)
+/* The greatest perturbed score of what is left; -1: nothing is. */
+static int32_t next_drawn(const table *t, const br_draw_row *row)
 {
-    double    y_K[BR_MOST_LISTED];
-    br_logsum rest = br_logsum_none();
+    double  most = -INFINITY;
+    int32_t best = -1;
 
-    fill_noise(t, row);
-    for (int32_t i = 0; i < t->N; i++) {
-        t->y_N[i] = isnan(t->score_N[i]) ? -INFINITY : (double)t->score_N[i] / row->temperature;
-        if (!isnan(t->score_N[i]))
-            br_draw_insert(row, y_K, i, t->score_N[i], t->y_N[i] + t->noise_N[i]);
-    }
-    for (int32_t j = 0; j < row->n; j++)
+    for (int32_t i = 0; i < t->N; i++)
+        if (t->noise_N[i] > most && br_draw_has_room(row, i)) {
+            most = t->noise_N[i];
+            best = i;
+        }
+    return best;
+}
+
+/* What the list left, by blocks; and what had no room after each slot. */
+static br_logsum sum_left(table *t, const br_draw_row *row, br_logsum *leave_K)
+{
+    br_logsum rest = br_logsum_none();
+    int32_t   column;
+
+    for (int32_t j = 0; j < row->n; j++) {
         t->y_N[row->item_K[j]] = -INFINITY;
+        leave_K[j]             = br_logsum_none();
+    }
+    for (int32_t i = 0; i < t->N; i++) {
+        int32_t after = br_room_leaves(&row->quotas, &row->room, i, &column);
+
+        if (after == 0 || t->y_N[i] == -INFINITY)
+            continue;
+        leave_K[after - 1] = br_logsum_term(leave_K[after - 1], t->y_N[i]);
+        t->y_N[i]          = -INFINITY;
+    }
     for (int64_t i = 0; i < t->N; i += BR_SUM_BLOCK) {
         int64_t n = t->N - i < BR_SUM_BLOCK ? t->N - i : BR_SUM_BLOCK;
 
         rest = br_logsum_add(rest, br_logsum_block(t->y_N + i, n));
     }
-    br_draw_finish(t->args, row, rest);
+    return rest;
 }
 
-static int32_t best_left(const table *t, const br_draw_row *row)
+static void draw_plackett_luce(table *t, br_draw_row *row)
 {
-    int32_t best = -1;
+    br_logsum leave_K[BR_MOST_LISTED], rest;
 
-    for (int32_t i = 0; i < t->N; i++)
-        if (!isnan(t->score_N[i]) && !br_draw_is_listed(row, i) &&
-            (best < 0 || t->score_N[i] > t->score_N[best]))
-            best = i;
-    return best;
+    fill_noise(t, row);
+    for (int32_t i = 0; i < t->N; i++) {
+        t->y_N[i] = isnan(t->score_N[i]) ? -INFINITY : (double)t->score_N[i] / row->temperature;
+        t->noise_N[i] += t->y_N[i];
+    }
+    for (int32_t item; row->n < row->k && (item = next_drawn(t, row)) >= 0;) {
+        br_draw_list(row, item, t->score_N[item]);
+        t->noise_N[item] = -INFINITY;
+    }
+    rest = sum_left(t, row, leave_K);
+    br_draw_finish(t->args, row, rest, leave_K);
+}
+
+static bool is_left(const table *t, const br_draw_row *row, int32_t item)
+{
+    return !isnan(t->score_N[item]) && !br_draw_is_listed(row, item) && br_draw_has_room(row, item);
+}
+
+static int64_t count_left(const table *t, const br_draw_row *row, int32_t *best)
+{
+    int64_t n = 0;
+
+    *best = -1;
+    for (int32_t i = 0; i < t->N; i++) {
+        if (!is_left(t, row, i))
+            continue;
+        n++;
+        if (*best < 0 || t->score_N[i] > t->score_N[*best])
+            *best = i;
+    }
+    return n;
 }
 
 /* Any that is left: places of the shortlist, or item rows, until one is. */
@@ -116,41 +161,55 @@ static int32_t any_left(const table *t, const br_draw_row *row, uint32_t *index)
 
         if (at >= 0 && t->args->n_shortlist > 0)
             at = t->best_M[at];
-        if (at >= 0 && !isnan(t->score_N[at]) && !br_draw_is_listed(row, (int32_t)at))
+        if (at >= 0 && is_left(t, row, (int32_t)at))
             return (int32_t)at;
     }
 }
 
 static void draw_epsilon(table *t, br_draw_row *row)
 {
-    int64_t  n_eligible = 0;
-    uint32_t index      = 0;
+    int32_t  best;
+    int64_t  n_left = count_left(t, row, &best), n_all = n_left;
+    uint32_t index = 0;
 
-    for (int64_t i = 0; i < t->N; i++)
-        n_eligible += !isnan(t->score_N[i]);
-    while (row->n < row->k && row->n < n_eligible) {
-        int32_t   best = best_left(t, row), item = best;
+    for (; row->n < row->k && n_left > 0; n_left = count_left(t, row, &best)) {
         br_random coin = br_random_at(row->source, BR_STREAM_COIN, (uint32_t)row->n);
+        int32_t   item = best;
 
         if (br_unit(coin.word[0], coin.word[1]) < row->epsilon)
             item = any_left(t, row, &index);
-        br_draw_append(row, item, t->score_N[item], item == best, n_eligible - row->n);
+        br_draw_append(row, item, t->score_N[item], item == best, n_left);
     }
-    br_draw_finish_epsilon(t->args, row, n_eligible);
+    br_draw_finish_epsilon(t->args, row, n_all, n_left);
+}
+
+static br_status take_room(const br_draw_topk_args *args, br_room *room)
+{
+    br_status st = BR_OK;
+    int64_t   n  = br_room_entries(args->k, args->quotas == NULL ? 0 : args->quotas->n_quotas);
+
+    BR_ALLOC(st, room->entry, n, "groups of a list");
+    room->mask = (uint32_t)(n - 1);
+done:
+    return st;
 }
 
 br_status br_ref_draw_topk(br_dev *dev, br_draw_topk_args *args)
 {
-    br_status   st = BR_OK;
-    table       t  = {.args = args, .N = args->items->item_ND.n_rows};
+    br_status   st   = BR_OK;
+    table       t    = {.args = args, .N = args->items->item_ND.n_rows};
+    br_room     room = {0};
     br_draw_row row;
 
     (void)dev;
     BR_ALLOC(st, t.score_N, t.N, "scores");
     BR_ALLOC(st, t.noise_N, t.N, "noise");
     BR_ALLOC(st, t.y_N, t.N, "scores over temperatures");
+    BR_TRY(st, take_room(args, &room));
     for (int64_t b = 0; b < args->query_BD.n_rows; b++) {
         BR_TRY(st, br_draw_row_of(args, b, &row));
+        row.room = room;
+        br_draw_begin(&row);
         BR_TRY(st, fill_scores(&t, &row));
         if (args->n_shortlist > 0)
             keep_shortlist(&t, args->n_shortlist);
@@ -165,5 +224,6 @@ done:
     br_free(&t.score_N);
     br_free(&t.noise_N);
     br_free(&t.y_N);
+    br_free(&room.entry);
     return st;
 }

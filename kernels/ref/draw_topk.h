@@ -11,29 +11,44 @@
 #define BR_MOST_LISTED 1024
 
 typedef struct br_draw_row {
-    int64_t        at; /* row of args */
-    br_topk_rules  rules;
-    const int32_t *extra_X; /* item rows, ascending */
-    const float   *extra_score_X;
-    int64_t        n_extras;
-    double         temperature;
-    double         epsilon;
-    br_source      source;
-    int32_t        k;
-    int32_t        n; /* listed so far */
-    int32_t       *item_K;
-    float         *score_K;
-    float         *log_K;
+    int64_t         at; /* row of args */
+    br_topk_rules   rules;
+    const int32_t  *extra_X; /* item rows, ascending */
+    const float    *extra_score_X;
+    int64_t         n_extras;
+    double          temperature;
+    double          epsilon;
+    br_source       source;
+    int32_t         k;
+    int32_t         n; /* listed so far */
+    br_quota_groups quotas;
+    br_room         room; /* with quotas, of the n listed: the caller's, cleared by him */
+    int32_t        *item_K;
+    float          *score_K;
+    float          *log_K;
 } br_draw_row;
 
 /* Row `at` of args, its temperature, epsilon and extras checked. */
 br_status br_draw_row_of(const br_draw_topk_args *args, int64_t at, br_draw_row *row);
 
-/* The row's place among the extras; -1: none. */
+/* Where an item of the row stands in its extras; -1: it is none. */
 int64_t br_draw_extra(const br_draw_row *row, int32_t item);
 
 /* Is the item on the row's list already? */
 bool br_draw_is_listed(const br_draw_row *row, int32_t item);
+
+/* An extra, or allowed by the rules. */
+bool br_draw_takes_part(const br_draw_row *row, int32_t item);
+
+/* Have its groups room (or are there no quotas)? */
+bool br_draw_has_room(const br_draw_row *row, int32_t item);
+
+/* Empties the row's list; puts an item behind it, and counts its groups. */
+void br_draw_begin(br_draw_row *row);
+void br_draw_list(br_draw_row *row, int32_t item, float score);
+
+/* Counts the groups of the listed items anew, where the room served another row since. */
+void br_draw_count_again(br_draw_row *row);
 
 /* The K best perturbed scores so far, into the row's list: y_K beside it. Equal ones: item
  * ascending. */
@@ -42,11 +57,14 @@ void br_draw_insert(br_draw_row *row, double *y_K, int32_t item, float score, do
 /* Adds one to the list of an EPSILON row, with its propensity: of n_left items, is it the best? */
 void br_draw_append(br_draw_row *row, int32_t item, float score, bool is_best, int64_t n_left);
 
-/* PLACKETT_LUCE: the propensities of a list that left `rest`; what is unused; the row's sums. */
-void br_draw_finish(const br_draw_topk_args *args, br_draw_row *row, br_logsum rest);
+/* PLACKETT_LUCE: the propensities of a list that left `rest`; what is unused; the row's sums.
+ * leave_K: of the items that had no room from the next slot on (NULL: no quotas). */
+void br_draw_finish(const br_draw_topk_args *args, br_draw_row *row, br_logsum rest,
+                    const br_logsum *leave_K);
 
-/* EPSILON: what is unused, and ln of the number of items before and after. */
-void br_draw_finish_epsilon(const br_draw_topk_args *args, br_draw_row *row, int64_t n_eligible);
+/* EPSILON: what is unused, and ln of the number of items left before and after. */
+void br_draw_finish_epsilon(const br_draw_topk_args *args, br_draw_row *row, int64_t n_all,
+                            int64_t n_left);
 
 /* What rules and never-lists mean for a row of score_topk: a view of the same rows. */
 br_score_topk_args br_draw_as_topk(const br_draw_topk_args *args);

@@ -128,6 +128,28 @@ def check_ranked_without_pins(folder, i, objective):
         sw.draw = draw
 
 
+def check_drawn(folder):
+    """Beside drawn lists, customers without events get popular items by quotas all the same."""
+    n = 0
+    for i in range(12):
+        rng = np.random.default_rng([SEED, 98, i])
+        w, home = sw.draw(rng, "model"), folder / f"drawn{i}"
+        w.update(pins=[], diversity=0.0, fallback={})
+        w["quotas"] = w["quotas"] or [("kind", 1)]
+        sw.write(rng, home, w)
+        run("run", home / "job.json")
+        run("run", home / "job.json", "--set", f"output.path={home / 'drawn'}", "--set",
+            "policy.type=plackett_luce")
+        best, drawn = read_parts(home / "run"), read_parts(home / "drawn")
+        rows = best["customer/flags"] & sw.FALLBACK != 0
+        for name in ("customer/n", "customer/flags", "list/item", "list/score", "list/source"):
+            assert best[name][rows].tobytes() == drawn[name][rows].tobytes(), (i, name)
+        assert np.isnan(drawn["logging/log_normaliser"][rows]).all()
+        n += rows.sum()
+    assert n > 50
+    print(f"ok  {n} popular lists by quotas beside drawn ones")
+
+
 def check_refusals(folder):
     rng = np.random.default_rng(SEED)
     w = sw.draw(rng, "model")
@@ -181,13 +203,15 @@ def check_refusals(folder):
 
 def main():
     print("seed", SEED)
-    only = sys.argv[1:] or [*WORLDS, "objectives", "refusals"]
+    only = sys.argv[1:] or [*WORLDS, "objectives", "drawn", "refusals"]
     with tempfile.TemporaryDirectory() as name:
         folder, seen = Path(name), Counter()
         for kind in [k for k in only if k in WORLDS]:
             seen += check_worlds(folder, kind, WORLDS[kind])
         if "objectives" in only:
             check_objectives(folder)
+        if "drawn" in only:
+            check_drawn(folder)
         if "refusals" in only:
             check_refusals(folder)
         if len(sys.argv) == 1:

@@ -33,9 +33,9 @@ static void check_pin(br_config *config, int32_t i)
     }
 }
 
-static bool has_shape(const br_config *config)
+static bool moves_items(const br_config *config)
 {
-    return config->shape_quotas.n > 0 || config->shape_pins.n > 0 || config->shape_diversity > 0.0;
+    return config->shape_pins.n > 0 || config->shape_diversity > 0.0;
 }
 
 static bool has_fallbacks(const br_config *config)
@@ -44,28 +44,38 @@ static bool has_fallbacks(const br_config *config)
            config->list_fallback_group[0] != '\0';
 }
 
-/* Lists drawn at random, or made by price over all customers, are not shaped. */
-static void check_others(br_config *config)
+/* Drawn lists take nothing but quotas, which act before each draw. */
+static void check_drawn(br_config *config)
 {
-    const char *what = has_shape(config) ? "shape" : has_fallbacks(config) ? "list" : NULL;
-    const char *keys = has_shape(config) ? "quotas, pins and diversity"
-                                         : "fill, fallback_group and fallback_newest";
+    if (moves_items(config))
+        br_config_problem(config, "shape",
+                          "pins and diversity go with policy.type greedy only: the propensities "
+                          "of drawn lists would be false");
+    else if (has_fallbacks(config))
+        br_config_problem(config, "list",
+                          "fill, fallback_group and fallback_newest go with policy.type greedy "
+                          "only: the propensities of drawn lists would be false");
+}
 
-    if (what != NULL && config->policy_type != BR_POLICY_GREEDY)
-        br_config_problem(config, what,
-                          "%s go with policy.type greedy only: the propensities of drawn lists "
-                          "would be false",
-                          keys);
-    if (what != NULL && br_config_is_constrained(config))
-        br_config_problem(config, what,
+/* Lists made by price over all customers take nothing. */
+static void check_constrained(br_config *config)
+{
+    bool is_shaped = moves_items(config) || config->shape_quotas.n > 0;
+
+    if (is_shaped || has_fallbacks(config))
+        br_config_problem(config, is_shaped ? "shape" : "list",
                           "%s do not go with constraints: these make lists by price, and would "
                           "break the shape",
-                          keys);
+                          is_shaped ? "quotas, pins and diversity"
+                                    : "fill, fallback_group and fallback_newest");
 }
 
 void br_config_check_shape(br_config *config)
 {
-    check_others(config);
+    if (config->policy_type != BR_POLICY_GREEDY)
+        check_drawn(config);
+    if (br_config_is_constrained(config))
+        check_constrained(config);
     for (int32_t i = 0; i < config->shape_pins.n; i++)
         check_pin(config, i);
     if (config->shape_diversity > 0.0 && config->shape_window < config->list_k)

@@ -7,7 +7,8 @@
 /* clang-format off */
 #define BR_SHAPE_KEYS(X) \
     X(OBJECTS, "shape.quotas", shape_quotas, "[]", 0, 16, BR_KEY_SHAPING, \
-      "at most so many items of a brand, a category, a family of variants in one list", quota) \
+      "at most so many items of a brand, a category, a family of variants in one list; lists " \
+      "that are drawn keep them too", quota) \
     X(OBJECTS, "shape.pins", shape_pins, "[]", 0, 64, BR_KEY_SHAPING, \
       "items that have their place in every list they may be in", pin) \
     X(NUMBER, "shape.diversity", shape_diversity, "0", 0, 0.99, BR_KEY_SHAPING, \

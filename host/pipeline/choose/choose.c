@@ -57,6 +57,7 @@ br_status br_choose_open(br_job *job)
 {
     br_status st = BR_OK;
 
+    BR_TRY(st, br_draw_open(job));
     if (!needs_room(job))
         return BR_OK;
     BR_ALLOC(st, job->choose_room, job->n_lanes, "rooms of lanes");
@@ -72,6 +73,7 @@ void br_choose_close(br_job *job)
     for (int32_t i = 0; job->choose_room != NULL && i < job->n_lanes; i++)
         br_choose_room_close(&job->choose_room[i]);
     br_free(&job->choose_room);
+    br_quotas_free(&job->quotas);
 }
 
 size_t br_choose_scratch_bytes(const br_job *job)

@@ -15,6 +15,19 @@ uint64_t br_draw_customer(const br_keys *key, int64_t row)
     return br_hash_bytes(bytes, n_bytes);
 }
 
+br_status br_draw_open(br_job *job)
+{
+    const br_shape *shape = &job->setup->shape.shape;
+    br_quota_column column_Q[BR_DRAW_MOST_QUOTAS];
+
+    if (job->config->policy_type == BR_POLICY_GREEDY || shape->n_quotas == 0)
+        return BR_OK;
+    for (int32_t q = 0; q < shape->n_quotas; q++)
+        column_Q[q] = (br_quota_column){shape->quota[q].group_N, shape->quota[q].n_groups,
+                                        shape->quota[q].max};
+    return br_quotas_prepare(job->dev, column_Q, shape->n_quotas, shape->n_items, &job->quotas);
+}
+
 br_status br_draw_rows(br_job *job, br_batch *b, br_dev *lane, br_rows rows, br_mat query_BQ,
                        const br_draw_extras *extras)
 {
@@ -30,6 +43,7 @@ br_status br_draw_rows(br_job *job, br_batch *b, br_dev *lane, br_rows rows, br_
         .extra_item_X      = extras->item_X,
         .extra_score_X     = extras->score_X,
         .n_shortlist       = (int32_t)c->policy_shortlist,
+        .quotas            = job->quotas,
         .k                 = job->k,
         .item_BK           = br_mat_rows(b->item_BK, rows.first, rows.n),
         .score_BK          = br_mat_rows(b->score_BK, rows.first, rows.n),

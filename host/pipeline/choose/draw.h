@@ -17,6 +17,9 @@ typedef struct br_draw_extras {
     br_mat score_X;
 } br_draw_extras;
 
+/* job->quotas, where lists are drawn under quotas. */
+br_status br_draw_open(br_job *job);
+
 /* Fills item_BK, score_BK and what is logged of a chunk. */
 br_status br_draw_rows(br_job *job, br_batch *batch, br_dev *lane, br_rows rows, br_mat query_BQ,
                        const br_draw_extras *extras);

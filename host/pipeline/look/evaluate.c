@@ -148,7 +148,7 @@ static void judge_popularity(const br_job *job, br_evaluation *e, const br_batch
 
         if (target_B[b] < 0)
             continue;
-        n = br_popularity_list(job, batch, b, row_K);
+        n = br_popularity_list(job, batch, b, false, row_K);
         for (int32_t j = 0; j < n; j++)
             row_K[j] = job->setup->catalogue_row[row_K[j]];
         add_rank(e, r, place_of(target_B[b], row_K, n));

@@ -121,6 +121,8 @@ br_footprint br_footprint_of(const br_setup *s)
     f.weights += (double)s->n_listed * (s->dim + s->objective.width) * 4;
     f.weights += s->n_weightings * (double)s->n_listed * (s->objective.width * 2.0 + 4);
     f.weights += pair_bytes(s);
+    if (s->config->policy_type != BR_POLICY_GREEDY) /* groups of items, items of groups */
+        f.weights += (double)s->n_listed * s->shape.shape.n_quotas * 8;
     f.shape  = shape_bytes(s);
     f.memory = f.events + f.lists + f.device + f.weights + f.shape;
     f.output = n * row_bytes(s);

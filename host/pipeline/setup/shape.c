@@ -163,9 +163,10 @@ br_status br_setup_join_shape(br_setup *s)
     for (int32_t p = 0; p < config->shape_pins.n; p++)
         BR_TRY(st, join_pin(s, p));
     qsort(plan->pin, (size_t)shape->n_pins, sizeof *plan->pin, compare_slots);
-    plan->is_on = shape->n_quotas > 0 || shape->n_pins > 0 || shape->lambda < 1.0 ||
-                  config->list_fill || config->list_fallback_newest || plan->category_place >= 0;
-    if (plan->is_on)
+    plan->is_on = (shape->n_quotas > 0 && config->policy_type == BR_POLICY_GREEDY) ||
+                  shape->n_pins > 0 || shape->lambda < 1.0 || config->list_fill ||
+                  config->list_fallback_newest || plan->category_place >= 0;
+    if (plan->is_on || shape->n_quotas > 0)
         BR_TRY(st, br_shape_check(shape));
 done:
     return st;

@@ -16,7 +16,8 @@
 struct br_setup;
 
 typedef struct br_shape_plan {
-    bool     is_on; /* false: the best items are the list, and popularity alone falls back */
+    bool     is_on; /* false: the best items are the list, or what is drawn, by quotas if there are
+                       any; and popularity alone falls back */
     br_quota quota[BR_SHAPE_MAX_QUOTAS];
     int32_t *group_N[BR_SHAPE_MAX_QUOTAS]; /* of listed items: what the quotas read */
     br_pin   pin[BR_SHAPE_MAX_PINS];       /* listed rows; without vectors */

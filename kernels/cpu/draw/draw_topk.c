@@ -3,8 +3,6 @@
  * draw_topk: shortlists by score_topk, lists from them and from lazy noise, longer shortlists for
  * the rows that are not certain, then what each list left over. Called once per batch of customers
  * and lane. */
-#include <math.h>
-
 #include "kernels/canonical.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/draw/block.h"
@@ -22,16 +20,15 @@ float br_draw_score(const br_draw_block *k, const br_draw_row *row, int32_t item
     return br_canonical_round(br_canonical_dot_fast(x_D, z_D, k->D), bias);
 }
 
-/* How long the first shortlist is: in the flattest Gaussian scores the lists are certain with about
- * so many (docs/EXACTNESS.md). */
+/* How long the first shortlist is. */
 static int32_t first_length(const br_draw_block *k)
 {
-    double length = 2.0 * k->args->k + sqrt((double)k->N * k->args->k) / 6.0;
+    double length = br_gumbel_shortlist(k->N, k->args->k);
 
     if (k->args->n_shortlist > 0)
         return k->args->n_shortlist;
     if (k->args->law == BR_DRAW_EPSILON)
-        return k->args->k;
+        length = (k->n_quotas > 0 ? 2.0 : 1.0) * k->args->k;
     return length < BR_MOST_LISTED ? (int32_t)length : BR_MOST_LISTED;
 }
 
@@ -59,10 +56,30 @@ static br_status fill_shortlists(br_dev *dev, br_draw_block *k, int64_t b, int64
     return st;
 }
 
+/* The row's list is there: what it left, if the head tells. */
 static void settle(br_draw_block *k, int64_t b)
 {
-    if (!br_draw_rest_of_head(k, b))
-        k->summed_R[k->n_summed++] = (int32_t)b;
+    if (k->args->law == BR_DRAW_EPSILON || br_draw_rest_of_head(k, b))
+        return;
+    k->summed_R[k->n_summed++] = (int32_t)b;
+    if (k->n_quotas > 0)
+        br_draw_find_full(k, b);
+}
+
+static br_status draw_row(br_draw_block *k, int64_t b, int32_t m, bool *is_certain)
+{
+    if (k->args->law == BR_DRAW_PLACKETT_LUCE)
+        return br_draw_perturb(k, b, m, is_certain);
+    *is_certain = br_draw_epsilon(k, b, m, false);
+    return BR_OK;
+}
+
+static void draw_from_all(br_draw_block *k, int64_t b)
+{
+    if (k->args->law == BR_DRAW_PLACKETT_LUCE)
+        br_draw_perturb_others(k, b);
+    else
+        (void)br_draw_epsilon(k, b, BR_MOST_LISTED, true);
 }
 
 /* Rows b .. b+n-1 of which some are not certain with m: up to the longest shortlist, then all. */
@@ -84,13 +101,13 @@ static br_status draw_longer(br_dev *dev, br_draw_block *k, int64_t b, bool *is_
         for (int64_t i = b; i < b + n; i++) {
             if (is_certain_R[i])
                 continue;
-            BR_TRY(st, br_draw_perturb(k, i, m, &is_certain_R[i]));
+            BR_TRY(st, draw_row(k, i, m, &is_certain_R[i]));
             if (!is_certain_R[i] && !is_last)
                 continue;
             k->args->n_longer += is_certain_R[i];
             k->args->n_slow += !is_certain_R[i];
             if (!is_certain_R[i])
-                BR_TRY(st, br_draw_perturb_others(k, i));
+                draw_from_all(k, i);
             is_certain_R[i] = true;
             n_open--;
             settle(k, i);
@@ -107,17 +124,13 @@ static br_status draw_block(br_dev *dev, br_draw_block *k)
     bool      is_certain_R[BR_DRAW_ROWS];
 
     k->n_summed = 0;
-    for (int64_t b = 0; b < k->n; b++)
+    for (int64_t b = 0; b < k->n; b++) {
         BR_TRY(st, br_draw_row_of(k->args, k->first + b, &k->row[b]));
+        k->row[b].room = k->room;
+    }
     BR_TRY(st, fill_shortlists(dev, k, 0, k->n, m));
     for (int64_t b = 0; b < k->n; b++) {
-        is_certain_R[b] = true;
-        if (k->args->law == BR_DRAW_EPSILON) {
-            br_draw_epsilon(k, b, m);
-            k->args->n_first++;
-            continue;
-        }
-        BR_TRY(st, br_draw_perturb(k, b, m, &is_certain_R[b]));
+        BR_TRY(st, draw_row(k, b, m, &is_certain_R[b]));
         k->args->n_first += is_certain_R[b];
         if (is_certain_R[b])
             settle(k, b);
@@ -127,32 +140,41 @@ static br_status draw_block(br_dev *dev, br_draw_block *k)
     br_draw_sum(k);
     k->args->n_summed += k->n_summed;
     for (int64_t b = 0; b < k->n && k->args->law == BR_DRAW_PLACKETT_LUCE; b++)
-        br_draw_finish(k->args, &k->row[b], k->rest_R[b]);
+        br_draw_finish(k->args, &k->row[b], k->rest_R[b],
+                       k->n_quotas > 0 ? k->leave_RK + b * k->args->k : NULL);
 done:
     return st;
 }
 
 /* ---- memory ---- */
 
-/* Items above the threshold: 16 standard deviations more than expected. */
-static int64_t most_above(const br_gumbel *law, int64_t n_items)
+/* Head and items above; what is left after a full pool was cut is more than a longest shortlist. */
+static int64_t most_pooled(int64_t n_above_most)
 {
-    double  expected = law->share * (double)n_items;
-    int64_t most     = (int64_t)(expected + 16.0 * sqrt(expected)) + 64;
-
-    return most < n_items ? most : n_items;
+    return BR_DRAW_HEAD + n_above_most;
 }
 
-size_t br_draw_topk_scratch_bytes(int64_t n_items, int64_t dim, int32_t k)
+static size_t quota_bytes(int64_t n_above_most, int32_t k, int32_t n_quotas)
+{
+    size_t row = (size_t)k * (sizeof(br_logsum) + (size_t)n_quotas * sizeof(br_draw_full)) + 4;
+
+    if (n_quotas == 0)
+        return 0;
+    return (size_t)most_pooled(n_above_most) * sizeof(br_perturbed) +
+           (size_t)br_room_entries(k, n_quotas) * sizeof(br_room_entry) + BR_DRAW_ROWS * row +
+           (size_t)5 * 64;
+}
+
+size_t br_draw_topk_scratch_bytes(int64_t n_items, int64_t dim, int32_t k, int32_t n_quotas)
 {
     br_gumbel law   = br_gumbel_of(n_items, k);
-    size_t    above = (size_t)most_above(&law, n_items);
+    size_t    above = (size_t)br_gumbel_most_above(&law, n_items);
     size_t    row =
         sizeof(br_draw_row) + sizeof(br_logsum) + 4 + BR_MOST_LISTED * 8 + ((size_t)dim + 8) * 8;
 
     return br_score_topk_scratch_bytes(n_items, dim, BR_MOST_LISTED) + BR_DRAW_ROWS * row +
-           BR_DRAW_HEAD * 32 + BR_MOST_LISTED * 8 + above * 12 + (size_t)4 * BR_SUM_BLOCK * 8 +
-           (size_t)20 * 64;
+           BR_DRAW_HEAD * 32 + BR_MOST_LISTED * 8 + above * 12 + (size_t)5 * BR_SUM_BLOCK * 8 +
+           (size_t)20 * 64 + quota_bytes((int64_t)above, k, n_quotas);
 }
 
 static br_status take(br_dev *dev, br_dtype dtype, int64_t n_rows, int64_t n_cols, void *out)
@@ -177,7 +199,7 @@ static br_status take_scratch(br_dev *dev, br_draw_block *k)
     BR_TRY(st, take(dev, BR_U8, BR_DRAW_ROWS, (int64_t)sizeof(br_logsum), &k->rest_R));
     BR_TRY(st, take(dev, BR_I32, BR_DRAW_ROWS, 1, &k->summed_R));
     BR_TRY(st, take(dev, BR_I64, BR_DRAW_ROWS, k->D + 8, &k->x_RD8));
-    BR_TRY(st, take(dev, BR_I64, 4, BR_SUM_BLOCK, &k->y_4C));
+    BR_TRY(st, take(dev, BR_I64, 5, BR_SUM_BLOCK, &k->y_4C));
     BR_TRY(st, take(dev, BR_I32, 1, BR_DRAW_HEAD, &h->item_H));
     BR_TRY(st, take(dev, BR_F32, 1, BR_DRAW_HEAD, &h->score_H));
     BR_TRY(st, take(dev, BR_I64, 1, BR_DRAW_HEAD, &h->unit_H));
@@ -190,6 +212,23 @@ done:
     return st;
 }
 
+static br_status take_quota_scratch(br_dev *dev, br_draw_block *k)
+{
+    br_status st = BR_OK;
+    int64_t   K = k->args->k, n = br_room_entries(k->args->k, k->n_quotas);
+
+    k->room.mask = (uint32_t)(n - 1);
+    k->pool.most = most_pooled(k->n_above_most);
+    BR_TRY(st, take(dev, BR_U8, k->pool.most, (int64_t)sizeof(br_perturbed), &k->pool.place));
+    BR_TRY(st, take(dev, BR_U8, n, (int64_t)sizeof(br_room_entry), &k->room.entry));
+    BR_TRY(st, take(dev, BR_U8, BR_DRAW_ROWS * K, (int64_t)sizeof(br_logsum), &k->leave_RK));
+    BR_TRY(st, take(dev, BR_U8, BR_DRAW_ROWS * K * k->n_quotas, (int64_t)sizeof(br_draw_full),
+                    &k->full_RF));
+    BR_TRY(st, take(dev, BR_I32, BR_DRAW_ROWS, 1, &k->n_full_R));
+done:
+    return st;
+}
+
 br_status br_cpu_draw_topk(br_dev *dev, br_draw_topk_args *args)
 {
     br_status     st   = BR_OK;
@@ -198,8 +237,11 @@ br_status br_cpu_draw_topk(br_dev *dev, br_draw_topk_args *args)
            .args = args, .N = args->items->item_ND.n_rows, .D = args->items->item_ND.n_cols};
 
     k.law          = br_gumbel_of(k.N, args->k);
-    k.n_above_most = most_above(&k.law, k.N);
+    k.n_above_most = br_gumbel_most_above(&k.law, k.N);
+    k.n_quotas     = args->quotas == NULL ? 0 : args->quotas->n_quotas;
     BR_TRY(st, take_scratch(dev, &k));
+    if (k.n_quotas > 0)
+        BR_TRY(st, take_quota_scratch(dev, &k));
     for (k.first = 0; k.first < args->query_BD.n_rows; k.first += k.n) {
         int64_t left = args->query_BD.n_rows - k.first;
 

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Lists by EPSILON: the best that is left, or any. Called once per customer. */
+#include <math.h>
+
 #include "kernels/cpu/draw/block.h"
 
-/* The row's best items, extras among them, at most m in canonical order. */
-static int32_t merge_extras(br_draw_block *k, int64_t b, int32_t m, int32_t **item_M,
-                            float **score_M)
+/* The row's best items, extras among them, at most m in canonical order, into the head. */
+static void fill_head(br_draw_block *k, int64_t b, int32_t m)
 {
+    br_draw_head      *h   = &k->head;
     const br_draw_row *row = &k->row[b];
-    int32_t            n   = 0;
 
-    *item_M  = br_mat_i32(k->item_RM) + b * k->item_RM.ld;
-    *score_M = br_mat_f32(k->score_RM) + b * k->score_RM.ld;
-    while (n < m && (*item_M)[n] >= 0)
-        n++;
+    h->n_best = h->n = br_draw_take_best(k, b, m);
     for (int64_t e = 0; e < row->n_extras; e++)
-        n = br_topk_insert(*item_M, *score_M, n, m, row->extra_X[e], row->extra_score_X[e]);
-    return n;
+        h->n =
+            br_topk_insert(h->item_H, h->score_H, h->n, m, row->extra_X[e], row->extra_score_X[e]);
 }
 
 static int64_t count_by_segments(br_draw_block *k, const br_topk_rules *rules)
@@ -52,9 +50,16 @@ static int64_t count_eligible(br_draw_block *k, const br_draw_row *row)
     return n;
 }
 
-static bool takes_part(const br_draw_row *row, int32_t item)
+static bool is_left(const br_draw_row *row, int32_t item)
 {
-    return br_draw_extra(row, item) >= 0 || br_topk_is_allowed(&row->rules, item);
+    return !br_draw_is_listed(row, item) && br_draw_has_room(row, item);
+}
+
+static float score_of(const br_draw_block *k, const br_draw_row *row, int32_t item)
+{
+    int64_t extra = br_draw_extra(row, item);
+
+    return extra >= 0 ? row->extra_score_X[extra] : br_draw_score(k, row, item);
 }
 
 /* Any of the catalogue that is left, and its score. */
@@ -64,54 +69,78 @@ static int32_t any_left(const br_draw_block *k, const br_draw_row *row, uint32_t
     for (;;) {
         uint32_t word = br_random_at(row->source, BR_STREAM_ITEM, (*index)++).word[0];
         int32_t  item = (int32_t)br_choice(word, (uint32_t)k->N);
-        int64_t  extra;
 
-        if (item < 0 || !takes_part(row, item) || br_draw_is_listed(row, item))
+        if (item < 0 || !br_draw_takes_part(row, item) || !is_left(row, item))
             continue;
-        extra  = br_draw_extra(row, item);
-        *score = extra >= 0 ? row->extra_score_X[extra] : br_draw_score(k, row, item);
+        *score = score_of(k, row, item);
         return item;
     }
 }
 
-/* Any place of a shortlist of n whose item is left. */
-static int32_t any_place(const br_draw_row *row, const int32_t *item_M, int32_t n, uint32_t *index)
+/* Any of the shortlist that is left. */
+static int32_t any_of_head(const br_draw_head *h, const br_draw_row *row, uint32_t *index,
+                           float *score)
 {
     for (;;) {
         uint32_t word = br_random_at(row->source, BR_STREAM_ITEM, (*index)++).word[0];
-        int32_t  at   = (int32_t)br_choice(word, (uint32_t)n);
+        int32_t  at   = (int32_t)br_choice(word, (uint32_t)h->n);
 
-        if (at >= 0 && !br_draw_is_listed(row, item_M[at]))
-            return at;
+        if (at < 0 || !is_left(row, h->item_H[at]))
+            continue;
+        *score = h->score_H[at];
+        return h->item_H[at];
     }
 }
 
-void br_draw_epsilon(br_draw_block *k, int64_t b, int32_t m)
+/* The best of the catalogue that is left: all of the head is listed or has no room. */
+static int32_t best_of_all(const br_draw_block *k, const br_draw_row *row, float *score)
 {
-    br_draw_row *row = &k->row[b];
-    int32_t     *item_M, best = 0;
-    float       *score_M;
-    int32_t      n          = merge_extras(k, b, m, &item_M, &score_M);
-    int64_t      n_eligible = k->args->n_shortlist > 0 ? n : count_eligible(k, row);
-    uint32_t     index      = 0;
+    int32_t best = -1;
 
-    while (row->n < row->k && row->n < n_eligible) {
-        br_random coin = br_random_at(row->source, BR_STREAM_COIN, (uint32_t)row->n);
-        int32_t   item, at;
-        float     score;
+    *score = -INFINITY;
+    for (int32_t i = 0; i < k->N; i++) {
+        float found;
 
-        while (br_draw_is_listed(row, item_M[best]))
-            best++;
-        item  = item_M[best];
-        score = score_M[best];
-        if (br_unit(coin.word[0], coin.word[1]) < row->epsilon && k->args->n_shortlist > 0) {
-            at    = any_place(row, item_M, n, &index);
-            item  = item_M[at];
-            score = score_M[at];
-        } else if (br_unit(coin.word[0], coin.word[1]) < row->epsilon) {
-            item = any_left(k, row, &index, &score);
+        if (!br_draw_has_room(row, i) || !br_draw_takes_part(row, i) || br_draw_is_listed(row, i))
+            continue;
+        found = score_of(k, row, i);
+        if (found > *score) {
+            best   = i;
+            *score = found;
         }
-        br_draw_append(row, item, score, item == item_M[best], n_eligible - row->n);
     }
-    br_draw_finish_epsilon(k->args, row, n_eligible);
+    return best;
+}
+
+bool br_draw_epsilon(br_draw_block *k, int64_t b, int32_t m, bool is_last)
+{
+    br_draw_row        *row   = &k->row[b];
+    const br_draw_head *h     = &k->head;
+    uint32_t            index = 0;
+    int32_t             at    = 0;
+    int64_t             n_all, n_left;
+
+    fill_head(k, b, m);
+    br_draw_begin(row);
+    n_all = n_left = k->args->n_shortlist > 0 ? h->n : count_eligible(k, row);
+    while (row->n < row->k && n_left > 0) {
+        br_random coin = br_random_at(row->source, BR_STREAM_COIN, (uint32_t)row->n);
+        int32_t   item, best;
+        float     score = -INFINITY;
+
+        while (at < h->n && !is_left(row, h->item_H[at]))
+            at++;
+        if (at == h->n && !is_last)
+            return false;
+        best = item = at < h->n ? h->item_H[at] : best_of_all(k, row, &score);
+        if (at < h->n)
+            score = h->score_H[at];
+        if (br_unit(coin.word[0], coin.word[1]) < row->epsilon)
+            item = k->args->n_shortlist > 0 ? any_of_head(h, row, &index, &score)
+                                            : any_left(k, row, &index, &score);
+        br_draw_append(row, item, score, item == best, n_left);
+        n_left -= 1 + br_draw_count_leaving(k, row, row->n);
+    }
+    br_draw_finish_epsilon(k->args, row, n_all, n_left);
+    return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The sum of e^(score / T) over what a list left, from every item's canonical score: blocks of
- * items stay near while all customers pass by, four at a time. The bits are ref's. */
+ * The sum of e^(score / T) over what a list left, and over what each slot shut out, from every
+ * item's canonical score: blocks of items stay near while all customers pass by, four at a time. */
 #include <math.h>
 #include <string.h>
 
@@ -89,25 +89,56 @@ BR_CLONES static br_logsum sum_block(const double *y_C, int64_t n)
     return br_logsum_block(y_C, n);
 }
 
-/* -inf for what the row may not be shown, and for what is on its list. */
-static void mask(const br_draw_row *row, int64_t first, int64_t n, double *y_C)
+/* The first of ascending rows that is not below `item`. */
+static int64_t first_from(const int32_t *row_n, int64_t n, int64_t item)
 {
-    const br_topk_rules *rules = &row->rules;
-    int64_t              lo = 0, hi = rules->n_never;
+    int64_t lo = 0, hi = n;
 
-    for (int64_t i = 0; rules->require_N != NULL && i < n; i++)
-        if ((rules->have & rules->require_N[first + i]) != rules->require_N[first + i])
-            y_C[i] = -INFINITY;
     while (lo < hi) {
         int64_t mid = lo + (hi - lo) / 2;
 
-        if (rules->never[mid] < first)
+        if (row_n[mid] < item)
             lo = mid + 1;
         else
             hi = mid;
     }
-    for (; lo < rules->n_never && rules->never[lo] < first + n; lo++)
-        y_C[rules->never[lo] - first] = -INFINITY;
+    return lo;
+}
+
+/* -inf for the items of the row's full groups; each goes to the sum of the first slot that filled
+ * one of its groups. */
+static void take_full(const br_draw_block *k, int64_t b, int64_t first, int64_t n, double *y_C)
+{
+    const br_draw_row  *row    = &k->row[b];
+    const int32_t      *item_P = row->quotas.item_P;
+    const br_draw_full *full_F = k->full_RF + b * row->k * k->n_quotas;
+    double             *out_C  = k->y_4C + ROWS * BR_SUM_BLOCK;
+
+    for (int32_t f = 0; f < k->n_full_R[b]; f++) {
+        const int64_t *offset = row->quotas.offset_G1 + full_F[f].group;
+        br_logsum     *leave  = &k->leave_RK[b * row->k + full_F[f].slot];
+        int64_t i = offset[0] + first_from(item_P + offset[0], offset[1] - offset[0], first), m = 0;
+
+        for (; i < offset[1] && item_P[i] < first + n; i++) {
+            out_C[m] = y_C[item_P[i] - first];
+            m += out_C[m] > -INFINITY;
+            y_C[item_P[i] - first] = -INFINITY;
+        }
+        *leave = br_logsum_add(*leave, sum_block(out_C, m));
+    }
+}
+
+/* -inf for what the row may not be shown, and for what is on its list. */
+static void mask(const br_draw_row *row, int64_t first, int64_t n, double *y_C)
+{
+    const br_topk_rules *rules = &row->rules;
+
+    for (int64_t i = 0; rules->require_N != NULL && i < n; i++)
+        if ((rules->have & rules->require_N[first + i]) != rules->require_N[first + i])
+            y_C[i] = -INFINITY;
+    for (int64_t s = first_from(rules->never, rules->n_never, first);
+         s < rules->n_never && rules->never[s] < first + n; s++)
+        y_C[rules->never[s] - first] = -INFINITY;
     for (int64_t e = 0; e < row->n_extras; e++)
         if (row->extra_X[e] >= first && row->extra_X[e] < first + n)
             y_C[row->extra_X[e] - first] = (double)row->extra_score_X[e] / row->temperature;
@@ -152,6 +183,8 @@ static void sum_tile(br_draw_block *k, int64_t from, int64_t first, int64_t n)
         int64_t b = k->summed_R[from + r];
 
         mask(&k->row[b], first, n, k->y_4C + r * BR_SUM_BLOCK);
+        if (k->n_quotas > 0)
+            take_full(k, b, first, n, k->y_4C + r * BR_SUM_BLOCK);
         k->rest_R[b] = br_logsum_add(k->rest_R[b], sum_block(k->y_4C + r * BR_SUM_BLOCK, n));
     }
 }

@@ -4,6 +4,7 @@
  * whose candidates fit BR_TOPK_BYTES; the catalogue in stages, each eight times as long as all
  * before it, after which thresholds are foretold. Called once per batch and lane; waits for its
  * results, since it tells the host who overflowed. */
+#include "kernels/cuda/carve.cuh"
 #include "kernels/cuda/topk/topk.cuh"
 
 #ifndef BR_TOPK_BYTES
@@ -21,40 +22,27 @@ static int32_t capacity_of(int32_t k)
 
 /* ---- memory ---- */
 
-/* Pieces of one slot, one after the other; with base NULL only measured. */
-typedef struct carving {
-    unsigned char *base;
-    size_t         bytes;
-} carving;
-
-static void *carve(carving *from, size_t bytes)
-{
-    size_t at = from->bytes;
-
-    from->bytes += (bytes + 255) / 256 * 256;
-    return from->base == NULL ? NULL : from->base + at;
-}
-
-static void carve_chunk(carving *from, int32_t n_rows, bool is_split, br_topk_chunk *c)
+static void carve_chunk(br_carving *from, int32_t n_rows, bool is_split, br_topk_chunk *c)
 {
     size_t n    = (size_t)n_rows;
-    size_t code = n * (size_t)c->items.width * sizeof(__half);
+    size_t code = n * (size_t)c->items.width;
 
-    c->counters     = static_cast<br_topk_counters *>(carve(from, sizeof *c->counters));
-    c->row_R        = static_cast<br_topk_row *>(carve(from, n * sizeof *c->row_R));
-    c->second_R     = static_cast<int32_t *>(carve(from, n * sizeof *c->second_R));
-    c->slow_R       = static_cast<int32_t *>(carve(from, n * sizeof *c->slow_R));
-    c->code_RD      = static_cast<__half *>(carve(from, code));
-    c->candidate_RC = static_cast<br_topk_candidate *>(
-        carve(from, n * (size_t)c->capacity * sizeof *c->candidate_RC));
-    c->below_RD = is_split ? static_cast<__half *>(carve(from, code)) : NULL;
-    c->part_RQ  = static_cast<double *>(carve(from, n * (size_t)c->n_runs * sizeof(double)));
+    br_carve_to(from, 1, &c->counters);
+    br_carve_to(from, n, &c->row_R);
+    br_carve_to(from, n, &c->second_R);
+    br_carve_to(from, n, &c->slow_R);
+    br_carve_to(from, code, &c->code_RD);
+    br_carve_to(from, n * (size_t)c->capacity, &c->candidate_RC);
+    c->below_RD = NULL;
+    if (is_split)
+        br_carve_to(from, code, &c->below_RD);
+    br_carve_to(from, n * (size_t)c->n_runs, &c->part_RQ);
 }
 
 static int32_t rows_that_fit(const br_topk_chunk *c, bool is_split)
 {
     br_topk_chunk one  = *c;
-    carving       size = {};
+    br_carving    size = {};
 
     carve_chunk(&size, 1024, is_split, &one);
     int64_t rows = (int64_t)(BR_TOPK_BYTES / (size.bytes / 1024 + 1)) / 128 * 128;
@@ -189,7 +177,7 @@ br_status br_cuda_score_topk(br_dev *dev, br_score_topk_args *args)
     br_topk_chunk c  = {};
     bool          is_split;
     int32_t       n_most;
-    carving       memory = {};
+    br_carving    memory = {};
     void         *base   = NULL;
 
     describe(args, &c);

@@ -64,6 +64,12 @@ void make_case(draw_case *c)
     }
     if (c->has_extras)
         fill_extras(c);
+    for (int32_t q = 0; q < c->n_quotas; q++) {
+        TAKE(c->group_QN[q], p->N);
+        for (int64_t i = 0; i < p->N; i++)
+            c->group_QN[q][i] =
+                (int32_t)(draw(21 + (uint64_t)q, (uint64_t)i) % (uint64_t)(c->n_groups + 1)) - 1;
+    }
 }
 
 void free_case(draw_case *c)
@@ -78,6 +84,8 @@ void free_case(draw_case *c)
     br_free(&c->log_BK);
     br_free(&c->normaliser_B);
     br_free(&c->remaining_B);
+    for (int32_t q = 0; q < c->n_quotas; q++)
+        br_free(&c->group_QN[q]);
 }
 
 float case_score(const draw_case *c, int64_t b, int32_t item)
@@ -86,6 +94,19 @@ float case_score(const draw_case *c, int64_t b, int32_t item)
         if (c->extra_item_X[e] == item)
             return c->extra_score_X[e];
     return oracle_allows(&c->p, b, item) ? oracle_score(&c->p, b, item) : NAN;
+}
+
+bool case_has_room(const draw_case *c, const int32_t *item_K, int32_t n, int32_t item)
+{
+    for (int32_t q = 0; q < c->n_quotas; q++) {
+        int32_t n_listed = 0;
+
+        for (int32_t j = 0; j < n; j++)
+            n_listed += c->group_QN[q][item_K[j]] == c->group_QN[q][item];
+        if (c->group_QN[q][item] >= 0 && n_listed >= c->max_Q[q])
+            return false;
+    }
+    return true;
 }
 
 /* ---- running a backend ---- */
@@ -183,31 +204,52 @@ static void take_results(br_dev *dev, draw_case *c, br_draw_topk_args *all)
         br_dev_free(mats[i]);
 }
 
+static br_quotas *prepare_quotas(br_dev *dev, const draw_case *c)
+{
+    br_quota_column column_Q[CASE_QUOTAS];
+    br_quotas      *quotas = NULL;
+
+    for (int32_t q = 0; q < c->n_quotas; q++)
+        column_Q[q] = (br_quota_column){c->group_QN[q], c->n_groups, c->max_Q[q]};
+    if (c->n_quotas > 0)
+        assert_int_equal(br_quotas_prepare(dev, column_Q, c->n_quotas, c->p.N, &quotas), BR_OK);
+    return quotas;
+}
+
 br_status run_case(draw_case *c, br_backend backend, int n_lanes, int64_t batch)
 {
     problem      *p   = &c->p;
     running       r   = {.c = c, .batch = batch};
     br_dev       *dev = NULL;
     br_items     *items;
+    br_quotas    *quotas;
     br_items_args prepare = {.screen = p->screen, .k = p->k};
     br_status     st;
 
     c->n_first = c->n_longer = c->n_slow = c->n_summed = 0;
     assert_int_equal(br_dev_open(backend, 0, &dev), BR_OK);
     for (int i = 0; i < n_lanes; i++)
-        assert_int_equal(
-            br_dev_open_lane(dev, br_draw_topk_scratch_bytes(p->N, p->D, p->k), &r.lane[i]), BR_OK);
+        assert_int_equal(br_dev_open_lane(dev,
+                                          br_draw_topk_scratch_bytes(p->N, p->D, p->k, c->n_quotas),
+                                          &r.lane[i]),
+                         BR_OK);
     prepare.item_ND = place(dev, BR_F32, p->N, p->D, p->item_ND);
     if (p->has_bias)
         prepare.bias_N = place(dev, BR_F32, p->N, 1, p->bias_N);
     if (p->has_rules)
         prepare.require_N = place(dev, BR_U64, p->N, 1, p->require_N);
     assert_int_equal(br_items_prepare(dev, &prepare, &items), BR_OK);
-    r.all = (br_draw_topk_args){
-        .items = items, .law = c->law, .seed = c->seed, .n_shortlist = c->n_shortlist, .k = p->k};
+    quotas = prepare_quotas(dev, c);
+    r.all  = (br_draw_topk_args){.items       = items,
+                                 .law         = c->law,
+                                 .seed        = c->seed,
+                                 .n_shortlist = c->n_shortlist,
+                                 .quotas      = quotas,
+                                 .k           = p->k};
     place_inputs(dev, c, &r.all);
     st = br_parallel_for(n_lanes, (p->B + batch - 1) / batch, run_batch, &r, NULL);
     take_results(dev, c, &r.all);
+    br_quotas_free(&quotas);
     br_items_free(&items);
     br_dev_free(&prepare.item_ND);
     br_dev_free(&prepare.bias_N);

@@ -7,6 +7,8 @@
 
 #include "tests/kernels/topk/topk_case.h"
 
+#define CASE_QUOTAS 3
+
 typedef struct draw_case {
     problem     p; /* its lists hold the result */
     br_draw_law law;
@@ -17,6 +19,10 @@ typedef struct draw_case {
     bool        is_same; /* every customer has the first one's vector */
     float       scale;   /* of the customers' vectors; 0: 1 */
     int32_t     n_shortlist;
+    int32_t     n_quotas; /* columns; groups at random unless filled in after make_case */
+    int32_t     n_groups; /* of each; the share of items in none is 1 / (1 + n_groups) */
+    int32_t     max_Q[CASE_QUOTAS];
+    int32_t    *group_QN[CASE_QUOTAS];
     uint64_t    seed;
     float      *temperature_B, *epsilon_B;
     uint64_t   *customer_B;
@@ -35,6 +41,9 @@ br_status run_case(draw_case *c, br_backend backend, int n_lanes, int64_t batch)
 
 /* The score that the item takes part with; NaN: it does not (but for n_shortlist). */
 float case_score(const draw_case *c, int64_t b, int32_t item);
+
+/* Have the item's groups room beside the first n of a list? Counted anew. */
+bool case_has_room(const draw_case *c, const int32_t *item_K, int32_t n, int32_t item);
 
 /* sum (found - expected)^2 / expected over n_cells as a standard normal, about (Wilson and Hilferty
  * 1931); cells that expect less than 10 go together. */

@@ -13,6 +13,38 @@ static bool is_full(const br_explained *x)
     return x->part.n_B[x->at] == x->part.k;
 }
 
+/* Which quota has no room for the item; NULL: pins or diversity stand in its way. */
+static const char *full_quota(const br_facts *f)
+{
+    const br_explained  *x    = f->x;
+    const br_shape_plan *plan = &x->setup->shape;
+
+    for (int32_t q = 0; q < plan->shape.n_quotas; q++) {
+        const br_quota *quota = &plan->quota[q];
+        int32_t         group = quota->group_N[f->item.listed], n = 0;
+
+        for (int32_t j = 0; group >= 0 && j < x->part.n_B[x->at]; j++) {
+            int32_t listed = x->setup->listed_row[x->part.item_BK[x->at * x->part.k + j]];
+
+            n += quota->group_N[listed] == group;
+        }
+        if (group >= 0 && n >= quota->max)
+            return quota->name;
+    }
+    return NULL;
+}
+
+/* Of lists without any other shape: popular items passed over, or a drawn list with empty slots,
+ * which the quotas left nothing to draw from. */
+static bool is_left_by_quotas(const br_facts *f)
+{
+    int64_t most = f->x->config->policy_shortlist;
+
+    if (f->pair.is_by_popularity || is_full(f->x))
+        return f->pair.is_by_popularity && full_quota(f) != NULL;
+    return f->x->setup->shape.shape.n_quotas > 0 && (most == 0 || f->pair.rank <= most);
+}
+
 static br_why find_why(const br_facts *f)
 {
     const br_batch      *batch = &f->x->batch;
@@ -34,7 +66,7 @@ static br_why find_why(const br_facts *f)
     if (item->slot >= 0)
         return BR_WHY_LISTED;
     if (f->pair.is_candidate && !(f->pair.margin > 0.0 && is_full(f->x)) &&
-        (f->x->is_allocated || f->x->setup->shape.is_on))
+        (f->x->is_allocated || f->x->setup->shape.is_on || is_left_by_quotas(f)))
         return f->x->is_allocated ? BR_WHY_CONSTRAINTS : BR_WHY_SHAPE;
     return f->pair.is_drawn && (most == 0 || f->pair.rank <= most) ? BR_WHY_NOT_DRAWN
                                                                    : BR_WHY_OUTSCORED;
@@ -135,27 +167,6 @@ static void say_outscored(const br_facts *f, br_strbuf *out)
         br_strbuf_add(out, "%s %.6g; the last listed has %.6g: missing by %.4g",
                       p->is_by_popularity ? "popularity" : "score", (double)p->score,
                       (double)p->last, p->margin);
-}
-
-/* Which quota has no room for the item; NULL: pins or diversity stand in its way. */
-static const char *full_quota(const br_facts *f)
-{
-    const br_explained  *x    = f->x;
-    const br_shape_plan *plan = &x->setup->shape;
-
-    for (int32_t q = 0; q < plan->shape.n_quotas; q++) {
-        const br_quota *quota = &plan->quota[q];
-        int32_t         group = quota->group_N[f->item.listed], n = 0;
-
-        for (int32_t j = 0; group >= 0 && j < x->part.n_B[x->at]; j++) {
-            int32_t listed = x->setup->listed_row[x->part.item_BK[x->at * x->part.k + j]];
-
-            n += quota->group_N[listed] == group;
-        }
-        if (group >= 0 && n >= quota->max)
-            return quota->name;
-    }
-    return NULL;
 }
 
 static void say_shape(const br_facts *f, br_strbuf *out)

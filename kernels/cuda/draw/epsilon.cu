@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Lists by Epsilon, slot by slot: the best that is left, or any, and how many are left. Where no
+ * item of the head is, the best is looked for among all. Called once per tile. */
+#include "kernels/cuda/draw/head.cuh"
+
+static __device__ int64_t block_count(int64_t own, long long *part)
+{
+    long long sum = br_warp_sum((long long)own);
+
+    if (br_lane() == 0)
+        part[threadIdx.x / BR_WARP] = sum;
+    __syncthreads();
+    sum = 0;
+    for (int w = 0; w < BR_DRAW_WARPS; w++)
+        sum += part[w];
+    __syncthreads();
+    return sum;
+}
+
+/* Items by segments, less the never-list's, and the extras. */
+static __device__ int64_t count_eligible(const br_draw_tile &t, const br_drawn &d, long long *part)
+{
+    const br_topk_rules &rules = t.rules;
+    int64_t              begin = rules.never_S == NULL ? 0 : rules.never_offset_B1[d.row], own = 0;
+    int64_t              end = rules.never_S == NULL ? 0 : rules.never_offset_B1[d.row + 1];
+
+    for (int64_t i = threadIdx.x; rules.require_N.at != NULL && i < t.N; i += BR_DRAW_THREADS)
+        own += br_has_segments(rules, d.row, i);
+    for (int64_t s = begin + threadIdx.x; s < end; s += BR_DRAW_THREADS) {
+        int32_t item = rules.never_S[s];
+
+        own -= item >= 0 && item < t.N && (s == begin || rules.never_S[s - 1] != item) &&
+               br_has_segments(rules, d.row, item);
+    }
+    return block_count(own, part) + d.n_extras + (rules.require_N.at == NULL ? t.N : 0);
+}
+
+/* How many items the slot shut out. */
+static __device__ int64_t count_leaving(const br_draw_tile &t, const br_drawn &d,
+                                        const br_draw_head &h, int32_t slot, long long *part)
+{
+    int64_t own = 0;
+
+    if (t.n_entries == 0)
+        return 0;
+    for (int32_t i = (int32_t)threadIdx.x; t.n_shortlist > 0 && i < h.n; i += BR_DRAW_THREADS)
+        own +=
+            br_drawn_leaves(t, d, h.item_H[i]) == slot && !br_drawn_is_listed(d, slot, h.item_H[i]);
+    for (int32_t q = 0; t.n_shortlist == 0 && q < t.quotas.n_quotas; q++) {
+        int32_t group = br_drawn_filled(t, d, slot, q);
+        int64_t begin = group < 0 ? 0 : t.quotas.offset_G1[group];
+        int64_t end   = group < 0 ? 0 : t.quotas.offset_G1[group + 1];
+
+        for (int64_t i = begin + threadIdx.x; i < end; i += BR_DRAW_THREADS)
+            own += br_drawn_is_leaving(t, d, slot, slot, q, t.quotas.item_P[i]);
+    }
+    return block_count(own, part);
+}
+
+static __device__ bool is_left(const br_draw_tile &t, const br_drawn &d, int32_t n, int32_t item)
+{
+    return br_drawn_has_room(t, d, item) && !br_drawn_is_listed(d, n, item);
+}
+
+/* Numbers are drawn by their counters, 32 at a time; the first that hits one that is left counts.
+ * Every warp finds it for itself. Returns the place in the head, or the item row. */
+static __device__ int32_t any_left(const br_draw_tile &t, const br_drawn &d, const br_draw_head &h,
+                                   int32_t n, uint32_t *index)
+{
+    bool in_head = t.n_shortlist > 0;
+
+    for (;;) {
+        br_random r  = br_random_at(d.source, BR_STREAM_ITEM, *index + (uint32_t)br_lane());
+        int64_t   at = br_choice(r.word[0], (uint32_t)(in_head ? h.n : t.N));
+        bool      is_hit;
+        int       lane;
+
+        is_hit = at >= 0 && (in_head ? is_left(t, d, n, h.item_H[at])
+                                     : br_drawn_takes_part(t, d, (int32_t)at) &&
+                                           is_left(t, d, n, (int32_t)at));
+        lane   = __ffs((int)__ballot_sync(BR_FULL_WARP, is_hit)) - 1;
+        *index += lane < 0 ? BR_WARP : (uint32_t)lane + 1;
+        if (lane >= 0)
+            return (int32_t)__shfl_sync(BR_FULL_WARP, at, lane);
+    }
+}
+
+/* The best of all items that are left, by score. */
+static __device__ br_draw_best best_of_all(const br_draw_tile &t, const br_drawn &d, int32_t n,
+                                           br_draw_best *part)
+{
+    br_draw_best best = br_no_best();
+
+    for (int64_t i = 0; i < t.N; i += BR_DRAW_GROUPS) {
+        int64_t at   = i + threadIdx.x / BR_CHAINS;
+        int32_t item = at < t.N ? (int32_t)at : -1;
+        bool any = item >= 0 && br_drawn_has_room(t, d, item) && br_drawn_takes_part(t, d, item) &&
+                   !br_drawn_is_listed(d, n, item);
+        br_draw_best own = {(double)br_drawn_worth(t, d, any ? item : -1), item, 0};
+
+        if (any && br_is_better(own, best))
+            best = own;
+    }
+    return br_block_best(best, part);
+}
+
+static __device__ void finish(const br_draw_tile &t, const br_drawn &d, int32_t n, int64_t n_all,
+                              int64_t n_left)
+{
+    for (int32_t j = n + (int32_t)threadIdx.x; j < t.k; j += BR_DRAW_THREADS) {
+        d.item_K[j]  = -1;
+        d.score_K[j] = NAN;
+        d.log_K[j]   = NAN;
+    }
+    if (threadIdx.x == 0 && t.normaliser_B.at != NULL)
+        *t.normaliser_B.row(d.row) = (float)br_log((double)n_all);
+    if (threadIdx.x == 0 && t.remaining_B.at != NULL)
+        *t.remaining_B.row(d.row) = (float)br_log((double)n_left);
+}
+
+/* Grid: a block per row. All threads know the slot, the best and what is drawn. */
+static __global__ void __launch_bounds__(BR_DRAW_THREADS) epsilon_kernel(br_draw_tile t)
+{
+    __shared__ br_draw_best best_part[BR_DRAW_WARPS];
+    __shared__ long long    count_part[BR_DRAW_WARPS];
+    br_drawn                d = br_drawn_of(t, blockIdx.x);
+    br_draw_head            h = br_fill_head(t, d, true);
+    int64_t  n_all = t.n_shortlist > 0 ? h.n : count_eligible(t, d, count_part), n_left = n_all;
+    int32_t  n = 0, at = 0;
+    uint32_t index   = 0;
+    bool     is_slow = false;
+
+    br_drawn_clear(t, d);
+    __syncthreads();
+    while (n < t.k && n_left > 0) {
+        br_random coin = br_random_at(d.source, BR_STREAM_COIN, (uint32_t)n);
+        int32_t   item, best;
+        float     score;
+
+        while (at < h.n && !is_left(t, d, n, h.item_H[at]))
+            at++;
+        if (at < h.n) {
+            best  = h.item_H[at];
+            score = h.score_H[at];
+        } else {
+            br_draw_best found = best_of_all(t, d, n, best_part);
+
+            best    = found.item;
+            score   = (float)found.y;
+            is_slow = true;
+        }
+        item = best;
+        if (br_unit(coin.word[0], coin.word[1]) < d.heat) {
+            int32_t any = any_left(t, d, h, n, &index);
+
+            item  = t.n_shortlist > 0 ? h.item_H[any] : any;
+            score = t.n_shortlist > 0 ? h.score_H[any] : br_drawn_worth(t, d, any);
+        }
+        __syncthreads(); /* all have looked at the list */
+        if (threadIdx.x == 0) {
+            double p = d.heat / (double)n_left + (item == best ? 1.0 - d.heat : 0.0);
+
+            d.log_K[n] = (float)br_log(p < 1.0 ? p : 1.0);
+            br_drawn_list(t, d, n, item, score);
+        }
+        __syncthreads();
+        n++;
+        n_left -= 1 + count_leaving(t, d, h, n, count_part);
+    }
+    finish(t, d, n, n_all, n_left);
+    if (threadIdx.x == 0 && is_slow)
+        atomicAdd(&t.counters->n_slow, 1);
+}
+
+br_status br_draw_epsilon(br_dev *dev, const br_draw_tile *tile)
+{
+    br_status st = BR_OK;
+
+    BR_TRY(st, BR_LAUNCH(dev, epsilon_kernel, (unsigned)tile->n_rows, BR_DRAW_THREADS, 0, *tile));
+done:
+    return st;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What Plackett-Luce lists left, by slots, and their propensities: from the head where all else is
+ * negligible, otherwise from the sums over all items (all.cu) and the items of full groups. Called
+ * once per tile. */
+#include "kernels/cuda/draw/head.cuh"
+
+#define NEGLIGIBLE 1e-7
+
+/* From the last slot to the first, by one thread: each adds its own term to what was left after it,
+ * and the terms of those that it shut out. The rest of the row is for all threads. */
+static __device__ void finish(const br_draw_tile &t, const br_drawn &d, int32_t n, br_logsum rest)
+{
+    br_logsum left = rest;
+
+    for (int32_t j = n + (int32_t)threadIdx.x; j < t.k; j += BR_DRAW_THREADS) {
+        d.item_K[j]  = -1;
+        d.score_K[j] = NAN;
+        d.log_K[j]   = NAN;
+    }
+    if (threadIdx.x != 0)
+        return;
+    for (int32_t j = n - 1; j >= 0; j--) {
+        double y = (double)d.score_K[j] / d.heat, ln;
+
+        if (t.n_entries > 0)
+            left = br_logsum_add(left, t.leave_RK[d.row * t.k + j]);
+        left       = br_logsum_term(left, y);
+        ln         = y - br_logsum_ln(left);
+        d.log_K[j] = (float)(ln < 0.0 ? ln : 0.0);
+    }
+    if (t.normaliser_B.at != NULL)
+        *t.normaliser_B.row(d.row) = (float)br_logsum_ln(left);
+    if (t.remaining_B.at != NULL)
+        *t.remaining_B.row(d.row) = (float)br_logsum_ln(rest);
+}
+
+/* Of the head: what no slot shut out, by the block; and for each slot what it did, by warps. */
+static __device__ br_logsum sum_head(const br_draw_tile &t, const br_drawn &d,
+                                     const br_draw_head &h, int32_t n)
+{
+    __shared__ br_logsum part[BR_DRAW_WARPS];
+    br_logsum            own = br_logsum_none();
+
+    for (int32_t i = (int32_t)threadIdx.x; i < h.n; i += BR_DRAW_THREADS)
+        if (br_drawn_has_room(t, d, h.item_H[i]) && !br_drawn_is_listed(d, n, h.item_H[i]))
+            own = br_logsum_term(own, (double)h.score_H[i] / d.heat);
+    return br_block_logsum(own, part);
+}
+
+static __device__ void sum_head_leaving(const br_draw_tile &t, const br_drawn &d,
+                                        const br_draw_head &h, int32_t n)
+{
+    for (int32_t j = (int32_t)threadIdx.x / BR_WARP; j < n; j += BR_DRAW_WARPS) {
+        br_logsum own = br_logsum_none();
+        bool      any = false;
+
+        for (int32_t q = 0; q < t.quotas.n_quotas; q++)
+            any = any || br_drawn_filled(t, d, j + 1, q) >= 0;
+        for (int32_t i = br_lane(); any && i < h.n; i += BR_WARP)
+            if (br_drawn_leaves(t, d, h.item_H[i]) == j + 1 &&
+                !br_drawn_is_listed(d, n, h.item_H[i]))
+                own = br_logsum_term(own, (double)h.score_H[i] / d.heat);
+        own = br_warp_logsum(own);
+        if (br_lane() == 0)
+            t.leave_RK[d.row * t.k + j] = own;
+    }
+    __syncthreads();
+}
+
+/* Grid: a block per row. */
+static __global__ void __launch_bounds__(BR_DRAW_THREADS) settle_kernel(br_draw_tile t)
+{
+    br_drawn     d = br_drawn_of(t, blockIdx.x);
+    br_draw_head h = br_head_of(t, blockIdx.x);
+    int32_t      n = t.n_R[blockIdx.x];
+    br_logsum    rest;
+    double       ceiling;
+
+    if (n < 0 || h.n == 0) { /* slow rows are among the summed; nobody takes part: no sums */
+        if (n == 0)
+            finish(t, d, 0, br_logsum_none());
+        return;
+    }
+    rest = sum_head(t, d, h, n);
+    if (t.n_entries > 0)
+        sum_head_leaving(t, d, h, n);
+    ceiling = h.is_all ? -INFINITY : (double)t.best_score_RM[d.row * t.m + t.m - 1] / d.heat;
+    if (h.is_all ||
+        (rest.sum > 0.0 && (double)t.N * br_exp(ceiling - rest.most) <= NEGLIGIBLE * rest.sum))
+        finish(t, d, n, rest);
+    else if (threadIdx.x == 0)
+        t.summed_R[atomicAdd(&t.counters->n_summed, 1)] = (int32_t)d.row;
+}
+
+/* Items of the group that the slot filled by column q, eight lanes each. */
+static __device__ br_logsum sum_group(const br_draw_tile &t, const br_drawn &d, int32_t n,
+                                      int32_t slot, int32_t q)
+{
+    int32_t   group = br_drawn_filled(t, d, slot, q);
+    int64_t   begin = group < 0 ? 0 : t.quotas.offset_G1[group];
+    int64_t   end   = group < 0 ? 0 : t.quotas.offset_G1[group + 1];
+    br_logsum own   = br_logsum_none();
+
+    for (int64_t i = begin; i < end; i += BR_DRAW_GROUPS) {
+        int64_t at   = i + threadIdx.x / BR_CHAINS;
+        int32_t item = at < end ? t.quotas.item_P[at] : -1;
+        float   score;
+
+        if (item >= 0 && !br_drawn_is_leaving(t, d, n, slot, q, item))
+            item = -1;
+        score = br_drawn_worth(t, d, item);
+        if (item >= 0 && threadIdx.x % BR_CHAINS == 0)
+            own = br_logsum_term(own, (double)score / d.heat);
+    }
+    return own;
+}
+
+static __device__ void sum_leaving(const br_draw_tile &t, const br_drawn &d, int32_t n)
+{
+    __shared__ br_logsum part[BR_DRAW_WARPS];
+
+    for (int32_t j = 0; j < n; j++) {
+        br_logsum sum = br_logsum_none();
+
+        for (int32_t q = 0; q < t.quotas.n_quotas; q++) {
+            br_logsum own = sum_group(t, d, n, j + 1, q);
+
+            __syncthreads();
+            sum = br_logsum_add(sum, br_block_logsum(own, part));
+        }
+        if (threadIdx.x == 0)
+            t.leave_RK[d.row * t.k + j] = sum;
+    }
+}
+
+/* Extras that are left: the blocks have none. */
+static __device__ br_logsum sum_extras(const br_draw_tile &t, const br_drawn &d, int32_t n)
+{
+    __shared__ br_logsum part[BR_DRAW_WARPS];
+    br_logsum            own = br_logsum_none();
+
+    for (int32_t e = (int32_t)threadIdx.x; e < d.n_extras; e += BR_DRAW_THREADS)
+        if (br_drawn_has_room(t, d, d.extra_X[e]) && !br_drawn_is_listed(d, n, d.extra_X[e]))
+            own = br_logsum_term(own, (double)d.extra_score_X[e] / d.heat);
+    return br_block_logsum(own, part);
+}
+
+/* Grid: a block per row of summed_R. */
+static __global__ void __launch_bounds__(BR_DRAW_THREADS) finish_kernel(br_draw_tile t)
+{
+    br_drawn  d    = br_drawn_of(t, t.summed_R[blockIdx.x]);
+    int32_t   n    = t.n_R[d.row];
+    br_logsum rest = br_logsum_none();
+
+    for (int32_t q = 0; threadIdx.x == 0 && q < t.n_blocks; q++)
+        rest = br_logsum_add(rest, t.part_RQ[d.row * t.n_blocks + q]);
+    rest = br_logsum_add(rest, sum_extras(t, d, n));
+    if (t.n_entries > 0)
+        sum_leaving(t, d, n);
+    finish(t, d, n, rest);
+}
+
+br_status br_draw_settle(br_dev *dev, const br_draw_tile *tile)
+{
+    br_status st = BR_OK;
+
+    BR_TRY(st, BR_LAUNCH(dev, settle_kernel, (unsigned)tile->n_rows, BR_DRAW_THREADS, 0, *tile));
+done:
+    return st;
+}
+
+br_status br_draw_sum(br_dev *dev, const br_draw_tile *tile, int32_t n_summed)
+{
+    br_status st = BR_OK;
+
+    BR_TRY(st, br_draw_sum_all(dev, tile, n_summed));
+    BR_TRY(st, BR_LAUNCH(dev, finish_kernel, (unsigned)n_summed, BR_DRAW_THREADS, 0, *tile));
+done:
+    return st;
+}
