@@ -297,31 +297,13 @@ static void set_sample(climb *c, int64_t stride)
         c->share *= (double)c->scan->n_slots / (double)c->p->n_slots;
 }
 
-/* How far apart candidates are, on average over rows: the first and the last of each. */
-static double spread_of(const br_allocate_args *a)
-{
-    double  sum = 0.0;
-    int64_t n   = 0;
-
-    for (int64_t b = 0; b < a->n_rows; b++) {
-        const float *utility_M = a->utility_BM + b * a->width;
-        int32_t      m         = a->width - 1;
-
-        while (m > 0 && a->item_BM[b * a->width + m] < 0)
-            m--;
-        sum += m > 0 ? (double)(utility_M[0] - utility_M[m]) : 0.0;
-        n += m > 0;
-    }
-    return n > 0 ? sum / (double)n : 0.0;
-}
-
 /* The scale of prices: what a slot is worth before there are any, or what candidates differ by
  * where the floor is far below all of them. */
 static br_status measure(climb *c)
 {
     br_status st     = BR_OK;
     double   *zero_C = NULL;
-    double    spread = spread_of(c->p->args);
+    double    spread = br_problem_spread(c->p);
     int64_t   n      = 0;
 
     BR_ALLOC(st, zero_C, c->n_duals, "zero prices");

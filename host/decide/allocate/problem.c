@@ -133,3 +133,21 @@ void br_problem_activity(const br_problem *p, const int64_t *demand_N, int64_t *
             activity_L[l] += demand_N[i] * br_side_coef(&p->side_L[l], i);
     }
 }
+
+double br_problem_spread(const br_problem *p)
+{
+    const br_allocate_args *a   = p->args;
+    double                  sum = 0.0;
+    int64_t                 n   = 0;
+
+    for (int64_t b = 0; b < a->n_rows; b++) {
+        const float *utility_M = a->utility_BM + b * a->width;
+        int32_t      m         = a->width - 1;
+
+        while (m > 0 && a->item_BM[b * a->width + m] < 0)
+            m--;
+        sum += m > 0 ? (double)(utility_M[0] - utility_M[m]) : 0.0;
+        n += m > 0;
+    }
+    return n > 0 ? sum / (double)n : 0.0;
+}

@@ -60,6 +60,9 @@ void br_problem_prices(const br_problem *p, const double *dual_C, float *price_N
 /* Sum of bound * dual. */
 double br_problem_bound_value(const br_problem *p, const double *dual_C);
 
+/* How far apart a row's first and last candidate are, on average. */
+double br_problem_spread(const br_problem *p);
+
 /* Left-hand sides of the limits, fixed point. */
 void br_problem_activity(const br_problem *p, const int64_t *demand_N, int64_t *activity_L);
 
