@@ -65,7 +65,8 @@ static __device__ inline int32_t br_drawn_extra(const br_drawn &d, int32_t item)
 static __device__ inline bool br_drawn_takes_part(const br_draw_tile &t, const br_drawn &d,
                                                   int32_t item)
 {
-    return br_drawn_extra(d, item) >= 0 || br_is_allowed(t.rules, d.row, item);
+    return br_drawn_extra(d, item) >= 0 ||
+           (br_has_segments(t.rules, d.row, item) && !br_is_never(t.rules, d.row, item));
 }
 
 static __device__ inline bool br_drawn_is_listed(const br_drawn &d, int32_t n, int32_t item)
