@@ -35,6 +35,8 @@ RULES = {"items": [{"name": "dear", "when": "age < 25", "never": "offer_price > 
          "caps": [{"name": "weekly", "max": 4, "days": 7}],
          "recent": [{"name": "seen", "days": 30}]}
 TERMS = [{"name": "fit", "weight": 0.7}, {"name": "income", "weight": 0.02, "value": "offer_price"}]
+HEADS = [{"name": "click", "head": "click", "weight": 1.0},
+         {"name": "buy", "head": "buy", "weight": 0.5}]
 TIRED = {"name": "tired", "type": "repetition", "weight": 0.5, "half_life_days": 7}
 
 
@@ -136,8 +138,10 @@ def variants(a):
     return {
         "plain": (wide, base, None),
         "rules and never-lists": (wide, {**base, "rules": {**base["rules"], **RULES}}, "plain"),
-        "linear objective": (wide, {**base, "objective": {"type": "linear", "terms": TERMS}},
+        "linear objective": (wide, {**base, "objective": {"type": "linear", "terms": HEADS}},
                              "plain"),
+        "linear with a value column": (wide, {**base, "objective": {"type": "linear",
+                                                                    "terms": TERMS}}, "plain"),
         "repetition penalty": (wide, {**base, "objective": {"penalties": [TIRED]}}, "plain"),
         "plackett_luce": (wide, {**base, "policy": {"type": "plackett_luce"}}, "plain"),
         "offers plain": (few, base, None),

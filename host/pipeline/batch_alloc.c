@@ -8,6 +8,13 @@
 #include "host/pipeline/choose/weightings.h"
 #include "host/pipeline/job.h"
 
+/* Is there a fusion whose gates can be told? None where x_u is there already. */
+static bool has_gates(const br_job *job)
+{
+    return job->setup->spec != NULL && job->setup->spec->is_fused &&
+           job->config->vectors_from == NULL;
+}
+
 /* score_pairs reads by it what belongs to each row itself. */
 static br_status count_rows(br_job *job, int64_t n, br_mat *out)
 {
@@ -55,7 +62,7 @@ static br_status alloc_device(br_job *job, br_batch *b)
         S += s->spec->encoder[m].out_dim;
     if (S > 0)
         BR_TRY(st, br_dev_alloc(dev, BR_F32, n, S, &b->state_BS));
-    if (s->spec != NULL && s->spec->is_fused) {
+    if (has_gates(job)) {
         BR_TRY(st, br_dev_alloc(dev, BR_F32, n, s->n_encoders, &b->alpha_BM));
         BR_TRY(st, br_dev_alloc(dev, BR_F32, n, s->n_encoders, &b->gate_BM));
     }
@@ -86,7 +93,7 @@ static br_status alloc_gates(const br_job *job, br_lists *lists)
     const br_setup *s  = job->setup;
     int64_t         n  = job->max_rows * s->n_encoders;
 
-    if (s->spec == NULL || !s->spec->is_fused)
+    if (!has_gates(job))
         return BR_OK;
     BR_ALLOC(st, lists->alpha_BM, n, "attention of modalities");
     BR_ALLOC(st, lists->gate_BM, n, "gates of modalities");

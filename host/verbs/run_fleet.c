@@ -9,9 +9,11 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/io/run_dir.h"
+#include "host/pipeline/allocate/origin.h"
 #include "host/pipeline/allocate/prices.h"
 #include "host/pipeline/allocate/render.h"
 #include "host/pipeline/job.h"
+#include "host/pipeline/setup/identity.h"
 #include "host/verbs/config_args.h"
 #include "host/verbs/verbs.h"
 
@@ -28,9 +30,9 @@ static br_status do_round(br_fleet *fleet, float *price_N)
         BR_TRY(st, br_fleet_sample(fleet, &has_prices));
     memcpy(price_N, fleet->price_N, (size_t)n_items * sizeof *price_N);
     BR_TRY(st, br_fleet_next_round(fleet, has_prices ? price_N : NULL, &config));
-    if (has_prices)
-        BR_TRY(st, br_prices_write(config->output_path, price_N, n_items));
     BR_TRY(st, br_run_plain(config));
+    if (has_prices) /* once the run is known to be this one */
+        BR_TRY(st, br_prices_write(config->output_path, price_N, n_items));
     BR_TRY(st, br_fleet_add(fleet, config->output_path, has_prices ? price_N : NULL));
     BR_TRY(st, br_fleet_solve(fleet));
 done:
@@ -116,18 +118,21 @@ static br_status open_config(const allocate_args *a, char set[2][4200], br_confi
 /* Every complete run of shortlists beside the run, each at its prices. */
 static br_status add_rounds(const char *run, br_fleet *fleet)
 {
-    br_status st      = BR_OK;
-    float    *price_N = NULL;
-    int64_t   n_items = fleet->setup->catalogue.n_items;
+    br_status st       = BR_OK;
+    float    *price_N  = NULL;
+    int64_t   n_items  = fleet->setup->catalogue.n_items;
+    char     *identity = NULL;
     char      path[4200];
     bool      is_there = true, has_prices;
 
     BR_ALLOC(st, price_N, n_items, "prices");
+    BR_TRY(st, br_identity_text(fleet->setup, &identity));
     for (int32_t round = 0; is_there && round < BR_MAX_ROUNDS; round++) {
         BR_TRY(st, br_fleet_round_path(run, round, path));
         BR_TRY(st, is_done(path, &is_there));
         if (!is_there)
             break;
+        BR_TRY(st, br_origin_check(fleet->setup, identity, path));
         BR_TRY(st, br_prices_read(path, n_items, price_N, &has_prices));
         BR_TRY(st, br_fleet_add(fleet, path, has_prices ? price_N : NULL));
     }
@@ -138,6 +143,7 @@ static br_status add_rounds(const char *run, br_fleet *fleet)
                 run, path);
 done:
     br_free(&price_N);
+    br_free(&identity);
     return st;
 }
 

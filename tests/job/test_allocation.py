@@ -165,6 +165,8 @@ def check_sample(folder, d, lists):
         run("run", path, "--set", f"output.path={folder / name}", *words)
         again = read_parts(folder / name)
         assert all(again[c].tobytes() == sampled[c].tobytes() for c in sampled), name
+    code, _, log = call("run", path, "--set", "constraints.sample=128")  # another job
+    assert code == 2 and "holds another run" in log, (code, log)
     run("allocate", folder / "sampled", "-o", folder / "more", "--set", "constraints.budgets=[]")
     prices = folder / "sampled.shortlists.prices.npy"
     kept = prices.read_bytes()
@@ -176,6 +178,17 @@ def check_sample(folder, d, lists):
         assert code in (3, 4) and str(prices) in log and wanted in log, (code, log)
     prices.write_bytes(kept)
     print("ok  first prices from a sample, the same bits for any unit and thread count")
+
+
+def check_no_limit(folder, d):
+    """A capacity as large as there is means none, in a sample too."""
+    with h5py.File(folder / "catalogue.h5", "r+") as f:
+        f["/item/capacity"][0] = 2**63 - 1
+    path = job(folder, "huge", {"capacity": True, "shortlist": 10, "sample": 200})
+    run("run", path)
+    with h5py.File(folder / "catalogue.h5", "r+") as f:
+        f["/item/capacity"][:] = d["capacity"]
+    print("ok  a capacity of 2^63 - 1")
 
 
 def check_model(folder):
@@ -196,6 +209,11 @@ def check_model(folder):
     run("verify", folder / "model-run", "--samples", 200)
     lists = read_parts(folder / "model-run")
     assert not any("vector" in name for name in lists)
+    first, later = (json.loads((folder / f"model-run.shortlists{x}" / "stats.json").read_text())
+                    for x in ("", "-at-prices-1"))
+    for name, told in first["modalities"].items():
+        assert sum(told["attention"]["count"]) > 0, told
+        assert sum(later["modalities"][name]["attention"]["count"]) == 0  # nothing was fused there
     listed = lists["list/item"][lists["list/item"] >= 0]
     assert np.bincount(listed).max() <= 35 and len(listed) == 4 * 1200
     write_job(folder / "all.json", output={"path": "all"},
@@ -266,6 +284,7 @@ def main():
         lists = check_run(folder, d)
         check_again(folder, d, lists)
         check_sample(folder, d, lists)
+        check_no_limit(folder, d)
         check_model(folder)
         check_publish(folder, d)
         check_shares_of_one(folder)

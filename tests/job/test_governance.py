@@ -12,6 +12,9 @@ import tempfile
 import time
 from pathlib import Path
 
+import h5py
+import numpy as np
+
 import governance_world as world
 from governance_world import GARBAGE, N, NOON, OBJECTS, READ, U
 from job_files import BATCHRANK, call, read_parts, run
@@ -245,6 +248,37 @@ def check_model_denies(folder):
     print("ok  what the model denies is denied to the job")
 
 
+def check_elsewhere(folder):
+    """What the model denies is not opened in a held-out file that alone has it; shortlists that
+    were taken with a column are not allocated under its denial."""
+    world.write_model(folder / "shy", world.model(denied=["mood"]))
+    shutil.copytree(folder / "good", folder / "truth")
+    with h5py.File(folder / "truth" / "customers.h5", "r+") as f:
+        f["static/mood"] = np.full(U, np.nan)
+    world.job(folder / "job.json", folder / "good", folder / "shy")
+    run("run", folder / "job.json", "--set", f"output.path={folder / 'shy-run'}")
+    run("evaluate", "--run", folder / "shy-run", "--truth", folder / "truth" / "customers.h5",
+        "--modality", "buy", "--at", "5")
+    shutil.copytree(folder / "good", folder / "other")
+    with h5py.File(folder / "other" / "customers.h5", "r+") as f:
+        f["contact/time"][0] -= 1
+    limits = {"list": {"k": 5, "fallback": "none"}, "constraints": {"limits": [
+        {"name": "few", "group": "kind", "member": "c1", "max_share": 0.5}]}}
+    world.job(folder / "job.json", folder / "good", folder / "model", **limits)
+    run("run", folder / "job.json", "--set", f"output.path={folder / 'limited'}")
+    for words, says in ((["governance.deny=[\"static.region\"]", "governance.features=missing"],
+                         "under another governance.deny"),
+                        (["rules.send_at=1700000000"], "under another rules.send_at"),
+                        ([f"input.customers={folder / 'other' / 'customers.h5'}"],
+                         "from other inputs")):
+        sets = [w for word in words for w in ("--set", word)]
+        code, _, log = call("allocate", folder / "limited", "-o", folder / "again", *sets)
+        assert code == USAGE and says in log and not (folder / "again").exists(), (code, log)
+    run("allocate", folder / "limited", "-o", folder / "again", "--set", "list.k=4",
+        "--set", "constraints.fill=false")
+    print("ok  held-out files and stored shortlists know what is denied")
+
+
 def check_same_manifest(folder):
     """Threads, a restart, kill -9 and going on: the same bytes."""
     world.job(folder / "job.json", folder / "bad", folder / "model", **deny(*GARBAGE),
@@ -308,6 +342,7 @@ def main():
         check_uses(folder)
         check_names(folder)
         check_model_denies(folder)
+        check_elsewhere(folder)
         check_same_manifest(folder)
         check_verify(folder)
 

@@ -14,9 +14,9 @@
       "how often, or with what share of all places, the items of a group are listed", limit) \
     X(INT, "constraints.shortlist", constraints_shortlist, "64", 1, 1024, BR_KEY_SHAPING, \
       "best items per customer, at first prices, that places are given to", "") \
-    X(INT, "constraints.sample", constraints_sample, "8192", 0, 1048576, BR_KEY_SHAPING, \
-      "customers that first prices are found on, for better shortlists; 0, or more than half of " \
-      "all: none", "") \
+    X(INT, "constraints.sample", constraints_sample, "8192", 0, 65536, BR_KEY_SHAPING, \
+      "customers that first prices are found on, rounded down to a multiple of 64; 0, or half of " \
+      "all and more: none", "") \
     X(BOOL, "constraints.fill", constraints_fill, "true", 0, 0, BR_KEY_SHAPING, \
       "fill lists as far as capacities go; false: only places worth more than constraints.floor " \
       "after the price of what they use up", "") \

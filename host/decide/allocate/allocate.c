@@ -11,7 +11,7 @@
 #define QUICK 1e6 /* candidates of all shortlists: chains take no time to speak of */
 
 typedef struct price_at {
-    float   price;
+    double  price;
     int32_t item;
 } price_at;
 
@@ -59,8 +59,9 @@ static br_status certify(solve *s)
     BR_ALLOC(st, s->cheapest_N, a->n_items, "items by price");
     BR_ALLOC(st, s->seen_N, a->n_items, "items seen");
     for (int32_t i = 0; i < a->n_items; i++)
-        s->cheapest_N[i] =
-            (price_at){a->price_N[i] - (a->bound_price_N != NULL ? a->bound_price_N[i] : 0.0f), i};
+        s->cheapest_N[i] = (price_at){
+            (double)a->price_N[i] - (a->bound_price_N != NULL ? (double)a->bound_price_N[i] : 0.0),
+            i};
     qsort(s->cheapest_N, (size_t)a->n_items, sizeof *s->cheapest_N, by_price);
     for (int64_t b = 0; b < a->n_rows; b++) {
         int32_t n    = br_problem_length(&s->problem, b);

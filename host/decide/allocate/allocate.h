@@ -51,7 +51,7 @@ typedef struct br_allocate_report {
     double  utility;       /* sum over listed slots */
     double  value;         /* utility - floor * n_slots: what is maximised */
     double  dual_value;    /* no allocation of these shortlists is worth more (minimum shares at
-                              short_price) */
+                              short_price), but for worths being rounded to fp32 */
     double  gap;           /* (dual_value - value - short_cost) / max(|dual_value|, tiny) */
     double  short_cost;    /* -(missing slots of minimum shares) * short_price */
     double  short_price;   /* as used */

@@ -49,7 +49,8 @@ br_status br_scan_open(br_problem *p, br_scan *s)
     BR_ALLOC(st, s->worth_WM, (int64_t)a->n_lanes * (a->width + BLOCK), "priced candidates");
     BR_ALLOC(st, s->count_B, a->n_rows, "candidates");
     BR_ALLOC(st, s->last_BK1, n_last, "best candidates");
-    memset(s->last_BK1, 0xff, (size_t)n_last * sizeof *s->last_BK1);
+    if (n_last > 0)
+        memset(s->last_BK1, 0xff, (size_t)n_last * sizeof *s->last_BK1);
     measure_rows(s);
     br_scan_sample(s, 1);
 done:

@@ -174,3 +174,20 @@ done:
     br_h5_close(&file);
     return st;
 }
+
+br_status br_input_feature_columns(br_input input, const char *name, br_names *out)
+{
+    br_status st = BR_OK;
+    char      column[BR_COLUMN_NAME_BYTES];
+
+    for (int32_t i = 0; i < N_PLACES; i++) {
+        const br_column_place *place = &places[i];
+
+        if (place->input != input || !place->is_feature || !is_name(place, name) ||
+            snprintf(column, sizeof column, "%s%s", place->word, name) >= (int)sizeof column)
+            continue;
+        BR_TRY(st, br_names_add(out, column));
+    }
+done:
+    return st;
+}

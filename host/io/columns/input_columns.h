@@ -30,6 +30,9 @@ const br_column_place *br_input_column_place(br_input input, const char *column)
  * opened. BR_E_IO, BR_E_INPUT where the file is no HDF5 or its aggregates have no names. */
 br_status br_input_columns(br_input input, const char *path, br_names *out);
 
+/* Adds the columns, in full, that a model may mean by a feature's name, in the file or not. */
+br_status br_input_feature_columns(br_input input, const char *name, br_names *out);
+
 /* Adds the objects that hold a column, as br_h5_deny and manifests name them: "/static/age" and
  * "/static_key/age", "/aggregate[income]". BR_E_SELFCHECK for a name that is no column's. */
 br_status br_input_column_objects(br_input input, const char *column, br_names *out);

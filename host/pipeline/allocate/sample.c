@@ -70,7 +70,6 @@ static br_status open_sample(sample *p)
     if (width < config->list_k)
         width = (int32_t)config->list_k;
     BR_TRY(st, br_shortlists_config(config, width, config->output_path, NULL, &p->config));
-    BR_TRY(st, br_config_set(p->config, "list.heads=[]"));
     BR_TRY(st, br_config_set(p->config, "list.probabilities=false"));
     BR_TRY(st, br_config_set(p->config, "output.vectors=false"));
     BR_TRY(st, br_config_set(p->config, "output.gates=false"));
@@ -102,12 +101,16 @@ static br_status widen_capacities(sample *p, double share)
 {
     br_status      st         = BR_OK;
     const int64_t *capacity_N = p->fleet->constraints.capacity_N;
+    int64_t        more       = (int64_t)(1.0 / share);
 
     if (capacity_N == NULL)
         return BR_OK;
     BR_ALLOC(st, p->capacity_N, p->shortlists.n_items, "capacities of a sample");
-    for (int64_t i = 0; i < p->shortlists.n_items; i++)
-        p->capacity_N[i] = capacity_N[i] + (capacity_N[i] > 0 ? (int64_t)(1.0 / share) : 0);
+    for (int64_t i = 0; i < p->shortlists.n_items; i++) {
+        bool is_widened = capacity_N[i] > 0 && capacity_N[i] <= INT64_MAX - more;
+
+        p->capacity_N[i] = capacity_N[i] + (is_widened ? more : 0);
+    }
 done:
     return st;
 }

@@ -7,6 +7,8 @@
 
 #include "host/base/memory.h"
 
+#define ROUNDINGS 0x1p-20f /* several, of fp32 */
+
 br_status br_shortlists_config(const br_config *config, int32_t k, const char *path,
                                const float *price_N, br_config **out)
 {
@@ -48,6 +50,8 @@ br_status br_shortlists_open(const br_setup *setup, int64_t n_rows, br_shortlist
                            .n_rows    = n_rows,
                            .lowest    = INFINITY};
     BR_ALLOC(st, out->bound_U, n_rows, "bounds of shortlists");
+    for (int64_t i = 0; setup->catalogue.bias_N != NULL && i < out->n_items; i++)
+        out->bias_size = fmaxf(out->bias_size, fabsf(setup->catalogue.bias_N[i]));
 done:
     return st;
 }
@@ -129,7 +133,8 @@ static bool is_bounding(const br_shortlists *s, const float *price_N)
     return s->n_rounds == 0 || (price_N != NULL && s->objective->n_repetitions == 0);
 }
 
-/* No item outside a full list is worth more than its last one, at the prices it was taken at. */
+/* No item outside a full list is worth more than its last one, at the prices it was taken at, but
+ * for roundings: candidates are ordered by fl(dot + fl(bias - price)). */
 static float bound_of(const br_shortlists *s, const br_lists *part, int64_t b, const float *price_N)
 {
     float lowest = INFINITY;
@@ -140,8 +145,11 @@ static float bound_of(const br_shortlists *s, const br_lists *part, int64_t b, c
         int64_t at    = b * part->k + j;
         float   worth = part->score_BK[at];
 
-        if (price_N != NULL)
-            worth = nextafterf(worth - price_N[part->item_BK[at]], INFINITY);
+        if (price_N != NULL) {
+            float price = price_N[part->item_BK[at]];
+
+            worth = worth - price + ROUNDINGS * (fabsf(worth) + fabsf(price) + s->bias_size);
+        }
         lowest = worth < lowest ? worth : lowest;
     }
     return lowest;

@@ -19,6 +19,7 @@ typedef struct br_shortlists {
     float              *bound_U;       /* no item outside is worth more, less bound_price_N */
     float              *bound_price_N; /* NULL: 0 */
     float               lowest;        /* score of all shortlists */
+    float               bias_size;     /* largest |b| of the catalogue */
 } br_shortlists;
 
 /* The configuration of a run of shortlists: the k best items of each customer, by score less

@@ -71,7 +71,7 @@ static br_status read_truth(const br_job *job, const br_evaluation *e, truth *ou
     const br_customers_info *info;
 
     BR_TRY(st, br_customers_open(e->truth_path, job->setup->catalogue.n_items,
-                                 &job->setup->governance.object[BR_INPUT_CUSTOMERS], &c));
+                                 &job->setup->governance.held_out, &c));
     BR_TRY(st, br_governance_allow(job->setup, "evaluate", BR_INPUT_CUSTOMERS, "timeline.",
                                    e->modality));
     BR_TRY(st, find_modality(c, e, &request));

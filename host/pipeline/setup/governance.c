@@ -198,6 +198,22 @@ done:
     return st;
 }
 
+/* Another file of customers may have columns that the job's file lacks. */
+static br_status deny_held_out(const br_names *by_model, br_governance *g)
+{
+    br_status st    = BR_OK;
+    br_names  meant = {0};
+
+    BR_TRY(st, br_names_add_all(&g->held_out, &g->object[BR_INPUT_CUSTOMERS]));
+    for (int32_t i = 0; i < by_model->n; i++)
+        BR_TRY(st, br_input_feature_columns(BR_INPUT_CUSTOMERS, by_model->name[i], &meant));
+    for (int32_t c = 0; c < meant.n; c++)
+        BR_TRY(st, br_input_column_objects(BR_INPUT_CUSTOMERS, meant.name[c], &g->held_out));
+done:
+    br_names_free(&meant);
+    return st;
+}
+
 static br_status check_feature(const br_config *config, const br_governance *g, const char *word,
                                const char *name)
 {
@@ -253,6 +269,7 @@ br_status br_governance_open(const br_config *config, const br_bundle *bundle, b
         BR_TRY(st, deny_if_present(config, &p, i, out));
     for (int32_t i = 0; i < by_model->n; i++)
         BR_TRY(st, deny_for_model(&p, by_model->name[i], out));
+    BR_TRY(st, deny_held_out(by_model, out));
     for (int f = 0; f < BR_N_INPUTS; f++)
         for (int32_t i = 0; i < out->column[f].n; i++)
             br_log(BR_LOG_INFO, "governance", "%s column '%s' is denied: it is not opened",
@@ -272,6 +289,7 @@ void br_governance_free(br_governance *g)
         br_names_free(&g->by_model[f]);
         br_names_free(&g->object[f]);
     }
+    br_names_free(&g->held_out);
 }
 
 const char *br_governance_denier(const br_governance *g, br_input input, const char *column)

@@ -19,6 +19,8 @@ typedef struct br_governance {
     br_names if_present[BR_N_INPUTS]; /* those of them that the files may lack */
     br_names by_model[BR_N_INPUTS];   /* those that the model alone denies */
     br_names object[BR_N_INPUTS];     /* what holds them: "/static/age", "/static_key/age" */
+    br_names held_out; /* the customers' objects, and what the model denies wherever it may be: of
+                          another file of customers */
 } br_governance;
 
 /* `bundle` NULL: no model. Lists the columns of both files where anything is denied. BR_E_USAGE: a
