@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Allocation against HiGHS (SciPy) on random and real-shaped cases; at sizes beyond it by weak
 duality; the same bytes for any number of lanes; warm starts and longer shortlists.
-Run by ctest: test_allocate.py ALLOCATE_FILE lp|large; by hand: wide (minutes of HiGHS)."""
+Run by ctest: test_allocate.py ALLOCATE_FILE lp|small|large; by hand: wide (minutes of HiGHS)."""
 import sys
 import tempfile
 
@@ -155,7 +155,7 @@ def test_edges(folder):
 
 def main():
     tests = {"lp": (test_random, test_real_shaped), "wide": (test_wide,),
-             "large": (test_edges, test_shortlists, test_large)}
+             "small": (test_edges, test_shortlists), "large": (test_large,)}
     if WHAT in ("lp", "wide"):
         try:
             import scipy.optimize  # noqa: F401
