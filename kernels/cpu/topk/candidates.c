@@ -174,8 +174,3 @@ void br_rank_sort(uint64_t *key, int64_t n)
 {
     sort_quick(key, n, 40);
 }
-
-BR_CLONES double br_canonical_dot_fast(const float *x_D, const float *z_D, int64_t D)
-{
-    return br_canonical_dot(x_D, z_D, D);
-}

@@ -10,7 +10,8 @@
 #include "kernels/ref/ref.h"
 
 #define FETCH_AHEAD 8
-#define MOST_WIDE   1024 /* columns, a multiple of 8 */
+#define NEAR_BYTES  (1 << 18) /* of vectors that stay in the caches of a core */
+#define MOST_WIDE   1024      /* columns, a multiple of 8 */
 
 static void fetch(br_mat items, int32_t item)
 {
@@ -57,17 +58,20 @@ static void score_four(const br_score_pairs_args *args, const pairs_row *row, co
 
 static br_status score_row(const br_score_pairs_args *args, int64_t b, const pairs_row *row)
 {
-    br_status st = BR_OK;
-    int64_t   K  = args->item_BK.n_cols, at_4[4];
-    int       n  = 0;
+    br_status st     = BR_OK;
+    int64_t   K      = args->item_BK.n_cols, at_4[4];
+    int64_t   bytes  = args->item_ND.n_rows * args->item_ND.ld * (int64_t)sizeof(float);
+    bool      is_far = bytes > NEAR_BYTES;
+    int       n      = 0;
 
     for (int64_t j = 0; j < K; j++) {
         row->out_K[j] = NAN;
-        if (j + FETCH_AHEAD < K)
+        if (is_far && j + FETCH_AHEAD < K)
             fetch(args->item_ND, row->item_K[j + FETCH_AHEAD]);
         if (row->item_K[j] == -1)
             continue;
-        BR_TRY(st, br_ref_check_row("score_pairs", b, row->item_K[j], args->item_ND.n_rows));
+        if ((uint64_t)(int64_t)row->item_K[j] >= (uint64_t)args->item_ND.n_rows)
+            BR_TRY(st, br_ref_check_row("score_pairs", b, row->item_K[j], args->item_ND.n_rows));
         at_4[n++] = j;
         if (n == 4) {
             score_four(args, row, at_4);
