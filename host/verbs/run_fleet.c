@@ -13,6 +13,7 @@
 #include "host/pipeline/allocate/prices.h"
 #include "host/pipeline/allocate/render.h"
 #include "host/pipeline/job.h"
+#include "host/pipeline/look/footprint.h"
 #include "host/pipeline/setup/identity.h"
 #include "host/verbs/config_args.h"
 #include "host/verbs/verbs.h"
@@ -78,6 +79,7 @@ br_status br_run_fleet(br_config *config)
 
     BR_TRY(st, br_setup_open(config, &setup));
     BR_TRY(st, br_setup_plan_units(setup));
+    BR_TRY(st, br_footprint_check(setup));
     BR_TRY(st, br_fleet_open(setup, &fleet));
     BR_ALLOC(st, price_N, setup->catalogue.n_items, "prices");
     do {

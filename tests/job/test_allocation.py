@@ -120,6 +120,9 @@ def check_run(folder, d):
     constraints = {"capacity": True, "shortlist": 10, "limits": LIMITS, "budgets": BUDGETS}
     path = job(folder, "run", constraints)
     run("check", path)
+    assert "shortlists of all" in run("plan", path, "--fast")
+    code, _, log = call("run", path, "--set", "run.memory_limit_bytes=1000000")
+    assert code == 4 and "constraints.shortlist" in log, (code, log)
     told = run("run", path)
     assert "one more unit is worth" in told and "coupons" in told
     lists = read_parts(folder / "run")

@@ -96,6 +96,36 @@ static double pair_bytes(const br_setup *s)
     return total + most * lanes;
 }
 
+/* Candidates a customer has in a constrained job. */
+static double shortlist_of(const br_setup *s)
+{
+    double width = (double)s->config->constraints_shortlist;
+
+    width = width > (double)s->config->list_k ? width : (double)s->config->list_k;
+    return width < (double)s->n_listed ? width : (double)s->n_listed;
+}
+
+/* Two rounds of shortlists while the second is joined to the first, and what an allocation keeps
+ * beside them: lists as they are, were and may be. */
+static double fleet_bytes(const br_setup *s)
+{
+    double k = (double)s->config->list_k;
+
+    if (!br_config_is_constrained(s->config))
+        return 0.0;
+    return (double)br_customers_info_of(s->customers)->n_customers *
+           (3.0 * 8.0 * shortlist_of(s) + 18.0 * k + 16.0);
+}
+
+/* The runs of two rounds of shortlists, x_u with the first. */
+static double fleet_output(const br_setup *s)
+{
+    if (!br_config_is_constrained(s->config))
+        return 0.0;
+    return (double)br_customers_info_of(s->customers)->n_customers *
+           (2.0 * shortlist_of(s) * (13.0 + 4.0 * s->n_heads) + 4.0 * s->dim);
+}
+
 br_footprint br_footprint_of(const br_setup *s)
 {
     const br_customers_info *info = br_customers_info_of(s->customers);
@@ -124,8 +154,9 @@ br_footprint br_footprint_of(const br_setup *s)
     if (s->config->policy_type != BR_POLICY_GREEDY) /* groups of items, items of groups */
         f.weights += (double)s->n_listed * s->shape.shape.n_quotas * 8;
     f.shape  = shape_bytes(s);
-    f.memory = f.events + f.lists + f.device + f.weights + f.shape;
-    f.output = n * row_bytes(s);
+    f.fleet  = fleet_bytes(s);
+    f.memory = f.events + f.lists + f.device + f.weights + f.shape + f.fleet;
+    f.output = n * row_bytes(s) + fleet_output(s);
     f.flop_score =
         br_flops_score(info->n_customers, s->n_listed, s->objective.width, s->n_heads) +
         s->n_weightings * br_flops_score(info->n_customers, s->n_listed, s->objective.width, 0) +
@@ -141,7 +172,7 @@ br_status br_footprint_check(const br_setup *s)
     if (limit > 0 && need > limit)
         return br_fail(BR_E_MEMORY,
                        "the job needs about %.1f MiB, run.memory_limit_bytes is %.0f (%.1f MiB): "
-                       "lower run.unit_customers, run.unit_events or list.k",
+                       "lower run.unit_customers, run.unit_events, list.k or constraints.shortlist",
                        need / MiB, limit, limit / MiB);
     return BR_OK;
 }

@@ -14,6 +14,7 @@ typedef struct br_footprint {
     double device;  /* states, vectors and lists of the units under way, on the device */
     double weights; /* weights and catalogue, on the device */
     double shape;   /* what quotas and diversity keep, on the host; 0: lists have no shape */
+    double fleet;   /* shortlists of all customers, on the host; 0: there are no constraints */
     double memory;  /* all of the above: a cpu backend's device is host memory */
     double output;  /* on disk */
     double flop_encode;

@@ -75,6 +75,8 @@ static void print_footprint(const br_setup *s, FILE *out)
     (void)fprintf(out, "catalogue vectors    %12.1f MiB\n", f.weights / MiB);
     if (f.shape > 0.0)
         (void)fprintf(out, "shape of lists       %12.1f MiB\n", f.shape / MiB);
+    if (f.fleet > 0.0)
+        (void)fprintf(out, "shortlists of all    %12.1f MiB\n", f.fleet / MiB);
     (void)fprintf(out, "memory, about        %12.1f MiB (a cpu backend's device is host memory)\n",
                   f.memory / MiB);
     (void)fprintf(out, "output, at most      %12.1f MiB\n", f.output / MiB);
@@ -100,6 +102,9 @@ br_status br_job_plan(const br_config *config, bool is_fast, FILE *out)
     (void)fprintf(out,
                   "time, about          %12.1f s (%lld customers timed; writing not counted)\n",
                   seconds, (long long)n_sampled);
+    if (br_config_is_constrained(config))
+        (void)fprintf(out, "                                  one pass; constraints take two to "
+                           "three times as long\n");
 done:
     br_setup_close(&s);
     return st;
