@@ -315,7 +315,34 @@ done:
     return st;
 }
 
-br_status br_lists_read_vectors(const char *path, br_lists *out)
+static br_status read_all(const br_lists_reader *r)
+{
+    br_status st = BR_OK;
+
+    BR_TRY(st, read_customers(r));
+    BR_TRY(st, read_lists(r));
+    BR_TRY(st, read_scores(r));
+    BR_TRY(st, read_shadows(r));
+    BR_TRY(st, read_survival(r));
+    BR_TRY(st, read_options(r));
+    BR_TRY(st, read_counts(r));
+done:
+    return st;
+}
+
+static br_status read_keys_and_vectors(const br_lists_reader *r)
+{
+    br_status st = BR_OK;
+
+    BR_TRY(st, read_keys(r));
+    BR_TRY(st, read_rows(r));
+    BR_TRY(st, read_vectors(r));
+done:
+    return st;
+}
+
+static br_status read_file(const char *path, br_status (*read)(const br_lists_reader *),
+                           br_lists   *out)
 {
     br_status       st = BR_OK;
     br_lists_reader r  = {.path = path, .file = H5I_INVALID_HID, .lists = out};
@@ -323,9 +350,7 @@ br_status br_lists_read_vectors(const char *path, br_lists *out)
     br_h5_enter();
     memset(out, 0, sizeof *out);
     BR_TRY(st, br_lists_open_file(path, BR_LISTS_FORMAT, &r.file));
-    BR_TRY(st, read_keys(&r));
-    BR_TRY(st, read_rows(&r));
-    BR_TRY(st, read_vectors(&r));
+    BR_TRY(st, read(&r));
 done:
     br_lists_close_file(&r.file);
     br_h5_leave();
@@ -334,25 +359,12 @@ done:
     return st;
 }
 
+br_status br_lists_read_vectors(const char *path, br_lists *out)
+{
+    return read_file(path, read_keys_and_vectors, out);
+}
+
 br_status br_lists_read(const char *path, br_lists *out)
 {
-    br_status       st = BR_OK;
-    br_lists_reader r  = {.path = path, .file = H5I_INVALID_HID, .lists = out};
-
-    br_h5_enter();
-    memset(out, 0, sizeof *out);
-    BR_TRY(st, br_lists_open_file(path, BR_LISTS_FORMAT, &r.file));
-    BR_TRY(st, read_customers(&r));
-    BR_TRY(st, read_lists(&r));
-    BR_TRY(st, read_scores(&r));
-    BR_TRY(st, read_shadows(&r));
-    BR_TRY(st, read_survival(&r));
-    BR_TRY(st, read_options(&r));
-    BR_TRY(st, read_counts(&r));
-done:
-    br_lists_close_file(&r.file);
-    br_h5_leave();
-    if (st != BR_OK)
-        br_lists_free(out);
-    return st;
+    return read_file(path, read_all, out);
 }
