@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/pipeline/allocate/prices.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "host/io/matrix.h"
 #include "host/io/run_dir.h"
@@ -52,10 +54,16 @@ br_status br_prices_read(const char *shortlists, int64_t n, float *price_N, bool
     *are_there = strstr(about.identity_json, BR_IDENTITY_PRICES) != NULL;
     if (*are_there) {
         BR_TRY(st, path_of(shortlists, path));
+        if (access(path, R_OK) != 0)
+            BR_FAIL(st, BR_E_IO, "%s: %s: `run` with the same configuration writes it again", path,
+                    strerror(errno));
         BR_TRY(st, read_column(path, n, price_N));
         br_identity_prices(price_N, n, line);
         if (strstr(about.identity_json, line) == NULL)
-            BR_FAIL(st, BR_E_INPUT, "%s: not the prices that %s was taken at", path, shortlists);
+            BR_FAIL(st, BR_E_INPUT,
+                    "%s: not the prices that %s was taken at: `run` with the same configuration "
+                    "writes them again",
+                    path, shortlists);
     }
 done:
     br_run_about_free(&about);
