@@ -28,8 +28,12 @@ typedef struct br_screen_tile {
     br_screen_number *least_R; /* [12] what a sum must reach to pass */
     int64_t           n_units;
     int32_t           keep_sums; /* not 0: sum_RC is wanted whatever passes */
+    /* in, for refine: what passed did so by the largest bias of the 32 items */
+    const float      *bias_C; /* [32] */
+    const float *step_R;    /* [12] what a sum rises by with a bias of 1; 0: leave the row alone */
+    float        bias_most; /* that largest one */
     /* out, where something passed */
-    uint32_t          hit_R[BR_SCREEN_ROWS]; /* bit c: sum_RC[r][c] passes */
+    uint32_t     hit_R[BR_SCREEN_ROWS]; /* bit c: sum_RC[r][c] passes */
     _Alignas(64) br_screen_number sum_RC[BR_SCREEN_ROWS][BR_SCREEN_COLS]; /* whole cache lines */
 } br_screen_tile;
 
@@ -48,6 +52,8 @@ typedef struct br_screen_kernel {
     double         speed;               /* products a cycle, about: what the planner weighs */
     bool (*run)(br_screen_tile *tile);  /* true when something passed, or sums are kept */
     void (*sums)(br_screen_tile *tile); /* all of sum_RC, no test */
+    /* After a run: bits of hit_R go out whose items do not pass with their own bias. NULL: fp32. */
+    void (*refine)(br_screen_tile *tile);
 } br_screen_kernel;
 
 /* The kernel of a kind (not AUTO) for this processor; never NULL. */

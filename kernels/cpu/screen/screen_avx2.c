@@ -159,6 +159,31 @@ __attribute__((target("avx2"))) static bool mark_codes(br_screen_tile *b)
     return any != 0;
 }
 
+/* Differences of 2^31 and more, negative here, pass. */
+__attribute__((target("avx2"))) static void refine(br_screen_tile *b)
+{
+    __m256 gap_4[4];
+
+    for (int i = 0; i < 4; i++)
+        gap_4[i] = _mm256_sub_ps(_mm256_set1_ps(b->bias_most), _mm256_loadu_ps(b->bias_C + 8 * i));
+    for (int r = 0; r < BR_SCREEN_ROWS; r++) {
+        __m256i  least = _mm256_set1_epi32(b->least_R[r].i);
+        __m256   step  = _mm256_set1_ps(b->step_R[r]);
+        uint32_t hits  = 0;
+
+        for (int i = 0; i < 4; i++) {
+            __m256i above =
+                _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)&b->sum_RC[r][8 * i]), least);
+            __m256 passes = _mm256_cmp_ps(_mm256_cvtepi32_ps(above), _mm256_mul_ps(gap_4[i], step),
+                                          _CMP_NLT_UQ);
+
+            passes = _mm256_or_ps(passes, _mm256_castsi256_ps(above));
+            hits |= (uint32_t)_mm256_movemask_ps(passes) << 8 * i;
+        }
+        b->hit_R[r] &= hits;
+    }
+}
+
 static bool run_fp32(br_screen_tile *b)
 {
     sums_fp32(b);
@@ -179,13 +204,13 @@ static bool run_int8(br_screen_tile *b)
 
 const br_screen_kernel *br_screen_avx2(br_screen_kind kind)
 {
-    static const br_screen_kernel fp32 = {"fp32, AVX2", BR_SCREEN_FP32, 1,        1,        0, 0, 0,
-                                          0.0,          16.0,           run_fp32, sums_fp32};
-    static const br_screen_kernel int8 = {"int8, AVX2", BR_SCREEN_INT8, 4, 2, 64, 63, 64, 1e9, 38.0,
-                                          run_int8,     sums_int8};
-    static const br_screen_kernel int16 = {"int16, AVX2", BR_SCREEN_INT16, 2,         1,
-                                           32700,         32700,           0,         46000.0,
-                                           21.0,          run_int16,       sums_int16};
+    static const br_screen_kernel fp32 = {"fp32, AVX2", BR_SCREEN_FP32, 1,   1, 0, 0, 0, 0.0, 16.0,
+                                          run_fp32,     sums_fp32,      NULL};
+    static const br_screen_kernel int8 = {
+        "int8, AVX2", BR_SCREEN_INT8, 4, 2, 64, 63, 64, 1e9, 38.0, run_int8, sums_int8, refine};
+    static const br_screen_kernel int16 = {"int16, AVX2", BR_SCREEN_INT16, 2,          1,
+                                           32700,         32700,           0,          46000.0,
+                                           21.0,          run_int16,       sums_int16, refine};
 
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
         return NULL;

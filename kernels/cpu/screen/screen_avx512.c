@@ -10,6 +10,7 @@
 #include "kernels/cpu/screen/screen.h"
 
 #if defined(__x86_64__)
+#include <immintrin.h>
 
 /* clang-format off */
 /* row, register of items 0-15, of items 16-31, a register for the customer's unit, a mask */
@@ -134,12 +135,42 @@ KERNEL(int16, "avx512f,avx512bw,avx512vnni", MULTIPLY_INT16, BELOW_INT, HITS_INT
 KERNEL(madd16, "avx512f,avx512bw", MULTIPLY_MADD16, BELOW_INT, HITS_INT)
 /* clang-format on */
 
+__attribute__((target("avx512f,avx512bw"))) static void refine(br_screen_tile *b)
+{
+    __m512 most   = _mm512_set1_ps(b->bias_most);
+    __m512 gap_lo = _mm512_sub_ps(most, _mm512_loadu_ps(b->bias_C));
+    __m512 gap_hi = _mm512_sub_ps(most, _mm512_loadu_ps(b->bias_C + 16));
+
+    for (int r = 0; r < BR_SCREEN_ROWS; r++) {
+        __m512i  least = _mm512_set1_epi32(b->least_R[r].i);
+        __m512   step  = _mm512_set1_ps(b->step_R[r]);
+        __m512i  lo    = _mm512_sub_epi32(_mm512_loadu_si512(&b->sum_RC[r][0]), least);
+        __m512i  hi    = _mm512_sub_epi32(_mm512_loadu_si512(&b->sum_RC[r][16]), least);
+        uint32_t hits_lo =
+            _mm512_cmp_ps_mask(_mm512_cvtepu32_ps(lo), _mm512_mul_ps(gap_lo, step), _CMP_NLT_UQ);
+        uint32_t hits_hi =
+            _mm512_cmp_ps_mask(_mm512_cvtepu32_ps(hi), _mm512_mul_ps(gap_hi, step), _CMP_NLT_UQ);
+
+        b->hit_R[r] &= hits_lo | hits_hi << 16;
+    }
+}
+
 const br_screen_kernel *br_screen_avx512(br_screen_kind kind)
 {
-    static const br_screen_kernel fp32 = {"fp32, AVX-512", BR_SCREEN_FP32, 1, 1, 0, 0, 0, 0.0, 16.0,
-                                          run_fp32,        sums_fp32};
-    static const br_screen_kernel int8 = {
-        "int8, AVX-512 VNNI", BR_SCREEN_INT8, 4, 1, 127, 127, 128, 1e9, 64.0, run_int8, sums_int8};
+    static const br_screen_kernel fp32 = {
+        "fp32, AVX-512", BR_SCREEN_FP32, 1, 1, 0, 0, 0, 0.0, 16.0, run_fp32, sums_fp32, NULL};
+    static const br_screen_kernel int8   = {"int8, AVX-512 VNNI",
+                                            BR_SCREEN_INT8,
+                                            4,
+                                            1,
+                                            127,
+                                            127,
+                                            128,
+                                            1e9,
+                                            64.0,
+                                            run_int8,
+                                            sums_int8,
+                                            refine};
     static const br_screen_kernel int16  = {"int16, AVX-512 VNNI",
                                             BR_SCREEN_INT16,
                                             2,
@@ -150,10 +181,11 @@ const br_screen_kernel *br_screen_avx512(br_screen_kind kind)
                                             46000.0,
                                             32.0,
                                             run_int16,
-                                            sums_int16};
+                                            sums_int16,
+                                            refine};
     static const br_screen_kernel madd16 = {
-        "int16, AVX-512", BR_SCREEN_INT16, 2, 1, 32700, 32700, 0, 46000.0, 24.0,
-        run_madd16,       sums_madd16};
+        "int16, AVX-512", BR_SCREEN_INT16, 2,     1, 32700, 32700, 0, 46000.0, 24.0,
+        run_madd16,       sums_madd16,     refine};
     bool has_vnni = __builtin_cpu_supports("avx512vnni");
 
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw"))

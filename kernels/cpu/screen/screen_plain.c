@@ -81,6 +81,20 @@ bool br_screen_mark(br_screen_tile *b, bool is_fp32)
     return any != 0;
 }
 
+static void refine(br_screen_tile *b)
+{
+    for (int r = 0; r < BR_SCREEN_ROWS; r++) {
+        uint32_t hits = 0;
+
+        for (int c = 0; c < BR_SCREEN_COLS; c++) {
+            uint32_t above = (uint32_t)b->sum_RC[r][c].i - (uint32_t)b->least_R[r].i;
+
+            hits |= (uint32_t) !((float)above < (b->bias_most - b->bias_C[c]) * b->step_R[r]) << c;
+        }
+        b->hit_R[r] &= hits;
+    }
+}
+
 static bool run_fp32(br_screen_tile *b)
 {
     sums_fp32(b);
@@ -101,13 +115,13 @@ static bool run_int16(br_screen_tile *b)
 
 const br_screen_kernel *br_screen_plain(br_screen_kind kind)
 {
-    static const br_screen_kernel fp32 = {"fp32, plain", BR_SCREEN_FP32, 1,        1, 0, 0, 0, 0.0,
-                                          4.0,           run_fp32,       sums_fp32};
+    static const br_screen_kernel fp32 = {"fp32, plain", BR_SCREEN_FP32, 1,   1, 0, 0, 0, 0.0, 4.0,
+                                          run_fp32,      sums_fp32,      NULL};
     static const br_screen_kernel int8 = {
-        "int8, plain", BR_SCREEN_INT8, 4, 1, 127, 127, 128, 1e9, 1.0, run_int8, sums_int8};
+        "int8, plain", BR_SCREEN_INT8, 4, 1, 127, 127, 128, 1e9, 1.0, run_int8, sums_int8, refine};
     static const br_screen_kernel int16 = {
-        "int16, plain", BR_SCREEN_INT16, 2, 1, 32700, 32700, 0, 46000.0, 1.0,
-        run_int16,      sums_int16};
+        "int16, plain", BR_SCREEN_INT16, 2,     1, 32700, 32700, 0, 46000.0, 1.0,
+        run_int16,      sums_int16,      refine};
 
     return kind == BR_SCREEN_INT8 ? &int8 : kind == BR_SCREEN_INT16 ? &int16 : &fp32;
 }

@@ -43,6 +43,16 @@ static inline double br_most(double so_far, double value)
     return value <= so_far || isnan(so_far) ? so_far : value;
 }
 
+/* Most that what is left scores for a customer whose norm lies at `reach` among those of
+ * panel->reach_rest, between two of them. */
+static inline float br_bound_of_reach(const br_panel *panel, double reach)
+{
+    int   j    = reach < BR_REACHES - 2 ? (int)reach : BR_REACHES - 2;
+    float here = panel->reach_rest[j], next = panel->reach_rest[j + 1];
+
+    return here + (float)(reach - j) * (next - here) + (fabsf(here) + fabsf(next)) * BR_STEP;
+}
+
 /* |approx - canonical| of a customer in a panel, beside a few roundings of the scores themselves */
 static inline float br_bound_of_panel(const br_panel *panel, float norm, float residual)
 {

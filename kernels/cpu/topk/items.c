@@ -2,10 +2,14 @@
  *
  * A catalogue made ready for the cpu screen: ordered, written as units, measured. Called once per
  * run; takes as much memory again as the vectors (fp32), half (int16) or a quarter (int8), and
- * 13 bytes an item. */
+ * 14 bytes an item.
+ *
+ * Where norms differ and there are biases, the order depends on how much a norm weighs beside a
+ * bias, and that on the customers: packing waits for the first of them. */
 #include "kernels/cpu/topk/items.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "host/base/clock.h"
@@ -14,13 +18,13 @@
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/topk/bounds.h"
 
-#define MOST_D 1024
+#define LOOKED_AT 256 /* customers that tell what norms are like */
 
 /* One panel on its way: copies of its vectors, rotated where that was planned. */
 typedef struct making {
     const br_items *items;
     br_cpu_items   *to;
-    const double   *norm_N;
+    double         *norm_N; /* by item row */
     int64_t         D;
     float          *z_CD; /* [32][D] */
 } making;
@@ -128,6 +132,22 @@ static void measure_panel(const making *m, int64_t at, int64_t n)
     code_panel(m, at, n, norm);
 }
 
+/* For the norms of BR_REACHES: the most of the panel. */
+static void reach_of_panel(const making *m, int64_t at, int64_t n)
+{
+    br_panel *panel = &m->to->panel_P[at];
+
+    for (int j = 0; j < BR_REACHES; j++) {
+        panel->reach_rest[j] = -INFINITY;
+        for (int64_t i = at * BR_SCREEN_COLS; i < at * BR_SCREEN_COLS + n; i++) {
+            double most = 1.02 * br_reach_norm(m->to, j) * m->norm_N[m->to->row_N[i]];
+
+            panel->reach_rest[j] =
+                fmaxf(panel->reach_rest[j], (float)most + br_bias_up(m->to->bias_N[i]));
+        }
+    }
+}
+
 /* From the last panel to the first: a bound holds for all that is left. */
 static void bound_rest(br_cpu_items *to)
 {
@@ -136,6 +156,8 @@ static void bound_rest(br_cpu_items *to)
 
         panel->norm_rest = fmaxf(panel->norm_rest, next->norm_rest);
         panel->bias_rest = fmaxf(panel->bias_rest, next->bias_rest);
+        for (int j = 0; j < BR_REACHES; j++)
+            panel->reach_rest[j] = fmaxf(panel->reach_rest[j], next->reach_rest[j]);
     }
 }
 
@@ -144,11 +166,14 @@ static br_status allocate(br_cpu_items *to)
     br_status st = BR_OK;
 
     to->n_panels = (to->N + BR_SCREEN_COLS - 1) / BR_SCREEN_COLS;
-    BR_ALLOC(st, to->bias_N, to->N, "item biases");
+    BR_ALLOC(st, to->bias_N, to->n_panels * BR_SCREEN_COLS, "item biases");
     if (to->relevant != 0)
         BR_ALLOC(st, to->require_N, to->n_panels * BR_SCREEN_COLS, "item segments");
     BR_ALLOC(st, to->panel_P, to->n_panels, "item panels");
     BR_ALLOC(st, to->unit_PUC, to->n_panels * to->n_units * BR_SCREEN_COLS, "item codes");
+    if (pthread_mutex_init(&to->lock, NULL) != 0)
+        BR_FAIL(st, BR_E_MEMORY, "score_topk: no lock for the items");
+    to->has_lock = true;
 done:
     return st;
 }
@@ -164,13 +189,53 @@ static void say(const making *m, double started_s)
            br_clock_wall_s() - started_s, bytes / 1e6, (double)(to->N * m->D * 4) / 1e6);
 }
 
+/* In the order of row_N. */
+static void pack(making *m)
+{
+    br_cpu_items *to      = m->to;
+    double        started = br_clock_wall_s();
+
+    for (int64_t at = 0; at < to->n_panels; at++) {
+        int64_t left = to->N - at * BR_SCREEN_COLS;
+        int64_t n    = left < BR_SCREEN_COLS ? left : BR_SCREEN_COLS;
+
+        measure_panel(m, at, n);
+        reach_of_panel(m, at, n);
+    }
+    bound_rest(to);
+    say(m, started);
+}
+
+static br_status measure_items(making *m)
+{
+    br_status st = BR_OK;
+
+    BR_ALLOC(st, m->norm_N, m->to->N, "item norms");
+    BR_ALLOC(st, m->z_CD, BR_SCREEN_COLS * m->D, "one panel");
+    for (int64_t i = 0; i < m->to->N; i++)
+        m->norm_N[i] =
+            br_codes_measure(br_mat_f32(m->items->item_ND) + i * m->items->item_ND.ld, m->D).norm;
+done:
+    return st;
+}
+
+static void free_making(making *m)
+{
+    br_free(&m->norm_N);
+    br_free(&m->z_CD);
+}
+
+/* Lists are the same bits in any order of the items; a log-sum-exp is not. */
+static bool can_wait(const br_items *items, const br_cpu_items *p)
+{
+    return p->has_bias && p->n_sample < p->N && items->logsumexp == BR_LSE_NONE;
+}
+
 br_status br_cpu_items_prepare(br_dev *dev, br_items *items)
 {
-    br_status     st      = BR_OK;
-    br_cpu_items *p       = NULL;
-    double       *norm_N  = NULL;
-    double        started = br_clock_wall_s();
-    making        m       = {.items = items, .D = items->item_ND.n_cols};
+    br_status     st = BR_OK;
+    br_cpu_items *p  = NULL;
+    making        m  = {.items = items, .D = items->item_ND.n_cols};
 
     (void)dev;
     BR_ALLOC(st, p, 1, "prepared items");
@@ -178,25 +243,69 @@ br_status br_cpu_items_prepare(br_dev *dev, br_items *items)
     m.to            = p;
     p->N            = items->item_ND.n_rows;
     p->has_bias     = items->bias_N.buf != NULL;
-    BR_ALLOC(st, norm_N, p->N, "item norms");
     BR_ALLOC(st, p->row_N, p->N, "item order");
-    BR_ALLOC(st, m.z_CD, BR_SCREEN_COLS * m.D, "one panel");
-    for (int64_t i = 0; i < p->N; i++)
-        norm_N[i] = br_codes_measure(br_mat_f32(items->item_ND) + i * items->item_ND.ld, m.D).norm;
-    m.norm_N = norm_N;
-    BR_TRY(st, br_cpu_items_order(items, norm_N, p));
-    br_cpu_items_plan(items, norm_N, p);
+    BR_TRY(st, measure_items(&m));
+    BR_TRY(st, br_cpu_items_order(items, m.norm_N, p));
+    br_cpu_items_plan(items, m.norm_N, p);
     BR_TRY(st, allocate(p));
-    for (int64_t at = 0; at < p->n_panels; at++) {
-        int64_t left = p->N - at * BR_SCREEN_COLS;
-
-        measure_panel(&m, at, left < BR_SCREEN_COLS ? left : BR_SCREEN_COLS);
-    }
-    bound_rest(p);
-    say(&m, started);
+    p->is_packed = !can_wait(items, p);
+    if (p->is_packed)
+        pack(&m);
 done:
-    br_free(&norm_N);
-    br_free(&m.z_CD);
+    free_making(&m);
+    return st;
+}
+
+static int compare_norms(const void *a, const void *b)
+{
+    double p = *(const double *)a, q = *(const double *)b;
+
+    return (p > q) - (p < q);
+}
+
+/* The median of some customers that have one; 0 where none has. */
+static double norm_of_queries(const br_items *items, br_mat query_BD)
+{
+    double  norm[LOOKED_AT];
+    int64_t n = 0, step = query_BD.n_rows / LOOKED_AT + 1;
+
+    for (int64_t b = 0; b < query_BD.n_rows; b += step) {
+        const float *x_D = br_mat_f32(query_BD) + b * query_BD.ld;
+
+        norm[n] = br_codes_measure(x_D, items->item_ND.n_cols).norm;
+        n += norm[n] > 0.0 && isfinite(norm[n]);
+    }
+    qsort(norm, (size_t)n, sizeof *norm, compare_norms);
+    return n > 0 ? norm[n / 2] : 0.0;
+}
+
+static br_status pack_for(const br_items *items, br_mat query_BD)
+{
+    br_status     st = BR_OK;
+    br_cpu_items *p  = items->prepared;
+    making        m  = {.items = items, .to = p, .D = items->item_ND.n_cols};
+
+    p->query_norm = norm_of_queries(items, query_BD);
+    BR_TRY(st, measure_items(&m));
+    BR_TRY(st, br_cpu_items_order(items, m.norm_N, p));
+    pack(&m);
+    p->is_packed = true;
+done:
+    free_making(&m);
+    return st;
+}
+
+br_status br_cpu_items_settle(const br_items *items, br_mat query_BD)
+{
+    br_status     st = BR_OK;
+    br_cpu_items *p  = items->prepared;
+
+    if (p->is_packed)
+        return BR_OK;
+    (void)pthread_mutex_lock(&p->lock);
+    if (!p->is_packed)
+        st = pack_for(items, query_BD);
+    (void)pthread_mutex_unlock(&p->lock);
     return st;
 }
 
@@ -206,6 +315,8 @@ void br_cpu_items_release(br_items *items)
 
     if (p == NULL)
         return;
+    if (p->has_lock)
+        (void)pthread_mutex_destroy(&p->lock);
     br_free(&p->row_N);
     br_free(&p->bias_N);
     br_free(&p->require_N);

@@ -4,9 +4,10 @@
  *
  * Norms alike (Gaussian vectors): all items in a scattered order, of which any beginning is a fair
  * sample, so that thresholds can be foretold from it. Norms apart (most trained models): a sample,
- * then the rest by falling norm, so that customers leave early. Within runs of the rest, items of
- * the same segments and like biases stand together, or else of like largest elements: panels then
- * share them, and the scale of their codes.
+ * then the rest by falling norm, or by the most that they can score where biases count too, so that
+ * customers leave early. Within runs of the rest, items of the same segments and like biases stand
+ * together, and of like largest elements: panels then share them, and the scale of their codes.
+ * Runs are short where the largest norms stand, each panel of which raises thresholds.
  *
  * Where items require segments runs grow with their place, so that nearly all panels are of one
  * segment: customers without it pass them over, whatever the segment's size. Bits lead by rarity:
@@ -45,15 +46,24 @@ static int64_t scatter_step(int64_t N)
     return step;
 }
 
-/* item rows by falling norm; a NaN may land anywhere */
-static br_status sort_by_norm(const double *norm_N, int64_t N, int32_t *row_N)
+/* Item rows by falling norm, or, where a customer's norm is known, by the most that it lets an item
+ * score; a NaN may land anywhere. */
+static br_status sort_by_norm(const br_items *items, const double *norm_N, double query_norm,
+                              int32_t *row_N)
 {
-    br_status st  = BR_OK;
-    uint64_t *key = NULL;
+    br_status    st     = BR_OK;
+    uint64_t    *key    = NULL;
+    int64_t      N      = items->item_ND.n_rows;
+    const float *bias_N = br_mat_f32(items->bias_N);
 
     BR_ALLOC(st, key, N, "item order");
-    for (int64_t i = 0; i < N; i++)
-        key[i] = br_rank_key((float)norm_N[i], (int32_t)i);
+    for (int64_t i = 0; i < N; i++) {
+        double most = norm_N[i];
+
+        if (bias_N != NULL && query_norm > 0.0)
+            most = query_norm * norm_N[i] + (double)bias_N[i * items->bias_N.ld];
+        key[i] = br_rank_key((float)most, (int32_t)i);
+    }
     br_rank_sort(key, N);
     for (int64_t i = 0; i < N; i++)
         row_N[i] = (int32_t)(uint32_t)key[i];
@@ -127,6 +137,24 @@ static uint64_t rarest_first(const ordering *o, uint64_t require)
     return led;
 }
 
+/* By element within each of about as many groups of like biases as panels of each: both bounds of a
+ * panel are then close to what its items have. */
+static void order_cells(neighbour *near_R, int64_t n)
+{
+    int64_t n_groups = (int64_t)(sqrt((double)n / BR_SCREEN_COLS) + 0.5);
+    int64_t n_group;
+
+    if (n_groups < 2)
+        return;
+    n_group = n / n_groups / BR_SCREEN_COLS * BR_SCREEN_COLS;
+    for (int64_t at = 0, size; at < n; at += size) {
+        size = n - at < 2 * n_group ? n - at : n_group;
+        for (int64_t i = at; i < at + size; i++)
+            near_R[i].bias = 0.0f;
+        qsort(near_R + at, (size_t)size, sizeof *near_R, compare_neighbours);
+    }
+}
+
 static void order_run(const ordering *o, int32_t *row_R, int64_t n)
 {
     const br_items *items  = o->items;
@@ -139,13 +167,14 @@ static void order_run(const ordering *o, int32_t *row_R, int64_t n)
             (neighbour){.row = row_R[i], .require = rarest_first(o, require_of(items, row))};
         if (bias_N != NULL)
             o->near_R[i].bias = bias_N[row * items->bias_N.ld];
-        else
-            o->near_R[i].element =
-                br_codes_measure(br_mat_f32(items->item_ND) + row * items->item_ND.ld,
-                                 items->item_ND.n_cols)
-                    .element;
+        o->near_R[i].element =
+            br_codes_measure(br_mat_f32(items->item_ND) + row * items->item_ND.ld,
+                             items->item_ND.n_cols)
+                .element;
     }
     qsort(o->near_R, (size_t)n, sizeof *o->near_R, compare_neighbours);
+    if (bias_N != NULL && o->to->relevant == 0)
+        order_cells(o->near_R, n);
     for (int64_t i = 0; i < n; i++)
         row_R[i] = o->near_R[i].row;
 }
@@ -160,6 +189,8 @@ static int64_t run_length(const br_cpu_items *to, int64_t at)
         end = to->n_sample;
         if (at < RUN || to->relevant != 0)
             n = at;
+    } else if (to->relevant == 0 && at - to->n_sample < RUN) {
+        n = at - to->n_sample > BR_SCREEN_COLS ? at - to->n_sample : BR_SCREEN_COLS;
     } else if (to->relevant != 0 && at / RUN_SHARE > RUN) {
         n = at / RUN_SHARE / BR_SCREEN_COLS * BR_SCREEN_COLS;
     }
@@ -222,9 +253,10 @@ br_status br_cpu_items_order(const br_items *items, const double *norm_N, br_cpu
     int32_t  *by_norm_N = NULL;
 
     BR_ALLOC(st, by_norm_N, to->N, "items by norm");
-    BR_TRY(st, sort_by_norm(norm_N, to->N, by_norm_N));
+    BR_TRY(st, sort_by_norm(items, norm_N, to->query_norm, by_norm_N));
     to->n_sample = to->N;
-    if (to->N <= 2 * LEAST_SAMPLE || norms_are_alike(norm_N, by_norm_N, to->N))
+    if (to->query_norm == 0.0 &&
+        (to->N <= 2 * LEAST_SAMPLE || norms_are_alike(norm_N, by_norm_N, to->N)))
         scatter(by_norm_N, to->N, to->N, to->row_N);
     else
         BR_TRY(st, sample_first(by_norm_N, to));

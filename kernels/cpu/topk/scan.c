@@ -12,7 +12,8 @@
 
 #define ROWS        BR_SCREEN_ROWS
 #define COLS        BR_SCREEN_COLS
-#define LEAVE_EVERY 32 /* panels from one look at who is done to the next */
+#define LEAST_SUM   (-2.13e9f) /* no sum is less */
+#define LEAVE_EVERY 32         /* panels from one look at who is done to the next */
 
 /* ---- what a sum must reach ---- */
 
@@ -33,7 +34,7 @@ BR_CLONES static void least_sums(const br_scan *s, const br_panel *panel)
 
         least -= fabsf(least) * BR_STEP + 2.0f;
         least      = least < 2.0e9f ? least : 2.0e9f;
-        least      = least > -2.13e9f ? least : -2.13e9f; /* no sum is less */
+        least      = least > LEAST_SUM ? least : LEAST_SUM;
         least_L[l] = any ? (int32_t)least + offset[l] : INT32_MAX;
     }
 }
@@ -153,6 +154,26 @@ static bool any_can_pass(const br_scan *s, int64_t place)
     return any != 0;
 }
 
+/* Lets go what passed by a bias that is not its own. */
+static void refine(const br_scan *s, int64_t at, int64_t place, br_screen_tile *tile)
+{
+    const br_cpu_items *items = s->tile.items;
+    const br_panel     *panel = &items->panel_P[at];
+    float               step_R[ROWS];
+
+    for (int r = 0; r < ROWS; r++) {
+        bool is_least = s->least_L[place + r].i - s->offset_L[place + r] <= (int32_t)LEAST_SUM;
+
+        step_R[r] = s->inverse_L[place + r] * panel->inverse * (1.0f - BR_STEP);
+        if (is_least) /* less would have done: what stands above it says nothing */
+            step_R[r] = 0.0f;
+    }
+    tile->bias_C    = items->bias_N + at * COLS;
+    tile->bias_most = panel->bias_most;
+    tile->step_R    = step_R;
+    items->kernel->refine(tile);
+}
+
 static br_status scan_tile(br_scan *s, int64_t at, int64_t place)
 {
     br_status           st    = BR_OK;
@@ -171,6 +192,8 @@ static br_status scan_tile(br_scan *s, int64_t at, int64_t place)
     tile.keep_sums = s->tile.lse != NULL;
     if (!items->kernel->run(&tile))
         return BR_OK;
+    if (items->has_bias && items->kernel->refine != NULL && s->tile.lse == NULL)
+        refine(s, at, place, &tile);
     for (int r = 0; r < ROWS; r++)
         if (tile.hit_R[r] != 0)
             BR_TRY(st, collect(s, at, place + r, &tile));
@@ -228,12 +251,6 @@ static void place_units(br_scan *s, int64_t place)
         to[u * ROWS] = unit_U[u];
 }
 
-/* The smallest norm of an item that matters, but for its bias. */
-static double least_norm(const br_scan *s, int32_t b)
-{
-    return s->tile.row[b].threshold / s->tile.row[b].norm;
-}
-
 /* The place of nobody: its sums are 0, whatever the scratch held before. */
 static void empty_units(br_scan *s, int64_t place)
 {
@@ -244,28 +261,11 @@ static void empty_units(br_scan *s, int64_t place)
         to[u * ROWS] = 0;
 }
 
-/* With biases a panel may matter to customers long before they can leave: those it matters to stand
- * together, in few tiles. */
-static void sort_by_least_norm(br_scan *s)
-{
-    for (int64_t i = 1; i < s->n_live; i++) {
-        int32_t b     = s->row_L[i];
-        double  least = least_norm(s, b);
-        int64_t at    = i;
-
-        for (; at > 0 && least_norm(s, s->row_L[at - 1]) < least; at--)
-            s->row_L[at] = s->row_L[at - 1];
-        s->row_L[at] = b;
-    }
-}
-
 /* Closes the gaps that finished customers leave; what fills the last tile passes nothing. */
 static void close_ranks(br_scan *s)
 {
     int64_t place;
 
-    if (s->tile.items->has_bias)
-        sort_by_least_norm(s);
     for (place = 0; place < s->n_live; place++) {
         place_units(s, place);
         set_place(s, place);

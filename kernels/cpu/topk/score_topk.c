@@ -270,6 +270,7 @@ br_status br_cpu_score_topk(br_dev *dev, br_score_topk_args *args)
                                .capacity = br_tile_capacity(args->k)}};
     window    w;
 
+    BR_TRY(st, br_cpu_items_settle(args->items, args->query_BD));
     s.checkpoints = br_foretell_plan(s.tile.items, args->k);
     s.lse         = br_lse_begin(s.tile.items, args->items->logsumexp, args->temperature);
     BR_TRY(st, take_scratch(dev, &s));

@@ -97,6 +97,13 @@ static float floor_of(const br_tile *t, int64_t b)
     return floor_B.buf == NULL ? -INFINITY : br_mat_f32(floor_B)[br_tile_at(t, b) * floor_B.ld];
 }
 
+static double reach_of(const br_cpu_items *items, double norm)
+{
+    double reach = items->query_norm > 0.0 ? 2.0 * norm / items->query_norm - 1.0 : -1.0;
+
+    return reach >= 0.0 && reach <= BR_REACHES - 1 ? reach : -1.0;
+}
+
 void br_tile_start_row(br_tile *t, int64_t b)
 {
     br_tile_row   *row  = &t->row[b];
@@ -108,6 +115,7 @@ void br_tile_start_row(br_tile *t, int64_t b)
     row->threshold = row->floor;
     row->pending.n = 0;
     row->rules     = br_topk_rules_of(t->args, br_tile_at(t, b));
+    row->reach     = reach_of(t->items, size.norm);
     row->is_slow   = !is_screenable(t->items, size.norm);
     mark_never(row);
     if (!row->is_slow)
@@ -116,9 +124,11 @@ void br_tile_start_row(br_tile *t, int64_t b)
 
 bool br_tile_is_done(const br_tile_row *row, const br_panel *panel)
 {
-    float most = (float)row->norm * panel->norm_rest; /* 2 % more than it can be */
+    float most = (float)row->norm * panel->norm_rest + panel->bias_rest; /* norms: 2 % more */
 
-    return br_threshold_down(row->threshold) > most + panel->bias_rest + BR_TINY;
+    if (row->reach >= 0.0)
+        most = br_bound_of_reach(panel, row->reach);
+    return br_threshold_down(row->threshold) > most + BR_TINY;
 }
 
 /* ---- thresholds ---- */

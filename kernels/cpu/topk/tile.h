@@ -16,6 +16,7 @@
  * eligible items are known to reach it, else foretold from a sample and verified in the end. */
 typedef struct br_tile_row {
     double        norm;
+    double        reach;     /* where among panel->reach_rest its norm lies, 0 to 3; -1: outside */
     float         scale;     /* x is about scale * code; 1 for fp32 */
     float         residual;  /* |x - scale * code|, at most */
     int32_t       offset;    /* what every sum of codes is too large by */

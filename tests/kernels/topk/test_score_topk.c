@@ -109,6 +109,25 @@ static void test_batches_and_lanes(void **state)
     free_problem(&p);
 }
 
+/* Items are ordered by the norms of the customers who come first; others come too. */
+static void test_norms_and_biases(void **state)
+{
+    static const float factor[] = {1.0f, 0.6f, 1.9f, 0.1f, 7.0f, 0.0f};
+    problem            p        = {.kind = SKEWED, .B = 60, .N = 20000, .D = 24, .k = 10};
+
+    (void)state;
+    p.has_bias = true;
+    fit_problem(&p);
+    make_problem(&p);
+    for (int64_t b = 5; b < p.B; b++)
+        for (int64_t d = 0; d < p.D; d++)
+            p.query_BD[b * p.D + d] *= factor[b % 6];
+    check_made(&p, op_tested(), "norms");
+    check_batches(&p, 5, 1);
+    check_batches(&p, 4, 2);
+    free_problem(&p);
+}
+
 static void test_slow_path(void **state)
 {
     problem p = {.kind = TIED, .B = 3, .N = 20000, .D = 1, .k = 5};
@@ -351,6 +370,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_all_shapes),
         cmocka_unit_test(test_large_catalogue),
         cmocka_unit_test(test_batches_and_lanes),
+        cmocka_unit_test(test_norms_and_biases),
         cmocka_unit_test(test_slow_path),
         cmocka_unit_test(test_overflow),
         cmocka_unit_test(test_barred_items),
