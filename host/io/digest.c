@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 
 #include "host/base/memory.h"
+#include "host/base/watch/watch.h"
 #include "host/io/publish.h"
 
 #define BLOCK_BYTES  ((size_t)1 << 20)
@@ -36,6 +37,7 @@ static br_status hash_file(EVP_MD_CTX *context, int fd, const char *path, int64_
         if (EVP_DigestUpdate(context, block, (size_t)n) != 1)
             BR_FAIL(st, BR_E_MEMORY, "%s: SHA-256 failed", path);
         *n_bytes += n;
+        br_watch_tick();
     }
 done:
     br_free(&block);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "host/base/memory.h"
+#include "host/base/watch/watch.h"
 #include "host/io/bundle/tensor_header.h"
 
 #define CONVERT_BYTES ((int64_t)1 << 16)
@@ -57,6 +58,7 @@ static br_status read_at(const source *s, int64_t at, int64_t n_bytes, void *to)
                            (long long)done_bytes, (long long)n_bytes, (long long)at,
                            n == 0 ? "the file became shorter" : strerror(errno));
         done_bytes += n;
+        br_watch_tick();
     }
     return BR_OK;
 }

@@ -11,6 +11,7 @@
 
 br_status br_job_check_interrupt(const char *what)
 {
+    br_watch_tick();
     if (!br_is_interrupted())
         return BR_OK;
     if (what == NULL)
