@@ -9,6 +9,7 @@
 #include "host/base/parallel.h"
 #include "host/pipeline/job.h"
 #include "host/pipeline/look/footprint.h"
+#include "host/pipeline/popularity.h"
 #include "host/pipeline/setup/stage.h"
 #include "host/pipeline/sweep/sweep.h"
 #include "host/verbs/config_args.h"
@@ -77,6 +78,7 @@ br_status br_run_plain(br_comm *comm, br_config *config)
         br_log(BR_LOG_INFO, "run", "%s is complete already: nothing to do", config->output_path);
         goto done;
     }
+    BR_TRY(st, br_popularity_share(comm, setup));
     BR_TRY(st, br_comm_agree(comm, br_job_open(setup, &job)));
     br_stage_close(&staged); /* all have read them */
     BR_TRY(st, br_job_execute(job, comm, run));
