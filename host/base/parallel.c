@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "host/base/clock.h"
+#include "host/base/watch/watch.h"
 
 typedef struct lanes_state {
     br_task         fn;
@@ -41,6 +42,7 @@ static void run_lane(lanes_state *s, int lane)
         int64_t task = atomic_fetch_add(&s->next, 1);
         if (task >= s->n_tasks)
             break;
+        br_watch_tick();
         if (s->fn(s->context, lane, task) != BR_OK)
             keep_lowest_failure(s, task);
     }
@@ -68,7 +70,16 @@ br_status br_parallel_for(int n_lanes, int64_t n_tasks, br_task fn, void *contex
     return BR_OK;
 }
 
+static atomic_int n_cores_share; /* 0: all */
+
 int br_n_cores(void)
 {
-    return omp_get_num_procs();
+    int share = atomic_load(&n_cores_share);
+
+    return share > 0 ? share : omp_get_num_procs();
+}
+
+void br_set_n_cores(int n)
+{
+    atomic_store(&n_cores_share, n);
 }
