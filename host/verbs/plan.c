@@ -49,17 +49,17 @@ br_status br_verb_plan(int argc, char **argv)
     bool           is_help, is_fast = false;
     const br_arg   args[] = {
           BR_CONFIG_ARGS(common),
-          {"--fast", NULL, BR_ARG_FLAG, NULL, "no timing: layouts and offsets only", &is_fast, false,
-           0, 0},
+          {"--fast", NULL, BR_ARG_FLAG, NULL, "no timing: layouts and offsets", &is_fast, false, 0,
+           0},
           {"--window", NULL, BR_ARG_TEXT, "TIME", "how many GPUs are enough for 2h, 90min, 600s",
            &seconds, false, 0, 0},
           {"--gpus", NULL, BR_ARG_INT, "N", "the most that there are, one rank each (1024)",
            &window.most_ranks, false, 1, 65536},
           {"--rate", NULL, BR_ARG_REAL, "N",
-           "customers a rank does per second there, e.g. by `bench --suite e2e` (as timed here)",
-           &window.rate, false, 0, INT64_MAX},
+           "customers a rank does per second, as by `bench --suite e2e` (timed)", &window.rate, false,
+           0, INT64_MAX},
           {"--read-rate", NULL, BR_ARG_REAL, "BYTES",
-           "per second, from the file system to all ranks (no limit)", &window.read_bytes_s, false, 0,
+           "per second, from the files to all ranks (no limit)", &window.read_bytes_s, false, 0,
            INT64_MAX},
           {"--write-rate", NULL, BR_ARG_REAL, "BYTES", "per second, from all ranks (no limit)",
            &window.write_bytes_s, false, 0, INT64_MAX}};

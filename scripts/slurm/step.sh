@@ -4,7 +4,7 @@
 # .sbatch files beside it, with the arguments of `batchrank run`.
 #   BATCHRANK          the program (build/cpu/batchrank, or bin/batchrank of a bundle)
 #   BATCHRANK_VERB     what to run instead of `run`, e.g. bench
-#   BATCHRANK_MPI      how ranks find each other: pmix (Debian's Open MPI knows no other), pmi2, none
+#   BATCHRANK_MPI      how ranks find each other: pmix (Debian's knows no other), pmi2, none
 #   BATCHRANK_RESTARTS how often a job may start again (5)
 # Requeued: exit code 5 (interrupted, or a rank lost) and ranks ended by KILL, TERM or USR1. A lost
 # node is requeued by Slurm itself (--requeue). The same command goes on where it was; every other
