@@ -34,6 +34,7 @@ srun --mpi="${BATCHRANK_MPI:-pmix}" --kill-on-bad-exit=1 --cpu-bind=cores --mem-
 code=$?
 
 case $code in
+    0)  exit 0 ;;
     5 | 137 | 138 | 143) ;;
     *)  echo "step.sh: exit code $code: not requeued" >&2
         exit "$code" ;;
