@@ -68,7 +68,16 @@ br_status br_parallel_for(int n_lanes, int64_t n_tasks, br_task fn, void *contex
     return BR_OK;
 }
 
+static atomic_int n_cores_share; /* 0: all */
+
 int br_n_cores(void)
 {
-    return omp_get_num_procs();
+    int share = atomic_load(&n_cores_share);
+
+    return share > 0 ? share : omp_get_num_procs();
+}
+
+void br_set_n_cores(int n)
+{
+    atomic_store(&n_cores_share, n);
 }

@@ -17,6 +17,9 @@ typedef br_status (*br_task)(void *context, int lane, int64_t task);
  */
 br_status br_parallel_for(int n_lanes, int64_t n_tasks, br_task fn, void *context, double *cpu_s);
 
-int br_n_cores(void); /* processors this process may run on */
+/* Processors for this process: those it may run on, or its share of them once that was said (ranks
+ * of one machine share them). */
+int  br_n_cores(void);
+void br_set_n_cores(int n);
 
 #endif

@@ -30,6 +30,16 @@ bool      br_run_unit_is_done(const br_run *run, int64_t unit);
 br_status br_run_publish_unit(br_run *run, int64_t unit, const br_lists *lists);
 br_status br_run_read_unit(const br_run *run, int64_t unit, br_lists *out);
 
+/* Several ranks write one run. Rank 0 opens it and hands its mark to the others; they attach, which
+ * takes no lock and changes nothing, and publish units that nobody else has. BR_E_USAGE where the
+ * directory is not rank 0's. */
+#define BR_RUN_MARK_BYTES 65
+br_status br_run_mark(const br_run *run, char mark[BR_RUN_MARK_BYTES]);
+br_status br_run_attach(const char *path, int64_t n_units, const char *mark, br_run **out);
+/* Rank 0: a unit that another rank published is done from here on; its part is hashed. BR_E_IO
+ * where it is missing or another than its receipt says. */
+br_status br_run_take_unit(br_run *run, int64_t unit);
+
 /* What a run says of itself when it is complete. */
 typedef struct br_run_summary {
     const br_keys *item_key;  /* NULL: lists.h5 names no items */

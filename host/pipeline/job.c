@@ -1,48 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The order of the stages, their overlap and their clocks: one thread reads unit i+1, the calling
- * thread computes unit i over the lanes, one thread decides and writes unit i-1. Units keep their
- * order. */
+ * A job over its units: which are left, all of them through the stages (flow/), and what the parts
+ * of earlier commands and of other ranks count. Called once per job. */
 #include "host/pipeline/job.h"
 
-#include <pthread.h>
-#include <signal.h>
-
-#include "host/base/clock.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
-#include "host/pipeline/stages.h"
-
-#define N_SLOTS 3
-
-/* Units pass the three workers in order; unit i lives in slot i % N_SLOTS. */
-typedef struct flow {
-    br_job         *job;
-    br_run         *run; /* NULL: units are given to `take` */
-    br_unit_fn      take;
-    void           *context;
-    int64_t        *todo; /* units that the run lacks, or all */
-    int64_t         n_todo;
-    br_batch        slot[N_SLOTS];
-    pthread_mutex_t lock;
-    pthread_cond_t  moved;
-    int64_t         n_read;
-    int64_t         n_computed;
-    int64_t         n_written;
-    bool            has_failed;
-    br_error        error;
-} flow;
-
-static volatile sig_atomic_t is_interrupted;
-
-void br_job_interrupt(void)
-{
-    is_interrupted = 1;
-}
+#include "host/base/watch/interrupt.h"
+#include "host/pipeline/flow/flow.h"
 
 br_status br_job_check_interrupt(const char *what)
 {
-    if (!is_interrupted)
+    if (!br_is_interrupted())
         return BR_OK;
     if (what == NULL)
         return br_fail(BR_E_INTERRUPTED, "interrupted: run the same command again");
@@ -50,256 +19,149 @@ br_status br_job_check_interrupt(const char *what)
                    what);
 }
 
-/* Waits until *ahead is more than `behind`, or somebody failed: then false. */
-static bool wait_for(flow *f, const int64_t *ahead, int64_t behind)
-{
-    bool can_go;
+typedef struct work {
+    br_job  *job;
+    br_run  *run;  /* NULL: units are given away */
+    int64_t *todo; /* [n_todo] units that the run lacks, or all */
+    int64_t  n_todo;
+    br_batch slot[BR_FLOW_SLOTS];
+} work;
 
-    (void)pthread_mutex_lock(&f->lock);
-    while (!f->has_failed && *ahead <= behind)
-        (void)pthread_cond_wait(&f->moved, &f->lock);
-    can_go = !f->has_failed;
-    (void)pthread_mutex_unlock(&f->lock);
-    return can_go;
-}
-
-static void advance(flow *f, int64_t *count)
-{
-    (void)pthread_mutex_lock(&f->lock);
-    (*count)++;
-    (void)pthread_cond_broadcast(&f->moved);
-    (void)pthread_mutex_unlock(&f->lock);
-}
-
-/* Keeps the first failure and lets everybody stop. */
-static void fail_flow(flow *f)
-{
-    (void)pthread_mutex_lock(&f->lock);
-    if (!f->has_failed)
-        br_error_take(&f->error);
-    f->has_failed = true;
-    (void)pthread_cond_broadcast(&f->moved);
-    (void)pthread_mutex_unlock(&f->lock);
-}
-
-/* Of the calling thread. */
-static void start_clock(br_stage_clock *clock)
-{
-    clock->wall_s -= br_clock_wall_s();
-    clock->cpu_s -= br_clock_thread_cpu_s();
-}
-
-static void stop_clock(br_stage_clock *clock)
-{
-    clock->wall_s += br_clock_wall_s();
-    clock->cpu_s += br_clock_thread_cpu_s();
-}
-
-static br_status read_unit(flow *f, br_batch *batch)
-{
-    br_stage_clock *clock = &f->job->timing.stage[BR_STAGE_READ];
-    br_status       st;
-
-    if (is_interrupted && f->run == NULL)
-        return br_job_check_interrupt(NULL);
-    if (is_interrupted)
-        return br_fail(BR_E_INTERRUPTED, "interrupted: finished units are kept; run the same "
-                                         "command again to go on");
-    start_clock(clock);
-    st = br_stage_read(f->job, batch);
-    stop_clock(clock);
-    return st;
-}
-
-static void *reading_thread(void *context)
-{
-    flow *f = context;
-
-    for (int64_t i = 0; i < f->n_todo; i++) {
-        br_batch *batch = &f->slot[i % N_SLOTS];
-
-        if (!wait_for(f, &f->n_written, i - N_SLOTS))
-            break;
-        br_batch_take_unit(batch, f->job->setup, f->todo[i]);
-        if (read_unit(f, batch) != BR_OK) {
-            fail_flow(f);
-            break;
-        }
-        advance(f, &f->n_read);
-    }
-    return NULL;
-}
-
-static br_status decide_and_write(flow *f, br_batch *batch)
-{
-    br_status       st    = BR_OK;
-    br_stage_clock *stage = f->job->timing.stage;
-
-    start_clock(&stage[BR_STAGE_POLICY]);
-    BR_TRY(st,
-           f->run != NULL ? br_stage_policy(f->job, batch) : f->take(f->context, f->job, batch));
-    stop_clock(&stage[BR_STAGE_POLICY]);
-    if (f->run == NULL)
-        return BR_OK;
-    start_clock(&stage[BR_STAGE_WRITE]);
-    BR_TRY(st, br_stage_write(f->job, batch, f->run));
-    stop_clock(&stage[BR_STAGE_WRITE]);
-done:
-    return st;
-}
-
-static void *writing_thread(void *context)
-{
-    flow *f = context;
-
-    for (int64_t i = 0; i < f->n_todo; i++) {
-        br_batch *batch = &f->slot[i % N_SLOTS];
-
-        if (!wait_for(f, &f->n_computed, i))
-            break;
-        if (decide_and_write(f, batch) != BR_OK) {
-            fail_flow(f);
-            break;
-        }
-        br_timing_progress(&f->job->timing, batch->n_rows);
-        advance(f, &f->n_written);
-    }
-    return NULL;
-}
-
-typedef br_status (*lane_stage)(br_job *job, br_batch *batch, double *cpu_s);
-
-static br_status timed(br_job *job, br_stage which, lane_stage stage, br_batch *batch)
-{
-    br_stage_clock *clock  = &job->timing.stage[which];
-    double          wall_s = br_clock_wall_s();
-    br_status       st     = stage(job, batch, &clock->cpu_s);
-
-    clock->wall_s += br_clock_wall_s() - wall_s;
-    return st;
-}
-
-static br_status compute_unit(br_job *job, br_batch *batch)
-{
-    br_status st = BR_OK;
-
-    BR_TRY(st, timed(job, BR_STAGE_ENCODE, br_stage_encode, batch));
-    BR_TRY(st, timed(job, BR_STAGE_FUSE, br_stage_fuse, batch));
-    BR_TRY(st, timed(job, BR_STAGE_SCORE, br_stage_score, batch));
-    if (batch->n_slow > 0)
-        br_log(BR_LOG_DEBUG, "score", "unit %lld: %lld customers redone on the slow path",
-               (long long)batch->unit, (long long)batch->n_slow);
-done:
-    return st;
-}
-
-static void compute_units(flow *f)
-{
-    for (int64_t i = 0; i < f->n_todo; i++) {
-        if (!wait_for(f, &f->n_read, i))
-            break;
-        if (compute_unit(f->job, &f->slot[i % N_SLOTS]) != BR_OK) {
-            fail_flow(f);
-            break;
-        }
-        advance(f, &f->n_computed);
-    }
-}
-
-static br_status run_threads(flow *f)
-{
-    pthread_t reader, writer;
-
-    if (pthread_create(&reader, NULL, reading_thread, f) != 0)
-        return br_fail(BR_E_MEMORY, "cannot start the reading thread");
-    if (pthread_create(&writer, NULL, writing_thread, f) != 0) {
-        (void)br_fail(BR_E_MEMORY, "cannot start the writing thread");
-        fail_flow(f);
-    } else {
-        compute_units(f);
-        (void)pthread_join(writer, NULL);
-    }
-    (void)pthread_join(reader, NULL);
-    if (f->has_failed)
-        return br_error_put(&f->error);
-    return BR_OK;
-}
-
-/* Parts finished by an earlier, interrupted command count like our own. */
-static br_status count_finished(br_job *job, br_run *run)
+static br_status count_unit(br_job *job, const br_run *run, int64_t unit)
 {
     br_status st    = BR_OK;
     br_lists  lists = {0};
 
-    for (int64_t u = 0; u < job->setup->n_units; u++) {
-        if (!br_run_unit_is_done(run, u))
-            continue;
-        BR_TRY(st, br_run_read_unit(run, u, &lists));
-        BR_TRY(st, br_stats_add(&job->stats, &lists));
-        br_lists_free(&lists);
-    }
+    br_watch_unit(unit);
+    BR_TRY(st, br_run_read_unit(run, unit, &lists));
+    BR_TRY(st, br_stats_add(&job->stats, &lists));
 done:
     br_lists_free(&lists);
     return st;
 }
 
-static void list_todo(flow *f, int64_t *n_customers)
+/* Parts finished by an earlier, interrupted command count like our own. */
+static br_status count_finished(br_job *job, const br_run *run)
 {
-    const br_setup *s = f->job->setup;
+    br_status st = BR_OK;
 
-    for (int64_t u = 0; u < s->n_units; u++) {
-        if (f->run != NULL && br_run_unit_is_done(f->run, u))
-            continue;
-        f->todo[f->n_todo++] = u;
-        *n_customers += s->unit_rows[u].n;
-    }
-}
-
-/* The units that are left to do, all memory taken before the first. */
-static br_status execute(flow *f)
-{
-    br_status st          = BR_OK;
-    br_job   *job         = f->job;
-    int64_t   n_customers = 0;
-
-    BR_ALLOC(st, f->todo, job->setup->n_units, "units to do");
-    list_todo(f, &n_customers);
-    if (f->n_todo < job->setup->n_units)
-        br_log(BR_LOG_INFO, "run", "%lld of %lld units are done already",
-               (long long)(job->setup->n_units - f->n_todo), (long long)job->setup->n_units);
-    for (int i = 0; i < N_SLOTS && i < f->n_todo; i++)
-        BR_TRY(st, br_job_alloc_batch(job, &f->slot[i]));
-    br_timing_start(&job->timing, n_customers);
-    BR_TRY(st, run_threads(f));
-    br_timing_report(&job->timing, br_dev_grain(job->dev).n_lanes > 0 ? 0 : job->n_lanes);
+    for (int64_t u = 0; u < job->setup->n_units; u++)
+        if (br_run_unit_is_done(run, u))
+            BR_TRY(st, count_unit(job, run, u));
 done:
-    for (int i = 0; i < N_SLOTS; i++)
-        br_batch_free(&f->slot[i]);
-    br_free(&f->todo);
     return st;
 }
 
-br_status br_job_execute(br_job *job, br_run *run)
+/* Parts that other ranks finished count like those of an earlier command. */
+static br_status count_others(const work *w)
 {
     br_status st = BR_OK;
-    flow      f  = {.job   = job,
-                    .run   = run,
-                    .lock  = PTHREAD_MUTEX_INITIALIZER,
-                    .moved = PTHREAD_COND_INITIALIZER};
 
-    BR_TRY(st, count_finished(job, run));
-    BR_TRY(st, execute(&f));
+    for (int64_t i = 0; i < w->n_todo; i++) {
+        if (br_run_unit_is_done(w->run, w->todo[i]))
+            continue;
+        BR_TRY(st, br_job_check_interrupt(NULL));
+        BR_TRY(st, br_run_take_unit(w->run, w->todo[i]));
+        BR_TRY(st, count_unit(w->job, w->run, w->todo[i]));
+    }
 done:
+    return st;
+}
+
+static void list_todo(work *w)
+{
+    const br_setup *s = w->job->setup;
+
+    for (int64_t u = 0; u < s->n_units; u++)
+        if (w->run == NULL || !br_run_unit_is_done(w->run, u))
+            w->todo[w->n_todo++] = u;
+    if (w->n_todo < s->n_units)
+        br_log(BR_LOG_INFO, "run", "%lld of %lld units are done already",
+               (long long)(s->n_units - w->n_todo), (long long)s->n_units);
+}
+
+/* All memory of this rank, taken before the first unit; on rank 0, what is left to do. */
+static br_status prepare(work *w, bool is_first)
+{
+    br_status st      = BR_OK;
+    br_job   *job     = w->job;
+    int64_t   n_units = job->setup->n_units;
+
+    BR_ALLOC(st, w->todo, n_units, "units to do");
+    if (is_first)
+        list_todo(w);
+    if (is_first && w->run != NULL)
+        BR_TRY(st, count_finished(job, w->run));
+    for (int i = 0; i < BR_FLOW_SLOTS && i < n_units; i++)
+        BR_TRY(st, br_job_alloc_batch(job, &w->slot[i]));
+done:
+    return st;
+}
+
+static br_status share_todo(work *w, br_comm *comm)
+{
+    br_status st = BR_OK;
+
+    BR_TRY(st, br_comm_broadcast(comm, "the number of units", &w->n_todo, sizeof w->n_todo));
+    BR_TRY(st, br_comm_broadcast(comm, "the units to do", w->todo,
+                                 (size_t)w->n_todo * sizeof *w->todo));
+done:
+    return st;
+}
+
+static br_status do_units(work *w, const br_flow_args *args)
+{
+    br_status st          = BR_OK;
+    br_job   *job         = w->job;
+    int64_t   n_customers = 0;
+
+    for (int64_t i = 0; i < w->n_todo; i++)
+        n_customers += job->setup->unit_rows[w->todo[i]].n;
+    br_timing_start(&job->timing, n_customers);
+    BR_TRY(st, br_flow_run(args, w->slot));
+    br_timing_report(&job->timing, br_dev_grain(job->dev).n_lanes > 0 ? 0 : job->n_lanes);
+done:
+    return st;
+}
+
+static void free_work(work *w)
+{
+    for (int i = 0; i < BR_FLOW_SLOTS; i++)
+        br_batch_free(&w->slot[i]);
+    br_free(&w->todo);
+}
+
+br_status br_job_execute(br_job *job, br_comm *comm, br_run *run)
+{
+    br_status    st       = BR_OK;
+    work         w        = {.job = job, .run = run};
+    bool         is_first = br_comm_rank(comm) == 0;
+    br_flow_args args     = {.job = job, .comm = comm, .run = run};
+
+    BR_TRY(st, br_comm_agree(comm, prepare(&w, is_first)));
+    BR_TRY(st, br_comm_agree(comm, share_todo(&w, comm)));
+    args.todo   = w.todo;
+    args.n_todo = w.n_todo;
+    br_watch_phase(BR_PHASE_UNITS);
+    BR_TRY(st, br_comm_agree(comm, do_units(&w, &args)));
+    br_watch_phase(BR_PHASE_FINISH);
+    BR_TRY(st, br_comm_agree(comm, is_first ? count_others(&w) : BR_OK));
+done:
+    free_work(&w);
     return st;
 }
 
 br_status br_job_pass(br_job *job, br_unit_fn take, void *context)
 {
-    flow f = {.job     = job,
-              .take    = take,
-              .context = context,
-              .lock    = PTHREAD_MUTEX_INITIALIZER,
-              .moved   = PTHREAD_COND_INITIALIZER};
+    br_status    st   = BR_OK;
+    work         w    = {.job = job};
+    br_flow_args args = {.job = job, .take = take, .context = context};
 
-    return execute(&f);
+    BR_TRY(st, prepare(&w, true));
+    args.todo   = w.todo;
+    args.n_todo = w.n_todo;
+    BR_TRY(st, do_units(&w, &args));
+done:
+    free_work(&w);
+    return st;
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "host/base/status.h"
+#include "host/comm/comm.h"
 #include "host/io/run_dir.h"
 #include "host/pipeline/batch.h"
 #include "host/pipeline/objective/rank.h"
@@ -79,18 +80,18 @@ br_status br_job_gather_listed(br_job *job, br_mat table, br_mat *out);
 /* job->items of the ranking pair. */
 br_status br_job_prepare_items(br_job *job);
 
-/* All units that `run` lacks, through all stages; then the statistics of all parts. */
-br_status br_job_execute(br_job *job, br_run *run);
+/* All units that `run` lacks, through all stages, handed out to the ranks; then, on rank 0, the
+ * statistics of all parts. Collective: one rank's failure is everybody's (br_comm_agree). Ranks
+ * other than 0 have the run attached (br_run_attach). */
+br_status br_job_execute(br_job *job, br_comm *comm, br_run *run);
 
 /* All units through read, encode, fuse and score, each then given to `take`, in order and one at a
- * time; nothing is decided, counted or published. */
+ * time; nothing is decided, counted or published. Of one rank. */
 typedef br_status (*br_unit_fn)(void *context, br_job *job, br_batch *batch);
 br_status br_job_pass(br_job *job, br_unit_fn take, void *context);
 
-/* Asks a running job to stop after the unit being written (from a signal handler). */
-void      br_job_interrupt(void);
-/* BR_E_INTERRUPTED once that was asked, with what became of `what` (a path, or NULL: nothing is
- * written). Called between the units of every long loop. */
+/* BR_E_INTERRUPTED once a signal asked for it (host/base/watch/interrupt.h), with what became of
+ * `what` (a path, or NULL: nothing is written). Called between the units of every long loop. */
 br_status br_job_check_interrupt(const char *what);
 
 #endif

@@ -5,10 +5,16 @@
 #define BR_HOST_VERBS_VERBS_H
 
 #include "host/base/status.h"
+#include "host/comm/comm.h"
 
 typedef br_status (*br_verb_fn)(int argc, char **argv);
+/* Of a verb that ranks do together: all of them call it. */
+typedef br_status (*br_ranks_fn)(int argc, char **argv, br_comm *comm);
 
-br_status br_verb_run(int argc, char **argv);
+/* argv as main has it. All ranks call it; the error is not yet agreed. */
+br_status br_dispatch(int argc, char **argv, br_comm *comm);
+
+br_status br_verb_run(int argc, char **argv, br_comm *comm);
 br_status br_verb_allocate(int argc, char **argv);
 br_status br_verb_topk(int argc, char **argv);
 br_status br_verb_encode(int argc, char **argv);

@@ -38,7 +38,7 @@ done:
     return st;
 }
 
-static br_status set_path(br_run *run, const char *path)
+br_status br_run_set_path(br_run *run, const char *path)
 {
     size_t n = strlen(path);
 
@@ -193,7 +193,7 @@ br_status br_run_open(const char *path, const char *identity_json, const char *c
         BR_FAIL(st, BR_E_USAGE, "%s: %" PRId64 " work units, expected 0 to %d", path, n_units,
                 BR_RUN_MAX_UNITS);
     BR_ALLOC(st, run->receipt_U, n_units, "receipts");
-    BR_TRY(st, set_path(run, path));
+    BR_TRY(st, br_run_set_path(run, path));
     BR_TRY(st, run_text(run, identity_json, config_json, &wanted));
     BR_TRY(st, make_folder(run->path));
     BR_TRY(st, br_run_join(run->path, BR_RUN_IDENTITY, file));

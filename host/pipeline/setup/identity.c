@@ -79,7 +79,24 @@ void br_identity_prices(const float *price_N, int64_t n, char out[BR_IDENTITY_PR
                    (unsigned long long)br_hash_bytes(price_N, (size_t)n * sizeof *price_N));
 }
 
-br_status br_identity_text(const br_setup *setup, char **out)
+br_status br_identity_digests(const br_setup *setup, char **out)
+{
+    br_status        st     = BR_OK;
+    const br_config *config = setup->config;
+    br_strbuf        t      = {0};
+
+    BR_TRY(st, add_file(&t, "sha256 of customers", config->input_customers));
+    BR_TRY(st, add_file(&t, "sha256 of catalogue", config->input_catalogue));
+    if (setup->bundle != NULL)
+        BR_TRY(st, add_bundle(&t, config->input_model));
+    BR_TRY(st, add_suppressions(&t, &config->rules_suppressions));
+    BR_TRY(st, br_strbuf_take(&t, out));
+done:
+    br_strbuf_free(&t);
+    return st;
+}
+
+br_status br_identity_with(const br_setup *setup, const char *digests, char **out)
 {
     br_status        st     = BR_OK;
     const br_config *config = setup->config;
@@ -87,12 +104,7 @@ br_status br_identity_text(const br_setup *setup, char **out)
     char            *keys   = NULL;
     char             prices[BR_IDENTITY_PRICES_BYTES];
 
-    br_strbuf_add(&t, "{\n");
-    BR_TRY(st, add_file(&t, "sha256 of customers", config->input_customers));
-    BR_TRY(st, add_file(&t, "sha256 of catalogue", config->input_catalogue));
-    if (setup->bundle != NULL)
-        BR_TRY(st, add_bundle(&t, config->input_model));
-    BR_TRY(st, add_suppressions(&t, &config->rules_suppressions));
+    br_strbuf_add(&t, "{\n%s", digests);
     if (config->price_N != NULL) {
         br_identity_prices(config->price_N, setup->catalogue.n_items, prices);
         br_strbuf_add(&t, "  %s,\n", prices);
@@ -106,5 +118,17 @@ br_status br_identity_text(const br_setup *setup, char **out)
 done:
     br_strbuf_free(&t);
     br_free(&keys);
+    return st;
+}
+
+br_status br_identity_text(const br_setup *setup, char **out)
+{
+    br_status st      = BR_OK;
+    char     *digests = NULL;
+
+    BR_TRY(st, br_identity_digests(setup, &digests));
+    BR_TRY(st, br_identity_with(setup, digests, out));
+done:
+    br_free(&digests);
     return st;
 }

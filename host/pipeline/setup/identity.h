@@ -10,6 +10,10 @@
 /* A JSON object: SHA-256 of every input file, the configuration keys that shape the result, build
  * and device. br_free it. */
 br_status br_identity_text(const br_setup *setup, char **out);
+/* The same in two steps: the hashes of input files, which take the time, as ranks of one machine
+ * hand them to each other; then everything, on each rank. */
+br_status br_identity_digests(const br_setup *setup, char **out);
+br_status br_identity_with(const br_setup *setup, const char *digests, char **out);
 
 /* The member that says which prices shortlists were taken at. */
 #define BR_IDENTITY_PRICES       "\"prices\": "

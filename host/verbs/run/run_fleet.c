@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * `run` under constraints, and batchrank allocate. */
-#include "host/verbs/run_fleet.h"
+#include "host/verbs/run/run_fleet.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,28 +16,59 @@
 #include "host/pipeline/look/footprint.h"
 #include "host/pipeline/setup/identity.h"
 #include "host/verbs/config_args.h"
+#include "host/verbs/run/ranks.h"
 #include "host/verbs/verbs.h"
 
-/* One round: shortlists at the prices so far, then an allocation over all shortlists. */
-static br_status do_round(br_fleet *fleet, float *price_N)
-{
-    br_status  st         = BR_OK;
-    int32_t    round      = fleet->shortlists.n_rounds;
-    int64_t    n_items    = fleet->setup->catalogue.n_items;
-    br_config *config     = NULL;
-    bool       has_prices = true;
+/* ---- run ---- */
 
-    if (round == 0)
-        BR_TRY(st, br_fleet_sample(fleet, &has_prices));
-    memcpy(price_N, fleet->price_N, (size_t)n_items * sizeof *price_N);
-    BR_TRY(st, br_fleet_next_round(fleet, has_prices ? price_N : NULL, &config));
-    BR_TRY(st, br_run_plain(config));
-    if (has_prices) /* once the run is known to be this one */
-        BR_TRY(st, br_prices_write(config->output_path, price_N, n_items));
-    BR_TRY(st, br_fleet_add(fleet, config->output_path, has_prices ? price_N : NULL));
+/* A round's configuration, on rank 0. */
+static br_status begin_round(br_fleet *fleet, float *price_N, bool *has_prices, br_config **out)
+{
+    br_status st = BR_OK;
+
+    *has_prices = true;
+    if (fleet->shortlists.n_rounds == 0)
+        BR_TRY(st, br_fleet_sample(fleet, has_prices));
+    memcpy(price_N, fleet->price_N, (size_t)fleet->setup->catalogue.n_items * sizeof *price_N);
+    BR_TRY(st, br_fleet_next_round(fleet, *has_prices ? price_N : NULL, out));
+done:
+    return st;
+}
+
+/* An allocation over all shortlists, on rank 0. */
+static br_status end_round(br_fleet *fleet, const char *path, const float *price_N)
+{
+    br_status st = BR_OK;
+
+    br_watch_phase(BR_PHASE_ALLOCATE);
+    if (price_N != NULL) /* once the run is known to be this one */
+        BR_TRY(st, br_prices_write(path, price_N, fleet->setup->catalogue.n_items));
+    BR_TRY(st, br_fleet_add(fleet, path, price_N));
     BR_TRY(st, br_fleet_solve(fleet));
 done:
+    return st;
+}
+
+/* One round: shortlists at the prices so far, by all ranks, then an allocation. fleet: NULL on
+ * ranks other than 0. */
+static br_status do_round(br_comm *comm, br_fleet *fleet, float *price_N)
+{
+    br_status  st         = BR_OK;
+    br_config *config     = NULL;
+    br_lent    lent       = {0};
+    bool       has_prices = true;
+    int64_t    n_items    = fleet != NULL ? fleet->setup->catalogue.n_items : 0;
+
+    BR_TRY(st, br_comm_agree(comm, fleet != NULL ? begin_round(fleet, price_N, &has_prices, &config)
+                                                 : BR_OK));
+    BR_TRY(st, br_ranks_config(comm, n_items, &config, &lent));
+    BR_TRY(st, br_run_plain(comm, config));
+    BR_TRY(st, br_comm_agree(comm, fleet != NULL ? end_round(fleet, config->output_path,
+                                                             has_prices ? price_N : NULL)
+                                                 : BR_OK));
+done:
     br_config_close(&config);
+    br_ranks_return(&lent);
     return st;
 }
 
@@ -70,25 +101,51 @@ done:
     return st;
 }
 
-br_status br_run_fleet(br_config *config)
+static br_status open_fleet(br_config *config, br_setup **setup, br_fleet **fleet, float **price_N)
 {
-    br_status st      = BR_OK;
-    br_setup *setup   = NULL;
-    br_fleet *fleet   = NULL;
-    float    *price_N = NULL;
+    br_status st = BR_OK;
 
-    BR_TRY(st, br_setup_open(config, &setup));
-    BR_TRY(st, br_setup_plan_units(setup));
-    BR_TRY(st, br_footprint_check(setup));
-    BR_TRY(st, br_fleet_open(setup, &fleet));
-    BR_ALLOC(st, price_N, setup->catalogue.n_items, "prices");
-    do {
-        BR_TRY(st, do_round(fleet, price_N));
-        if (br_fleet_is_uncertain(fleet))
-            warn_uncertain(fleet);
-    } while (br_fleet_is_uncertain(fleet) && fleet->shortlists.n_rounds < BR_MAX_ROUNDS);
+    br_watch_phase(BR_PHASE_SETUP);
+    BR_TRY(st, br_setup_open(config, setup));
+    BR_TRY(st, br_setup_plan_units(*setup));
+    BR_TRY(st, br_footprint_check(*setup));
+    BR_TRY(st, br_fleet_open(*setup, fleet));
+    BR_ALLOC(st, *price_N, (*setup)->catalogue.n_items, "prices");
+done:
+    return st;
+}
+
+static br_status publish(br_fleet *fleet)
+{
+    br_status st = BR_OK;
+
+    br_watch_phase(BR_PHASE_FINISH);
     BR_TRY(st, br_fleet_publish(fleet));
     br_fleet_print(fleet, stdout);
+done:
+    return st;
+}
+
+br_status br_run_fleet(br_comm *comm, br_config *config)
+{
+    br_status st       = BR_OK;
+    br_setup *setup    = NULL;
+    br_fleet *fleet    = NULL;
+    float    *price_N  = NULL;
+    bool      is_first = br_comm_rank(comm) == 0;
+    int64_t   is_more  = 1;
+
+    BR_TRY(st,
+           br_comm_agree(comm, is_first ? open_fleet(config, &setup, &fleet, &price_N) : BR_OK));
+    while (is_more) {
+        BR_TRY(st, do_round(comm, fleet, price_N));
+        if (is_first && br_fleet_is_uncertain(fleet))
+            warn_uncertain(fleet);
+        is_more =
+            is_first && br_fleet_is_uncertain(fleet) && fleet->shortlists.n_rounds < BR_MAX_ROUNDS;
+        BR_TRY(st, br_comm_broadcast(comm, "whether a round follows", &is_more, sizeof is_more));
+    }
+    BR_TRY(st, br_comm_agree(comm, is_first ? publish(fleet) : BR_OK));
 done:
     br_fleet_close(&fleet);
     br_setup_close(&setup);

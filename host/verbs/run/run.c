@@ -6,12 +6,13 @@
 
 #include "host/base/log.h"
 #include "host/base/memory.h"
+#include "host/base/parallel.h"
 #include "host/pipeline/job.h"
 #include "host/pipeline/look/footprint.h"
-#include "host/pipeline/setup/identity.h"
 #include "host/pipeline/sweep/sweep.h"
 #include "host/verbs/config_args.h"
-#include "host/verbs/run_fleet.h"
+#include "host/verbs/run/ranks.h"
+#include "host/verbs/run/run_fleet.h"
 #include "host/verbs/verbs.h"
 
 static br_status finish(br_job *job, br_run *run)
@@ -45,53 +46,61 @@ static void report_memory(void)
                (double)used.ru_maxrss / 1024.0);
 }
 
-br_status br_run_plain(br_config *config)
+static br_status set_up(br_config *config, br_setup **setup)
+{
+    br_status st = BR_OK;
+
+    br_watch_phase(BR_PHASE_SETUP);
+    BR_TRY(st, br_setup_open(config, setup));
+    BR_TRY(st, br_setup_plan_units(*setup));
+    BR_TRY(st, br_footprint_check(*setup));
+done:
+    return st;
+}
+
+br_status br_run_plain(br_comm *comm, br_config *config)
 {
     br_status st       = BR_OK;
     br_setup *setup    = NULL;
     br_job   *job      = NULL;
     br_run   *run      = NULL;
     char     *identity = NULL;
-    char     *resolved = NULL;
+    bool      is_first = br_comm_rank(comm) == 0, is_complete;
 
-    BR_TRY(st, br_setup_open(config, &setup));
-    BR_TRY(st, br_setup_plan_units(setup));
-    BR_TRY(st, br_footprint_check(setup));
-    BR_TRY(st, br_identity_text(setup, &identity));
-    BR_TRY(st, br_config_dump_for_run(config, &resolved));
-    BR_TRY(st, br_run_open(config->output_path, identity, resolved, setup->n_units, &run));
-    if (br_run_is_complete(run)) {
+    BR_TRY(st, br_comm_agree(comm, set_up(config, &setup)));
+    BR_TRY(st, br_ranks_identity(comm, setup, &identity));
+    BR_TRY(st, br_ranks_open_run(comm, setup, identity, &run, &is_complete));
+    if (is_complete) {
         br_log(BR_LOG_INFO, "run", "%s is complete already: nothing to do", config->output_path);
         goto done;
     }
-    BR_TRY(st, br_job_open(setup, &job));
-    BR_TRY(st, br_job_execute(job, run));
-    BR_TRY(st, finish(job, run));
+    BR_TRY(st, br_comm_agree(comm, br_job_open(setup, &job)));
+    BR_TRY(st, br_job_execute(job, comm, run));
+    BR_TRY(st, br_comm_agree(comm, is_first ? finish(job, run) : BR_OK));
     report_memory();
-    BR_TRY(st, br_stats_guard(&job->stats, setup));
+    BR_TRY(st, br_comm_agree(comm, is_first ? br_stats_guard(&job->stats, setup) : BR_OK));
 done:
     br_run_close(&run);
     br_job_close(&job);
     br_setup_close(&setup);
     br_free(&identity);
-    br_free(&resolved);
     return st;
 }
 
-br_status br_verb_run(int argc, char **argv)
+/* Rank 0 alone looks at the command line; *out stays NULL where nothing is left to be done. */
+static br_status read_arguments(int argc, char **argv, br_comm *comm, br_config **out)
 {
     br_status      st     = BR_OK;
     br_config_args common = {.n_threads = -1};
-    br_config     *config = NULL;
     bool           is_help;
     const char    *sweep  = NULL;
-    const char    *out    = NULL;
+    const char    *folder = NULL;
     const br_arg   args[] = {BR_CONFIG_ARGS(common),
                              {"--sweep", NULL, BR_ARG_TEXT, "FILE",
                               "compares weightings of objective.terms instead (docs/OBJECTIVES.md)",
                               &sweep, false, 0, 0},
                              {"--output", "-o", BR_ARG_TEXT, "DIR",
-                              "where a sweep's sweep.json and sweep.csv go", &out, false, 0, 0}};
+                              "where a sweep's sweep.json and sweep.csv go", &folder, false, 0, 0}};
     const br_usage usage  = {
          .verb     = "run",
          .summary  = "Runs the job of a configuration: customers' timelines in, ranked lists out.",
@@ -99,6 +108,7 @@ br_status br_verb_run(int argc, char **argv)
                       "the whole catalogue and writes the best items with probabilities.\n"
                       "A run that was stopped goes on where it was when the same command is given\n"
                       "again; a complete run is left alone. Progress goes to stderr.\n"
+                      "Started by mpirun or srun, all ranks share the work: docs/RANKS.md.\n"
                       "With --sweep the lists of up to 64 other weightings are made in one pass,\n"
                       "compared and thrown away; one that was stopped begins anew.",
          .examples = "  batchrank run configs/demo/run.json\n"
@@ -112,15 +122,43 @@ br_status br_verb_run(int argc, char **argv)
         br_config_print_help(stdout);
         goto done;
     }
-    BR_TRY(st, br_config_from_args(&common, &config));
-    if (out != NULL && sweep == NULL)
+    BR_TRY(st, br_config_from_args(&common, out));
+    if (folder != NULL && sweep == NULL)
         BR_FAIL(st, BR_E_USAGE, "--output belongs to --sweep; lists go to output.path");
-    if (sweep != NULL) {
-        BR_TRY(st, br_sweep_job(config, sweep, out));
+    if (sweep == NULL)
         goto done;
-    }
-    BR_TRY(st, br_config_is_constrained(config) ? br_run_fleet(config) : br_run_plain(config));
+    if (br_comm_size(comm) > 1)
+        BR_FAIL(st, BR_E_USAGE, "--sweep is done by one process, but %d were started",
+                br_comm_size(comm));
+    BR_TRY(st, br_sweep_job(*out, sweep, folder));
+    br_config_close(out);
+done:
+    return st;
+}
+
+br_status br_verb_run(int argc, char **argv, br_comm *comm)
+{
+    br_status  st     = BR_OK;
+    br_config *config = NULL;
+    br_lent    lent   = {0};
+    int64_t    is_work;
+
+    if (br_comm_rank(comm) == 0)
+        st = read_arguments(argc, argv, comm, &config);
+    BR_TRY(st, br_comm_agree(comm, st));
+    is_work = config != NULL;
+    BR_TRY(st, br_comm_broadcast(comm, "the command line", &is_work, sizeof is_work));
+    if (!is_work)
+        goto done;
+    BR_TRY(st, br_ranks_config(comm, 0, &config, &lent));
+    if (br_comm_size(comm) > 1)
+        br_log(BR_LOG_INFO, "run", "%d ranks on %d machine%s, %d cores for each",
+               br_comm_size(comm), br_comm_n_nodes(comm), br_comm_n_nodes(comm) > 1 ? "s" : "",
+               br_n_cores());
+    BR_TRY(st, br_config_is_constrained(config) ? br_run_fleet(comm, config)
+                                                : br_run_plain(comm, config));
 done:
     br_config_close(&config);
+    br_ranks_return(&lent);
     return st;
 }

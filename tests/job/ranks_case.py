@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs of several ranks on this machine: how they are started, and what must not differ."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from job_files import BATCHRANK, run
+
+FINAL = ["manifest.json", "stats.json", "metrics.prom", "lists.h5", "config.json", "run.json"]
+ENV = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+       "OMP_WAIT_POLICY": "passive"}
+
+
+def skip_without_mpi():
+    """Exit 77 where ranks cannot be started."""
+    if shutil.which("mpirun") is None:
+        print("skipped: mpirun is not installed")
+        sys.exit(77)
+    done = subprocess.run(words(2, "--version"), env=ENV, capture_output=True, text=True)
+    if "has no MPI" in done.stderr:
+        print("skipped: built without MPI")
+        sys.exit(77)
+    assert done.returncode == 0, done.stderr
+
+
+def words(n, *args):
+    return ["mpirun", "--oversubscribe", "--bind-to", "none", "-np", str(n), BATCHRANK,
+            *map(str, args)]
+
+
+def start(n, *args, **kw):
+    return subprocess.Popen(words(n, *args), env=ENV, text=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, **kw)
+
+
+def ranks(n, *args, expect=0, timeout=120):
+    """(stdout, stderr) of n ranks."""
+    done = subprocess.run(words(n, *args), env=ENV, text=True, capture_output=True,
+                          timeout=timeout)
+    assert done.returncode == expect, \
+        f"{n} ranks {args}: exit {done.returncode}, expected {expect}\n{done.stdout}\n{done.stderr}"
+    return done.stdout, done.stderr
+
+
+def generate(folder, customers=2400, unit=80, **sections):
+    run("generate", "-o", folder / "data", "--customers", customers, "--items", 500, "--seed", 7)
+    job = {"input": {"customers": "data/customers.h5", "catalogue": "data/catalogue.h5",
+                     "model": "data/model"},
+           "output": {"path": "run"}, "list": {"k": 10}, "run": {"unit_customers": unit},
+           **sections}
+    (folder / "job.json").write_text(json.dumps(job))
+    return folder / "job.json"
+
+
+def compare(found, expected):
+    """All final files of two runs, byte for byte."""
+    found, expected = Path(found), Path(expected)
+    for sub in ("parts", "receipts"):
+        names = sorted(p.name for p in (expected / sub).iterdir())
+        assert names == sorted(p.name for p in (found / sub).iterdir()), (found, sub)
+        for name in names:
+            a, b = found / sub / name, expected / sub / name
+            assert a.read_bytes() == b.read_bytes(), f"{a} and {b} differ"
+    for name in FINAL:
+        assert (found / name).read_bytes() == (expected / name).read_bytes(), f"{found}: {name}"
