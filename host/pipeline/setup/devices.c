@@ -13,20 +13,13 @@ typedef struct held {
     char backend[16];
 } held;
 
-br_status br_devices_choose(const br_comm *comm, int64_t first)
-{
-    if (first < 0 && br_comm_node_size(comm) == 1)
-        return BR_OK; /* whatever comes first, as CUDA has it */
-    return br_dev_choose((int32_t)(first > 0 ? first : 0) + br_comm_node_rank(comm), first >= 0);
-}
-
 static br_status compare(const held *held_W, int n)
 {
     for (int r = 0; r < n; r++) {
         if (strcmp(held_W[r].backend, held_W[0].backend) != 0)
             return br_fail(BR_E_DEVICE,
-                           "rank %d of this machine works on %s, its first on %s: start one rank "
-                           "per GPU, or choose run.backend",
+                           "rank %d of this machine would work on %s, its first on %s: there are "
+                           "fewer GPUs than ranks (start one per GPU, or choose the backend)",
                            r, held_W[r].backend, held_W[0].backend);
         for (int q = 0; q < r && held_W[r].identity[0] != '\0'; q++)
             if (strcmp(held_W[r].identity, held_W[q].identity) == 0)
@@ -38,21 +31,39 @@ static br_status compare(const held *held_W, int n)
     return BR_OK;
 }
 
-br_status br_devices_check(br_comm *comm, const br_dev *dev)
+static br_status choose(const br_comm *comm, br_backend backend, int64_t first, held *own)
 {
-    br_status st     = BR_OK;
-    br_comm  *node   = br_comm_node(comm);
-    int       n      = br_comm_size(node);
-    held      own    = {0};
-    held     *held_W = NULL;
+    br_status st  = BR_OK;
+    br_dev   *dev = NULL;
 
-    (void)snprintf(own.identity, sizeof own.identity, "%s", br_dev_identity(dev));
-    (void)snprintf(own.backend, sizeof own.backend, "%s", br_dev_backend_name(dev));
-    if (br_comm_rank(node) == 0)
+    if (first >= 0 || br_comm_node_size(comm) > 1)
+        BR_TRY(st, br_dev_choose((int32_t)(first > 0 ? first : 0) + br_comm_node_rank(comm),
+                                 first >= 0));
+    BR_TRY(st, br_dev_open(backend, 0, &dev));
+    (void)snprintf(own->identity, sizeof own->identity, "%s", br_dev_identity(dev));
+    (void)snprintf(own->backend, sizeof own->backend, "%s", br_dev_backend_name(dev));
+done:
+    br_dev_close(&dev);
+    return st;
+}
+
+br_status br_devices_assign(br_comm *comm, br_backend backend, int64_t first)
+{
+    br_status st      = BR_OK;
+    br_comm  *node    = br_comm_node(comm);
+    int       n       = br_comm_size(node);
+    bool      is_here = br_comm_rank(node) == 0;
+    held      own     = {0};
+    held     *held_W  = NULL;
+
+    if (first < 0 && br_comm_size(comm) == 1)
+        return BR_OK; /* whatever comes first, as CUDA has it */
+    st = choose(comm, backend, first, &own);
+    if (st == BR_OK && is_here)
         st = br_alloc(n, sizeof *held_W, "devices of ranks", (void **)&held_W);
     BR_TRY(st, br_comm_agree(comm, st));
     br_comm_gather(node, &own, sizeof own, held_W);
-    BR_TRY(st, br_comm_agree(comm, br_comm_rank(node) == 0 ? compare(held_W, n) : BR_OK));
+    BR_TRY(st, br_comm_agree(comm, is_here ? compare(held_W, n) : BR_OK));
 done:
     br_free(&held_W);
     return st;

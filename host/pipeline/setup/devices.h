@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One GPU, one rank: chosen before a device is opened, checked after. Called once per job. */
+ * One GPU, one rank: chosen and compared before anything else opens a device. Called once per
+ * process. */
 #ifndef BR_HOST_PIPELINE_SETUP_DEVICES_H
 #define BR_HOST_PIPELINE_SETUP_DEVICES_H
 
@@ -10,11 +11,9 @@
 #include "host/comm/comm.h"
 #include "kernels/ops.h"
 
-/* The GPU of this rank: of its place on the machine, counted from `first` (-1: from 0, and only
- * where ranks share the machine). BR_E_DEVICE: there are fewer. */
-br_status br_devices_choose(const br_comm *comm, int64_t first);
-
-/* BR_E_DEVICE: two ranks of a machine hold the same GPU, or one holds none. Collective. */
-br_status br_devices_check(br_comm *comm, const br_dev *dev);
+/* This rank takes the GPU of its place on the machine, counted from `first` (-1: from 0, and only
+ * where ranks share the machine; br_dev_choose). BR_E_DEVICE: there are fewer, two ranks of a
+ * machine have the same, or one works on another backend than the first. Collective. */
+br_status br_devices_assign(br_comm *comm, br_backend backend, int64_t first);
 
 #endif

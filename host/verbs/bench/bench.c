@@ -103,7 +103,7 @@ static br_status bench(br_comm *comm, bench_args *a)
         a->o.work = getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp";
     if (a->is_quiet)
         br_log_set_level(BR_LOG_WARN);
-    BR_TRY(st, br_devices_choose(comm, -1));
+    BR_TRY(st, br_devices_assign(comm, a->o.backend, -1));
     BR_TRY(st, br_bench_run(comm, &a->o, suite));
 done:
     return st;
