@@ -27,8 +27,10 @@ if [ "$restarts" -gt "$most" ]; then
     exit 5
 fi
 
-# Since 22.05 a step does not inherit the job's --cpus-per-task.
-srun --mpi="${BATCHRANK_MPI:-pmix}" --kill-on-bad-exit=1 --cpu-bind=cores --mem-bind=local \
+# Ranks fill a node socket by socket, as GPUs are numbered; memory stays beside its cores. Since
+# 22.05 a step does not inherit the job's --cpus-per-task.
+srun --mpi="${BATCHRANK_MPI:-pmix}" --kill-on-bad-exit=1 \
+     --distribution=block:block --cpu-bind=cores --mem-bind=local \
      ${SLURM_CPUS_PER_TASK:+--cpus-per-task="$SLURM_CPUS_PER_TASK"} \
      "$program" "${BATCHRANK_VERB:-run}" "$@"
 code=$?

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`bench`: the hash of the suite `score` is the one that NumPy computes from the same numbers;
 every suite gives one hash for 1, 2 and 3 ranks, strong and weak; a wrong result gives no time.
-Ranks need mpirun and a build with MPI: without them the test is skipped when the rest has passed."""
+Ranks need mpirun and a build with MPI: without them the test is skipped once the rest passed."""
 import json
 import re
 import subprocess
