@@ -9,9 +9,10 @@
 set -euo pipefail
 
 packages=(gcc libc6-dev cmake ninja-build pkg-config libhdf5-dev libcjson-dev
-          libssl-dev libopenmpi-dev openmpi-bin zstd python3 python3-numpy python3-h5py tzdata)
+          libssl-dev zstd python3 python3-numpy python3-h5py tzdata)
 tests=(g++ libcmocka-dev libopenblas-dev python3-pytest git clang-format
-       python3-jsonschema python3-scipy redis-tools) # redis-tools holds the server too, starts none
+       python3-jsonschema python3-scipy libopenmpi-dev openmpi-bin
+       redis-tools) # redis-tools holds the server too, starts none
 case "${1:-}" in
     "")      packages+=("${tests[@]}") ;;
     --build) ;;

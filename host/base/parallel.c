@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "host/base/clock.h"
+#include "host/base/watch/watch.h"
 
 typedef struct lanes_state {
     br_task         fn;
@@ -41,6 +42,7 @@ static void run_lane(lanes_state *s, int lane)
         int64_t task = atomic_fetch_add(&s->next, 1);
         if (task >= s->n_tasks)
             break;
+        br_watch_tick();
         if (s->fn(s->context, lane, task) != BR_OK)
             keep_lowest_failure(s, task);
     }

@@ -8,7 +8,9 @@
 
 #include <openssl/evp.h>
 
+#include "host/base/inputs/stand_in.h"
 #include "host/base/memory.h"
+#include "host/base/watch/watch.h"
 #include "host/io/publish.h"
 
 #define BLOCK_BYTES  ((size_t)1 << 20)
@@ -36,6 +38,7 @@ static br_status hash_file(EVP_MD_CTX *context, int fd, const char *path, int64_
         if (EVP_DigestUpdate(context, block, (size_t)n) != 1)
             BR_FAIL(st, BR_E_MEMORY, "%s: SHA-256 failed", path);
         *n_bytes += n;
+        br_watch_tick();
     }
 done:
     br_free(&block);
@@ -125,7 +128,7 @@ br_status br_digest_file_sized(const char *path, char out[BR_DIGEST_TEXT_BYTES],
     int         fd;
 
     do
-        fd = open(path, O_RDONLY | O_CLOEXEC);
+        fd = open(br_stand_in(path), O_RDONLY | O_CLOEXEC);
     while (fd < 0 && errno == EINTR);
     if (fd < 0)
         BR_FAIL(st, BR_E_IO, "%s: cannot open: %s", path, strerror(errno));

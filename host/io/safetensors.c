@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/base/inputs/stand_in.h"
 #include "host/base/memory.h"
+#include "host/base/watch/watch.h"
 #include "host/io/bundle/tensor_header.h"
 
 #define CONVERT_BYTES ((int64_t)1 << 16)
@@ -32,7 +34,7 @@ static br_status open_source(const char *path, source *out)
     struct stat info;
 
     out->path = path;
-    out->fd   = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    out->fd   = open(br_stand_in(path), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (out->fd < 0 || fstat(out->fd, &info) != 0)
         BR_FAIL(st, BR_E_IO, "%s: cannot open: %s", path, strerror(errno));
     if (!S_ISREG(info.st_mode))
@@ -57,6 +59,7 @@ static br_status read_at(const source *s, int64_t at, int64_t n_bytes, void *to)
                            (long long)done_bytes, (long long)n_bytes, (long long)at,
                            n == 0 ? "the file became shorter" : strerror(errno));
         done_bytes += n;
+        br_watch_tick();
     }
     return BR_OK;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "host/base/memory.h"
+#include "host/base/watch/watch.h"
 
 static int32_t node_of(const br_chains *c, int64_t row, int32_t pos)
 {
@@ -97,6 +98,7 @@ static bool label(br_chains *c, int32_t n_queued)
         c->queued_n[i] = false;
         count--;
         c->work += c->n;
+        br_watch_tick();
         base = c->label_n[i] - c->price_n[i];
         for (int32_t j = 0; j < c->n; j++) {
             double reach = base + (double)c->loss_nn[(int64_t)i * c->n + j] + c->price_n[j];

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "host/base/memory.h"
+#include "host/base/watch/watch.h"
 
 static bool is_before(const br_heap_entry *x, const br_heap_entry *y)
 {
@@ -48,6 +49,7 @@ bool br_heap_pop(br_heap *heap, br_heap_entry *out)
     br_heap_entry last;
     int64_t       at = 0;
 
+    br_watch_tick(); /* repairs are loops of these */
     if (heap->n == 0)
         return false;
     *out = heap->entry[0];

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "host/base/memory.h"
+#include "host/base/watch/watch.h"
 #include "host/io/h5/inner.h"
 
 static const struct {
@@ -319,6 +320,7 @@ static br_status read_block(const br_h5_dataset *set, int64_t row, int64_t n_row
     if (in_file < 0 || here < 0)
         BR_TRY(st, br_h5_blame(set->file, set->path, "cannot select rows"));
     BR_TRY(st, select_rows(set, in_file, row, n_rows));
+    br_watch_tick();
     if (H5Dread(set->id, set->memory_type, here, in_file, H5P_DEFAULT, to) < 0) {
         snprintf(what, sizeof what, "damaged in rows %lld to %lld", (long long)row,
                  (long long)(row + n_rows - 1));
