@@ -64,10 +64,12 @@ static void add_times(br_strbuf *t, const br_bench_result *r)
         br_strbuf_add(t, "%.6f, ", r->wall_s[i]);
     br_strbuf_drop_comma(t);
     br_strbuf_add(t,
-                  "],\n  \"median_s\": %.6f, \"cpu_s\": %.6f, \"imbalance\": %.4f,\n"
+                  "],\n  \"median_s\": %.6f, \"cpu_s\": %.6f, \"rank_cpu_s\": %.6f, "
+                  "\"imbalance\": %.4f,\n"
                   "  \"customers_per_s\": %.3f, \"flop\": %.6g, \"gflop_per_s\": %.3f,\n",
-                  median_s(r), r->cpu_s, r->imbalance, (double)r->bench->n_customers / median_s(r),
-                  r->flop, 1e-9 * r->flop / median_s(r));
+                  median_s(r), r->cpu_s, r->rank_cpu_s, r->imbalance,
+                  (double)r->bench->n_customers / median_s(r), r->flop,
+                  1e-9 * r->flop / median_s(r));
 }
 
 br_status br_bench_write_json(const br_bench_result *r, const char *path)

@@ -9,11 +9,12 @@
 typedef struct br_bench_result {
     const br_bench       *bench;
     const br_bench_suite *suite;
-    double               *wall_s;    /* [n_repeats] of the slowest rank, ascending */
-    double                cpu_s;     /* of all ranks, of the median pass */
-    double                imbalance; /* slowest rank over the mean of all, of the median pass */
-    double                flop;      /* of all ranks */
-    int64_t               n_checked; /* customers, of all ranks */
+    double               *wall_s;     /* [n_repeats] of the slowest rank, ascending */
+    double                cpu_s;      /* of all ranks, of the median pass */
+    double                rank_cpu_s; /* of the rank that took most, of the median pass */
+    double                imbalance;  /* slowest rank over the mean of all, of the median pass */
+    double                flop;       /* of all ranks */
+    int64_t               n_checked;  /* customers, of all ranks */
     char                  hash[33];
 } br_bench_result;
 
