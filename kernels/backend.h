@@ -65,6 +65,7 @@ struct br_dev {
     size_t                  scratch_peak;
     void                   *native;
     char                    description[160];
+    char                    identity[40];
 };
 
 struct br_items {

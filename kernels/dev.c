@@ -5,6 +5,9 @@
 
 #include "host/base/log.h"
 #include "kernels/backend.h"
+#ifdef BR_WITH_CUDA
+#include "kernels/cuda/cuda.h"
+#endif
 
 #define SCRATCH_ALIGN_BYTES ((size_t)64)
 
@@ -37,6 +40,17 @@ static br_status open_on(const br_backend_table *table, size_t scratch_bytes, br
 done:
     br_dev_close(&dev);
     return st;
+}
+
+br_status br_dev_choose(int32_t place, bool is_asked_for)
+{
+#ifdef BR_WITH_CUDA
+    return br_cuda_choose(place, is_asked_for);
+#else
+    (void)place;
+    (void)is_asked_for;
+    return BR_OK;
+#endif
 }
 
 br_status br_dev_open(br_backend backend, size_t scratch_bytes, br_dev **out)
@@ -85,6 +99,11 @@ const char *br_dev_backend_name(const br_dev *dev)
 const char *br_dev_description(const br_dev *dev)
 {
     return dev->description;
+}
+
+const char *br_dev_identity(const br_dev *dev)
+{
+    return dev->identity;
 }
 
 br_grain br_dev_grain(const br_dev *dev)

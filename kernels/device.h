@@ -34,6 +34,12 @@ typedef struct br_mat {
 
 size_t br_dtype_bytes(br_dtype dtype);
 
+/* Which GPU this process uses: number `place` of those that CUDA_VISIBLE_DEVICES leaves. Where that
+ * is a single one the launcher has chosen already, and only a place that is_asked_for counts.
+ * Before the first device is opened; nothing in a build without CUDA. BR_E_DEVICE: there are fewer.
+ */
+br_status br_dev_choose(int32_t place, bool is_asked_for);
+
 /* Opens a device with a scratch stack of scratch_bytes. AUTO picks cuda when a usable GPU is
  * there, else cpu. BR_E_DEVICE when the backend is not in this build or has no device. */
 br_status   br_dev_open(br_backend backend, size_t scratch_bytes, br_dev **out);
@@ -43,6 +49,7 @@ br_status   br_dev_open_lane(br_dev *dev, size_t scratch_bytes, br_dev **out);
 void        br_dev_close(br_dev **dev);
 const char *br_dev_backend_name(const br_dev *dev);
 const char *br_dev_description(const br_dev *dev); /* "cpu: AVX2" */
+const char *br_dev_identity(const br_dev *dev);    /* of the one GPU among all; "": a processor */
 br_status   br_dev_sync(br_dev *dev);
 
 /* What keeps a device busy: lanes (0: one per core), and rows and events of a task, at least. */

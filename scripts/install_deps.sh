@@ -5,6 +5,7 @@
 #   scripts/install_deps.sh            what the build, the demo and the tests need
 #   scripts/install_deps.sh --build    without the tests and benchmarks
 #   scripts/install_deps.sh --train    PyTorch and matplotlib too (scripts/train.py; about 1 GB)
+#   scripts/install_deps.sh --slurm    Slurm and munge too, for the emulated cluster of tests/slurm
 set -euo pipefail
 
 packages=(gcc libc6-dev cmake ninja-build pkg-config libhdf5-dev libcjson-dev
@@ -16,7 +17,9 @@ case "${1:-}" in
     "")      packages+=("${tests[@]}") ;;
     --build) ;;
     --train) packages+=("${tests[@]}" python3-torch python3-matplotlib) ;;
-    *)       echo "install_deps.sh: unknown argument '$1'; expected --build, --train" >&2; exit 2 ;;
+    --slurm) packages+=("${tests[@]}" slurm-wlm munge libpmix2) ;;
+    *)       echo "install_deps.sh: unknown argument '$1'; expected --build, --train, --slurm" >&2
+             exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

@@ -38,6 +38,7 @@ check() {
 
 # With PyTorch for the tests of the trainer; where it cannot be had they skip, and say so.
 scripts/install_deps.sh --train || scripts/install_deps.sh || exit $?
+scripts/install_deps.sh --slurm || echo "test.sh: no Slurm: its test will skip" >&2
 check cpu -DCMAKE_BUILD_TYPE=Release
 if [ "$fast" = no ]; then
     export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}

@@ -81,6 +81,9 @@
     X(CHOICE, "run.precision", run_precision, "fp32", 0, 0, BR_KEY_SHAPING, \
       "what the encoders multiply: fp32, or values rounded to bfloat16 (sums stay fp32): faster, " \
       "x_u differs in the third digit", BR_CHOICES_PRECISION) \
+    X(INT, "run.device", run_device, "-1", -1, 1023, BR_KEY_LOCAL, \
+      "which GPU `run` takes of those visible, counted from 0; ranks of a machine take this one " \
+      "and those after it; -1: the first, or a rank's own", "") \
     X(INT, "run.threads", run_threads, "0", 0, 256, BR_KEY_LOCAL, \
       "lanes (threads); 0: one per core", "") \
     X(TIME, "run.as_of", run_as_of, "", 0, 0, BR_KEY_SHAPING, \

@@ -34,6 +34,8 @@ static const verb verbs[] = {
     {"explain", br_verb_explain, "why a customer of a run got an item, or did not", REFUSED, NULL},
     {"publish", br_verb_publish, "lists of a run as CSV, JSON lines or Redis commands", REFUSED,
      NULL},
+    {"bench", NULL, "times of scoring, encoding or whole runs, checked before timed", ALL_WORK,
+     br_verb_bench},
     {"generate", br_verb_generate, "seeded synthetic customers, catalogue and model", REFUSED,
      NULL},
 };

@@ -27,5 +27,6 @@ br_status br_verb_explain(int argc, char **argv);
 br_status br_verb_verify(int argc, char **argv);
 br_status br_verb_publish(int argc, char **argv);
 br_status br_verb_generate(int argc, char **argv);
+br_status br_verb_bench(int argc, char **argv, br_comm *comm);
 
 #endif

@@ -11,6 +11,9 @@
 extern "C" {
 #endif
 
+/* choose.c */
+br_status br_cuda_choose(int32_t place, bool is_asked_for);
+
 /* device.cu */
 br_status br_cuda_open(br_dev *dev);
 void      br_cuda_close(br_dev *dev);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Lanes are streams of the current device (the first that CUDA_VISIBLE_DEVICES leaves, unless the
- * process chose another). Opened once per lane; memory is taken before the first batch. */
+ * Lanes are streams of the current device: the first that CUDA_VISIBLE_DEVICES leaves (choose.c).
+ * Opened once per lane; memory is taken before the first batch. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/cuda/fault.cuh"
@@ -31,11 +32,15 @@ static br_status describe(br_dev *dev, br_cuda_lane *lane)
 {
     br_status      st = BR_OK;
     cudaDeviceProp about;
-    int            count = 0;
+    const char    *visible = getenv("CUDA_VISIBLE_DEVICES");
+    int            count   = 0;
+    cudaError_t    found   = cudaGetDeviceCount(&count);
 
-    BR_CUDA(st, cudaGetDeviceCount(&count));
-    if (count == 0)
-        BR_FAIL(st, BR_E_DEVICE, "cuda: no device found");
+    if (found == cudaErrorNoDevice || (found == cudaSuccess && count == 0))
+        BR_FAIL(st, BR_E_DEVICE, "cuda: no device found%s%s",
+                visible != NULL ? " among CUDA_VISIBLE_DEVICES=" : "",
+                visible != NULL ? visible : "");
+    BR_CUDA(st, cudaGetDeviceCount(&count)); /* says what else is wrong */
     BR_CUDA(st, cudaGetDevice(&lane->device));
     BR_CUDA(st, cudaGetDeviceProperties(&about, lane->device));
     if (about.major < OLDEST_MAJOR)
@@ -46,6 +51,9 @@ static br_status describe(br_dev *dev, br_cuda_lane *lane)
     snprintf(dev->description, sizeof dev->description, "cuda: %s, sm_%d%d, %d SMs, %.1f GiB",
              about.name, about.major, about.minor, about.multiProcessorCount,
              static_cast<double>(about.totalGlobalMem) / (1 << 30));
+    for (size_t i = 0; i < sizeof about.uuid.bytes; i++)
+        snprintf(dev->identity + 2 * i, 3, "%02x",
+                 static_cast<unsigned>(static_cast<unsigned char>(about.uuid.bytes[i])));
 done:
     return st;
 }

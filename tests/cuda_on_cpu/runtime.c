@@ -3,7 +3,8 @@
  * Device memory, streams and events of the emulated device. Work is done when it is enqueued, so
  * streams are in order and waits are no-ops. Fresh memory is 0xFF bytes. Under AddressSanitizer,
  * device memory can be touched only by kernels and copies: a host that follows a device address
- * is caught. BATCHRANK_CUDA_BYTES bounds what can be allocated (cudaErrorMemoryAllocation). */
+ * is caught. BATCHRANK_CUDA_BYTES bounds what can be allocated (cudaErrorMemoryAllocation),
+ * BATCHRANK_CUDA_DEVICES says how many devices there are (1); a process uses the first visible. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,22 +184,50 @@ cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
     return cudaSuccess;
 }
 
+/* As CUDA takes it: entries count up to the first that is no device. */
+static int visible_devices(int *first)
+{
+    const char *n_text = getenv("BATCHRANK_CUDA_DEVICES");
+    const char *list   = getenv("CUDA_VISIBLE_DEVICES");
+    int         n = n_text == NULL ? 1 : atoi(n_text), n_visible = 0;
+
+    *first = 0;
+    if (list == NULL)
+        return n;
+    while (*list != '\0') {
+        char *end;
+        long  device = strtol(list, &end, 10);
+
+        if (end == list || device < 0 || device >= n)
+            break;
+        if (n_visible++ == 0)
+            *first = (int)device;
+        list = *end == ',' ? end + 1 : end;
+    }
+    return n_visible;
+}
+
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int device)
 {
-    if (device != 0)
+    int first;
+
+    if (device != 0 || visible_devices(&first) == 0)
         return fail(cudaErrorInvalidDevice);
-    *out = (cudaDeviceProp){.name                   = "emulated on the host",
-                            .totalGlobalMem         = limit_bytes(),
-                            .major                  = 9,
-                            .multiProcessorCount    = 3,
-                            .sharedMemPerBlockOptin = 227 * 1024};
+    *out                = (cudaDeviceProp){.name                   = "emulated on the host",
+                                           .totalGlobalMem         = limit_bytes(),
+                                           .major                  = 9,
+                                           .multiProcessorCount    = 3,
+                                           .sharedMemPerBlockOptin = 227 * 1024};
+    out->uuid.bytes[15] = (char)(first + 1);
     return cudaSuccess;
 }
 
 cudaError_t cudaGetDeviceCount(int *count)
 {
-    *count = 1;
-    return cudaSuccess;
+    int first;
+
+    *count = visible_devices(&first);
+    return *count > 0 ? cudaSuccess : fail(cudaErrorNoDevice);
 }
 
 cudaError_t cudaGetDevice(int *device)

@@ -62,7 +62,7 @@ static br_status create_timeline(br_h5_stream *s, const br_generate_options *o, 
     char      path[64];
 
     for (int64_t u = 0; u < o->n_customers; u++)
-        n_total += length_of(o, t, u);
+        n_total += length_of(o, t, o->first_customer + u);
     (void)snprintf(path, sizeof path, "/timeline/%s", t->name);
     BR_TRY(st, br_h5_stream_group(s, path));
     BR_TRY(st, br_h5_stream_attr(s, path, "vocabulary", "catalogue"));
@@ -112,7 +112,7 @@ static br_status write_timeline_block(br_h5_stream *s, const br_generate_options
 
     b->n_events = 0;
     for (int64_t i = 0; i < n; i++) {
-        fill_customer(o, t, first + i, b);
+        fill_customer(o, t, o->first_customer + first + i, b);
         b->offset[i] = (uint64_t)(t->n_events + b->n_events);
     }
     t->n_events += b->n_events;
@@ -132,7 +132,7 @@ static int64_t largest_block(const br_generate_options *o, const timeline *t, in
             int64_t n = 0;
 
             for (int64_t u = first; u < first + BLOCK_ROWS && u < o->n_customers; u++)
-                n += length_of(o, &t[i], u);
+                n += length_of(o, &t[i], o->first_customer + u);
             most = n > most ? n : most;
         }
     return most;
@@ -166,7 +166,7 @@ static br_status write_customers(const br_generate_options *o)
 
         BR_TRY(st, br_job_check_interrupt(path));
         for (int64_t i = 0; i < n; i++)
-            key[i] = (uint64_t)(first + i + 1);
+            key[i] = (uint64_t)(o->first_customer + first + i + 1);
         BR_TRY(st, br_h5_stream_append(s, set_key, n, key));
         for (int i = 0; i < 2; i++)
             BR_TRY(st, write_timeline_block(s, o, &t[i], first, n, &b));

@@ -12,7 +12,8 @@
 #include "host/base/status.h"
 
 typedef struct br_generate_options {
-    const char *out_dir; /* made if missing; must not hold the files yet */
+    const char *out_dir;        /* made if missing; must not hold the files yet */
+    int64_t     first_customer; /* the files are customers [first, first + n) of one population */
     int64_t     n_customers;
     int64_t     n_items;
     int64_t     n_browse;   /* mean browse events of a customer */

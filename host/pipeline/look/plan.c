@@ -2,8 +2,12 @@
  *
  * The `plan` job: what a run will take, from shapes, and from a few customers that go through the
  * stages on this machine. Called once per process. */
+#include <sys/stat.h>
+
 #include "host/base/clock.h"
+#include "host/base/memory.h"
 #include "host/base/parallel.h"
+#include "host/io/publish.h"
 #include "host/pipeline/job.h"
 #include "host/pipeline/look/check.h"
 #include "host/pipeline/look/footprint.h"
@@ -11,6 +15,7 @@
 
 #define BLOCK_ROWS_PER_LANE 512 /* two scoring tiles for each lane */
 #define N_BLOCKS            4   /* spread evenly over the file; the first one only warms up */
+#define HASHED_BYTES        (64 << 20)
 #define MiB                 (1024.0 * 1024.0)
 
 static br_status pass_block(br_job *job, br_batch *batch, int64_t first_row)
@@ -29,18 +34,17 @@ done:
     return st;
 }
 
-/* Seconds the whole job would take: opening it, then all customers at the blocks' speed. */
-static br_status time_sample(br_setup *s, double *seconds, int64_t *n_sampled)
+/* Opens the job, then times the blocks. */
+static br_status time_sample(br_setup *s, br_rank_speed *speed)
 {
     br_status st      = BR_OK;
     br_job   *job     = NULL;
     br_batch  batch   = {0};
     int64_t   n       = br_customers_info_of(s->customers)->n_customers;
-    double    start_s = br_clock_wall_s(), open_s;
+    double    start_s = br_clock_wall_s();
 
-    *n_sampled = 0;
     BR_TRY(st, br_job_open(s, &job));
-    open_s        = br_clock_wall_s() - start_s;
+    speed->open_s = br_clock_wall_s() - start_s;
     job->max_rows = (int64_t)BLOCK_ROWS_PER_LANE * job->n_lanes;
     if (job->max_rows > n)
         job->max_rows = n;
@@ -50,12 +54,42 @@ static br_status time_sample(br_setup *s, double *seconds, int64_t *n_sampled)
         if (i == 0)
             start_s = br_clock_wall_s();
         else
-            *n_sampled += job->max_rows;
+            speed->n_sampled += job->max_rows;
     }
-    *seconds = open_s + (br_clock_wall_s() - start_s) / (double)*n_sampled * (double)n;
+    speed->customer_s = (br_clock_wall_s() - start_s) / (double)speed->n_sampled;
 done:
     br_batch_free(&batch);
     br_job_close(&job);
+    return st;
+}
+
+/* Bytes that a run hashes before its first unit. */
+static double file_bytes(const char *folder, const char *name)
+{
+    struct stat about;
+    char        path[4096];
+
+    (void)snprintf(path, sizeof path, "%s%s%s", folder, name[0] != '\0' ? "/" : "", name);
+    return stat(path, &about) == 0 ? (double)about.st_size : 0.0;
+}
+
+static br_status time_hash(const br_setup *s, br_rank_speed *speed)
+{
+    br_status st   = BR_OK;
+    char     *data = NULL;
+    char      digest[BR_DIGEST_TEXT_BYTES];
+    double    start_s;
+
+    speed->customers_bytes = file_bytes(s->config->input_customers, "");
+    speed->input_bytes     = speed->customers_bytes + file_bytes(s->config->input_catalogue, "");
+    if (s->bundle != NULL)
+        speed->input_bytes += file_bytes(s->config->input_model, "weights.safetensors");
+    BR_ALLOC(st, data, HASHED_BYTES, "bytes to hash");
+    start_s = br_clock_wall_s();
+    BR_TRY(st, br_digest_bytes(data, HASHED_BYTES, digest));
+    speed->hash_bytes_s = HASHED_BYTES / (br_clock_wall_s() - start_s + 1e-9);
+done:
+    br_free(&data);
     return st;
 }
 
@@ -85,26 +119,31 @@ static void print_footprint(const br_setup *s, FILE *out)
     (void)fprintf(out, "lanes                %12d of %d cores\n", lanes, br_n_cores());
 }
 
-br_status br_job_plan(const br_config *config, bool is_fast, FILE *out)
+br_status br_job_plan(const br_config *config, bool is_fast, const br_window *window, FILE *out)
 {
-    br_status st = BR_OK;
-    br_setup *s  = NULL;
-    double    seconds;
-    int64_t   n_sampled;
+    br_status     st    = BR_OK;
+    br_setup     *s     = NULL;
+    br_rank_speed speed = {0};
 
     BR_TRY(st, br_setup_open(config, &s));
     BR_TRY(st, br_setup_plan_units(s));
     print_footprint(s, out);
     BR_TRY(st, br_footprint_check(s));
-    if (is_fast)
+    if (is_fast || br_customers_info_of(s->customers)->n_customers == 0)
         goto done;
-    BR_TRY(st, time_sample(s, &seconds, &n_sampled));
-    (void)fprintf(out,
-                  "time, about          %12.1f s (%lld customers timed; writing not counted)\n",
-                  seconds, (long long)n_sampled);
+    BR_TRY(st, time_sample(s, &speed));
+    (void)fprintf(
+        out, "time, about          %12.1f s (%lld customers timed; writing not counted)\n",
+        speed.open_s + speed.customer_s * (double)br_customers_info_of(s->customers)->n_customers,
+        (long long)speed.n_sampled);
     if (br_config_is_constrained(config))
         (void)fprintf(out, "                                  one pass; constraints take two to "
                            "three times as long\n");
+    if (window->seconds > 0.0) {
+        BR_TRY(st, time_hash(s, &speed));
+        speed.output_bytes = br_footprint_of(s).output;
+        BR_TRY(st, br_window_print(s, window, &speed, out));
+    }
 done:
     br_setup_close(&s);
     return st;

@@ -10,6 +10,7 @@
 #include "host/pipeline/job.h"
 #include "host/pipeline/look/footprint.h"
 #include "host/pipeline/popularity.h"
+#include "host/pipeline/setup/devices.h"
 #include "host/pipeline/setup/stage.h"
 #include "host/pipeline/sweep/sweep.h"
 #include "host/verbs/config_args.h"
@@ -162,6 +163,7 @@ br_status br_verb_run(int argc, char **argv, br_comm *comm)
         br_log(BR_LOG_INFO, "run", "%d ranks on %d machine%s, %d cores for each",
                br_comm_size(comm), br_comm_n_nodes(comm), br_comm_n_nodes(comm) > 1 ? "s" : "",
                br_n_cores());
+    BR_TRY(st, br_devices_assign(comm, (br_backend)config->run_backend, config->run_device));
     BR_TRY(st, br_config_is_constrained(config) ? br_run_fleet(comm, config)
                                                 : br_run_plain(comm, config));
 done:

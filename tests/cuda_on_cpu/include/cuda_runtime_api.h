@@ -32,13 +32,18 @@ typedef struct CUstream_st *cudaStream_t;
 typedef struct CUevent_st  *cudaEvent_t;
 enum { cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2 };
 
+typedef struct cudaUUID_t {
+    char bytes[16];
+} cudaUUID_t;
+
 typedef struct cudaDeviceProp {
-    char   name[256];
-    size_t totalGlobalMem;
-    size_t sharedMemPerBlockOptin;
-    int    major;
-    int    minor;
-    int    multiProcessorCount;
+    char       name[256];
+    cudaUUID_t uuid;
+    size_t     totalGlobalMem;
+    size_t     sharedMemPerBlockOptin;
+    int        major;
+    int        minor;
+    int        multiProcessorCount;
 } cudaDeviceProp;
 
 cudaError_t cudaGetDeviceCount(int *count);
