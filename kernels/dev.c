@@ -98,6 +98,11 @@ br_status br_dev_room(br_dev *dev, size_t *bytes)
     return dev->table->room == NULL ? BR_OK : dev->table->room(dev, bytes);
 }
 
+br_launches br_dev_launches(const br_dev *dev)
+{
+    return dev->table->launches == NULL ? (br_launches){0} : dev->table->launches(dev);
+}
+
 br_status br_dev_sync(br_dev *dev)
 {
     return dev->table->sync(dev);
