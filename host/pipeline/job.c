@@ -11,6 +11,7 @@
 #include "host/base/clock.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
+#include "host/pipeline/lanes.h"
 #include "host/pipeline/stages.h"
 
 #define N_SLOTS 3
@@ -272,6 +273,7 @@ static br_status execute(flow *f)
     br_timing_start(&job->timing, n_customers);
     BR_TRY(st, run_threads(f));
     br_timing_report(&job->timing, br_dev_grain(job->dev).n_lanes > 0 ? 0 : job->n_lanes);
+    br_lanes_report(job, f->n_todo);
 done:
     for (int i = 0; i < N_SLOTS; i++)
         br_batch_free(&f->slot[i]);

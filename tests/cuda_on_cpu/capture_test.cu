@@ -216,6 +216,7 @@ static void test_wrong_order(void)
     EXPECT_ERROR(InvalidConfiguration, cudaGetLastError());
     EXPECT_OK(cudaStreamEndCapture(use.stream, &graph));
     EXPECT_OK(cudaGraphInstantiate(&exec, graph, 0));
+    EXPECT_OK(cudaGraphDestroy(graph));
     begin();
     EXPECT_ERROR(StreamCaptureUnsupported, cudaGraphLaunch(exec, use.stream));
     EXPECT_ERROR(StreamCaptureInvalidated, cudaStreamEndCapture(use.stream, &graph));
