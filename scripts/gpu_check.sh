@@ -300,7 +300,8 @@ write_results true
     echo "# $version"
     echo "# GPU: $device_words"
     printf '%s\n' "${lines[@]}"
-    sed -n '/launches a unit/p; /^info /d; /^== bench_device/,/^# [0-9]* rows/p; /^== peers/,$p' "$out/log.txt"
+    sed -n -e '/launches a unit/p; /^info /d' \
+        -e '/^== bench_device/,/^# [0-9]* rows/p; /^== peers/,$p' "$out/log.txt"
 } >"$out/summary.txt"
 n_skipped=$(printf '%s\n' "${lines[@]}" | grep -c ' skipped ')
 echo "${#lines[@]} steps, $n_failed failed, $n_skipped skipped, $SECONDS s; results in $out"

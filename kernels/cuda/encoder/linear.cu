@@ -99,6 +99,8 @@ done:
 
 #define GROUP_ROWS ((int64_t)BR_LINEAR_GROUP * BR_GEMM_ROWS)
 
+static_assert(sizeof(tiles) <= BR_GRAPH_BYTES, "a group is not recorded");
+
 static br_status run_group(br_dev *dev, const void *context)
 {
     br_status st = BR_OK;
@@ -113,8 +115,8 @@ done:
 /* Rows [first, first + GROUP_ROWS): where they lie is told apart from what is done to them. */
 static br_status replay_group(br_dev *dev, const tiles *t, int64_t first)
 {
-    br_status        st    = BR_OK;
-    tiles            group = *t;
+    br_status        st = BR_OK;
+    tiles            group;
     linear_rows      rows  = t->rows;
     size_t           unit  = br_dtype_bytes(rows.is_half ? BR_BF16 : BR_F32);
     br_cuda_sequence s     = {run_group, &group, sizeof group};
@@ -127,6 +129,7 @@ static br_status replay_group(br_dev *dev, const tiles *t, int64_t first)
         rows.residual_RO.at = rows.residual_RO.row(first);
     rows.out      = static_cast<char *>(rows.out) + (size_t)(first * rows.ld_out) * unit;
     rows.x.n_rows = GROUP_ROWS;
+    memcpy(&group, t, sizeof group); /* every byte: it is a sequence's context */
     memset(&group.rows, 0, sizeof group.rows);
     group.far = static_cast<linear_rows *>(place);
     BR_TRY(st, br_cuda_place(dev, group.far, rows));

@@ -57,6 +57,8 @@ static int32_t rows_that_fit(const br_topk_chunk *c, bool is_split)
 
 /* ---- one chunk ---- */
 
+static_assert(sizeof(br_topk_chunk) <= BR_GRAPH_BYTES, "a chunk is not recorded");
+
 /* Recorded: all of it follows from the chunk. */
 static br_status first_pass(br_dev *dev, const void *chunk)
 {
@@ -146,8 +148,8 @@ static void describe(const br_score_topk_args *args, br_topk_chunk *c)
 {
     const br_items *items = args->items;
 
-    memset(c, 0, sizeof *c); /* a sequence's context */
-    c->items       = *static_cast<const br_cuda_items *>(items->prepared);
+    memset(c, 0, sizeof *c); /* every byte counts in a sequence's context */
+    memcpy(&c->items, items->prepared, sizeof c->items);
     c->item_ND     = br_view_of<const float>(items->item_ND);
     c->bias_N      = br_view_of<const float>(items->bias_N);
     c->temperature = args->temperature;
