@@ -31,6 +31,7 @@ typedef struct br_backend_table {
     br_status (*upload)(br_dev *dev, br_mat to, const void *from);
     br_status (*download)(br_dev *dev, br_mat from, void *to);
     br_status (*sync)(br_dev *dev);
+    br_launches (*launches)(const br_dev *dev); /* NULL: none */
     /* both NULL: nothing to prepare */
     br_status (*weight_prepare)(br_dev *dev, br_prepared *weight); /* fills weight->prepared */
     void (*weight_release)(br_prepared *weight);

@@ -67,8 +67,10 @@ br_status br_dev_open(br_backend backend, size_t scratch_bytes, br_dev **out)
 #endif
 #ifdef BR_WITH_CUDA
     if (backend == BR_BACKEND_AUTO) {
-        if (open_on(&br_backend_cuda, scratch_bytes, out) == BR_OK)
-            return BR_OK;
+        br_status st = open_on(&br_backend_cuda, scratch_bytes, out);
+
+        if (st == BR_OK || st == BR_E_USAGE)
+            return st;
         br_log(BR_LOG_INFO, "device", "no usable GPU: %s", br_error_last()->text);
     }
 #endif
@@ -115,6 +117,11 @@ br_status br_dev_room(br_dev *dev, size_t *bytes)
 {
     *bytes = SIZE_MAX;
     return dev->table->room == NULL ? BR_OK : dev->table->room(dev, bytes);
+}
+
+br_launches br_dev_launches(const br_dev *dev)
+{
+    return dev->table->launches == NULL ? (br_launches){0} : dev->table->launches(dev);
 }
 
 br_status br_dev_sync(br_dev *dev)

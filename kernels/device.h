@@ -61,6 +61,15 @@ typedef struct br_grain {
 } br_grain;
 br_grain br_dev_grain(const br_dev *dev);
 
+/* What ops have enqueued since the device was opened; zeros where nothing is enqueued. */
+typedef struct br_launches {
+    int64_t n_single;   /* kernels, one by one */
+    int64_t n_recorded; /* sequences of kernels that were recorded */
+    int64_t n_replays;  /* of these, each enqueued at once */
+    int64_t n_replayed; /* kernels in these */
+} br_launches;
+br_launches br_dev_launches(const br_dev *dev);
+
 /* Bytes of device memory that are free; SIZE_MAX where it is the host's. */
 br_status br_dev_room(br_dev *dev, size_t *bytes);
 

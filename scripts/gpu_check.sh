@@ -16,12 +16,15 @@
 #              compares bits; x_u within 2e-5 of the CPU's in fp32; in bf16 mean cosine >= 0.9999
 #              and mean overlap of 100 >= 98 %
 #   topk       the demo's x_u over 20,000 items on the device and on the CPU: the same bytes
-#   bench      bench_device: copy and product peaks, score_topk, encoders, against the reference
+#   graphs     a job of ten units with launches recorded in CUDA graphs and without: the same parts;
+#              launches a unit, and customers/s, of either
+#   bench      bench_device: copy and product peaks, score_topk, encoders, against the reference,
+#              with launches of a call; once more without graphs
 #   sanitizer  compute-sanitizer's memcheck and racecheck on small shapes
 #   peers      bench/peers/gpu_topk.py: torch, cuBLAS, cuVS, Faiss; what is not installed is listed
 #
 # Writes results.json (anew after each step, so that a run that is cut off keeps what it has),
-# summary.txt, log.txt, bench.jsonl, peers.jsonl.
+# summary.txt, log.txt, bench.jsonl, bench_one_by_one.jsonl (without graphs), peers.jsonl.
 #
 # Without a GPU the same steps run with `cpu` (tests, bench) and `ref` (demo) in its place, without
 # sanitizer and peers: that the check itself works, and nothing more.
@@ -61,7 +64,7 @@ if [ -f BUNDLE.txt ]; then
 fi
 out=${folder:-$([ $is_bundle = yes ] && echo gpu_check || echo build/gpu_check)}
 mkdir -p "$out" || fail 4 "$out cannot be made"
-rm -f "$out"/{results.json,summary.txt,log.txt,bench.jsonl,peers.jsonl}
+rm -f "$out"/{results.json,summary.txt,log.txt,bench.jsonl,bench_one_by_one.jsonl,peers.jsonl}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 steps=()          # as JSON
@@ -82,7 +85,8 @@ write_results() {
         printf ' "version": %s, "date": %s, "seconds": %d, "failed": %d, "complete": %s,\n' \
             "$(quote "$version")" "$(quote "$(date +%F)")" "$SECONDS" "$n_failed" "${1:-false}"
         printf ' "steps": [\n%s],\n' "$(IFS=,; echo "${steps[*]-}")"
-        printf ' "bench": [\n%s],\n "peers": [\n%s]}\n' "$(rows "$out/bench.jsonl")" \
+        printf ' "bench": [\n%s],\n "bench_one_by_one": [\n%s],\n "peers": [\n%s]}\n' \
+            "$(rows "$out/bench.jsonl")" "$(rows "$out/bench_one_by_one.jsonl")" \
             "$(rows "$out/peers.jsonl")"
     } >"$out/results.json.new"
     mv "$out/results.json.new" "$out/results.json"
@@ -234,6 +238,20 @@ if [ $has_gpu = yes ]; then
         "$work/cuda-100-bf16" --cosine 0.9999 --overlap 0.98 && show
 fi
 
+# ---- graphs ------------------------------------------------------------------------------------
+if [ $has_gpu = yes ]; then
+    for graphs in on off; do
+        step check "job of ten units, graphs $graphs" 30 env BATCHRANK_CUDA_GRAPHS=$graphs \
+            "$batchrank" run "$work/made/job.json" --set run.backend=cuda \
+            --set run.unit_customers=2048 --set "output.path=$work/graphs-$graphs" &&
+            sed -n 's/^info *run: \(.* launches a unit\|.* customers\/s\)/    \1/p' "$work/step.log"
+    done
+    step check "job graphs on and off: same parts" 20 diff -r "$work/graphs-on/parts" \
+        "$work/graphs-off/parts"
+else
+    record "graphs" skipped 0 "no GPU"
+fi
+
 # ---- benches -----------------------------------------------------------------------------------
 deadline=$((budget * 75 / 100))
 small=()
@@ -241,6 +259,11 @@ small=()
 step timing "bench_device on $op_device" 120 "$(program bench_device)" --backend $op_device \
     "${small[@]}" --json "$out/bench.jsonl"
 show
+if [ $has_gpu = yes ]; then
+    step timing "bench_device, graphs off" 60 env BATCHRANK_CUDA_GRAPHS=off \
+        "$(program bench_device)" --backend cuda --json "$out/bench_one_by_one.jsonl"
+    show
+fi
 
 # ---- compute-sanitizer -------------------------------------------------------------------------
 deadline=$((budget * 88 / 100))
@@ -277,7 +300,8 @@ write_results true
     echo "# $version"
     echo "# GPU: $device_words"
     printf '%s\n' "${lines[@]}"
-    sed -n '/^info /d; /^== bench_device/,/^# [0-9]* rows/p; /^== peers/,$p' "$out/log.txt"
+    sed -n -e '/launches a unit/p; /^info /d' \
+        -e '/^== bench_device/,/^# [0-9]* rows/p; /^== peers/,$p' "$out/log.txt"
 } >"$out/summary.txt"
 n_skipped=$(printf '%s\n' "${lines[@]}" | grep -c ' skipped ')
 echo "${#lines[@]} steps, $n_failed failed, $n_skipped skipped, $SECONDS s; results in $out"

@@ -59,10 +59,10 @@ static void print_head(const device_bench *bench)
 {
     (void)printf("# batchrank %s, %s; wall time of a call, %%peak of the peaks in this run\n",
                  BR_VERSION, br_dev_description(bench->dev));
-    (void)printf("%-16s %-34s %10s %10s %10s %9s %9s %6s %12s %7s\n", "op", "shape", "time min",
-                 "med", "max", "GB/s", "TFLOP/s", "%peak", "customers", "#wrong");
-    (void)printf("%-16s %-34s %10s %10s %10s %9s %9s %6s %12s %7s\n", "", "", "us", "us", "us", "",
-                 "", "", "per s", "");
+    (void)printf("%-16s %-34s %10s %10s %10s %9s %9s %6s %12s %8s %7s\n", "op", "shape", "time min",
+                 "med", "max", "GB/s", "TFLOP/s", "%peak", "customers", "launches", "#wrong");
+    (void)printf("%-16s %-34s %10s %10s %10s %9s %9s %6s %12s %8s %7s\n", "", "", "us", "us", "us",
+                 "", "", "", "per s", "a call", "");
     (void)fflush(stdout);
 }
 

@@ -32,23 +32,34 @@ done:
     return st;
 }
 
+static int64_t launches_of(const br_dev *lane)
+{
+    br_launches all = br_dev_launches(lane);
+
+    return all.n_single + all.n_replays;
+}
+
 br_status device_time(br_dev *lane, device_fn fn, void *context, device_times *out)
 {
     br_status st       = BR_OK;
     int       n_calls  = 1;
     int       n_rounds = 0;
+    int64_t   n_launches;
     double    seconds[MAX_ROUNDS], once_s, start_s;
 
     BR_TRY(st, round_of(lane, fn, context, 1, &once_s)); /* what is made on first use */
     BR_TRY(st, round_of(lane, fn, context, 1, &once_s));
     if (once_s < ROUND_S)
         n_calls = (int)(ROUND_S / (once_s > 1e-6 ? once_s : 1e-6)) + 1;
-    start_s = br_clock_wall_s();
+    start_s    = br_clock_wall_s();
+    n_launches = launches_of(lane);
     while (n_rounds < MAX_ROUNDS &&
            (n_rounds < MIN_ROUNDS || br_clock_wall_s() - start_s < BUDGET_S))
         BR_TRY(st, round_of(lane, fn, context, n_calls, &seconds[n_rounds++]));
     qsort(seconds, (size_t)n_rounds, sizeof *seconds, by_value);
-    *out = (device_times){seconds[0], seconds[n_rounds / 2], seconds[n_rounds - 1]};
+    n_launches = launches_of(lane) - n_launches;
+    *out       = (device_times){seconds[0], seconds[n_rounds / 2], seconds[n_rounds - 1],
+                                (double)n_launches / ((double)n_rounds * n_calls)};
 done:
     return st;
 }
@@ -76,11 +87,11 @@ static void print_json(const device_bench *bench, const device_row *row, const c
         (void)fprintf(
             bench->json,
             ", \"time_us\": [%.3f, %.3f, %.3f], \"gbs\": %.2f, \"tflops\": %.4f, "
-            "\"share_of_peak\": %.4f, \"per_s\": %.0f, \"wrong\": %lld",
+            "\"share_of_peak\": %.4f, \"per_s\": %.0f, \"launches\": %.1f, \"wrong\": %lld",
             row->times.least * 1e6, s * 1e6, row->times.most * 1e6, row->gbytes / s,
             row->gflop / s * 1e-3,
             row->peak > 0.0 ? (row->gflop > 0.0 ? row->gflop : row->gbytes) / s / row->peak : 0.0,
-            row->per_s, (long long)row->n_wrong);
+            row->per_s, row->times.n_launches, (long long)row->n_wrong);
     }
     (void)fprintf(bench->json, "}\n");
     (void)fflush(bench->json); /* a run that is cut off keeps its rows */
@@ -101,10 +112,10 @@ void device_print(device_bench *bench, const device_row *row, br_status st)
         bench->n_wrong += row->n_wrong;
         if (row->peak > 0.0)
             (void)snprintf(share, sizeof share, "%.1f", 100.0 * work / s / row->peak);
-        (void)printf("%-16s %-34s %10.1f %10.1f %10.1f %9.1f %9.2f %6s %12.0f %7lld\n", row->op,
-                     row->shape, row->times.least * 1e6, s * 1e6, row->times.most * 1e6,
+        (void)printf("%-16s %-34s %10.1f %10.1f %10.1f %9.1f %9.2f %6s %12.0f %8.1f %7lld\n",
+                     row->op, row->shape, row->times.least * 1e6, s * 1e6, row->times.most * 1e6,
                      row->gbytes / s, row->gflop / s * 1e-3, share, row->per_s,
-                     (long long)row->n_wrong);
+                     row->times.n_launches, (long long)row->n_wrong);
     }
     (void)fflush(stdout);
     print_json(bench, row, error);

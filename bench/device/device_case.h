@@ -34,6 +34,7 @@ typedef struct device_times {
     double least;
     double median;
     double most;
+    double n_launches; /* of a call, recorded sequences counted once; 0: nothing is launched */
 } device_times;
 
 typedef br_status (*device_fn)(void *context);

@@ -6,6 +6,10 @@
 
 #include <stdbool.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum { BR_LOG_ERROR, BR_LOG_WARN, BR_LOG_INFO, BR_LOG_DEBUG } br_log_level;
 
 void br_log_set_level(br_log_level level);
@@ -23,5 +27,9 @@ void br_log(br_log_level level, const char *room, const char *fmt, ...)
  * NULL clears it. */
 void br_log_progress(const char *text);
 bool br_log_is_terminal(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

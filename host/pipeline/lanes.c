@@ -181,6 +181,27 @@ done:
     return st;
 }
 
+void br_lanes_report(const br_job *job, int64_t n_units)
+{
+    br_launches all = {0};
+
+    for (int32_t i = 0; i < job->n_lanes; i++) {
+        br_launches l = br_dev_launches(job->lane[i]);
+
+        all.n_single += l.n_single;
+        all.n_recorded += l.n_recorded;
+        all.n_replays += l.n_replays;
+        all.n_replayed += l.n_replayed;
+    }
+    if (n_units > 0 && all.n_single > 0)
+        br_log(BR_LOG_INFO, "run",
+               "%.1f launches a unit: %.1f kernels one by one, %.1f replays of %lld recorded "
+               "sequences (%.1f kernels)",
+               (double)(all.n_single + all.n_replays) / (double)n_units,
+               (double)all.n_single / (double)n_units, (double)all.n_replays / (double)n_units,
+               (long long)all.n_recorded, (double)all.n_replayed / (double)n_units);
+}
+
 void br_lanes_close(br_job *job)
 {
     close_lanes(job);

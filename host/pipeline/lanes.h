@@ -13,6 +13,10 @@ br_status br_lanes_open_device(br_job *job);
 /* The lanes, with scratch for the largest task; the model must be there. */
 br_status br_lanes_open(br_job *job);
 
+/* Logs what the lanes have enqueued for n_units units; nothing where the backend enqueues nothing.
+ */
+void br_lanes_report(const br_job *job, int64_t n_units);
+
 void br_lanes_close(br_job *job);
 
 /* Rows that a lane takes as one: task `task` of those that cut n_rows into steps. */

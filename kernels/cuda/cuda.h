@@ -15,12 +15,13 @@ extern "C" {
 br_status br_cuda_choose(int32_t place, bool is_asked_for);
 
 /* device.cu */
-br_status br_cuda_open(br_dev *dev);
-void      br_cuda_close(br_dev *dev);
-br_status br_cuda_allocate(size_t bytes, void **memory);
-void      br_cuda_release(void *memory);
-br_status br_cuda_room(br_dev *dev, size_t *bytes);
-br_status br_cuda_sync(br_dev *dev);
+br_status   br_cuda_open(br_dev *dev);
+void        br_cuda_close(br_dev *dev);
+br_status   br_cuda_allocate(size_t bytes, void **memory);
+void        br_cuda_release(void *memory);
+br_status   br_cuda_room(br_dev *dev, size_t *bytes);
+br_status   br_cuda_sync(br_dev *dev);
+br_launches br_cuda_launches(const br_dev *dev);
 
 /* transfer.cu */
 br_status br_cuda_upload(br_dev *dev, br_mat to, const void *from);

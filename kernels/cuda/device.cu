@@ -8,6 +8,7 @@
 
 #include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/gemm.cuh"
+#include "kernels/cuda/graph.cuh"
 #include "kernels/cuda/transfer.cuh"
 
 #define OLDEST_MAJOR 8 /* mma.sync of bf16 and s8, cp.async */
@@ -82,6 +83,8 @@ br_status br_cuda_open(br_dev *dev)
     BR_CUDA(st, cudaMalloc(reinterpret_cast<void **>(&lane->faults), sizeof *lane->faults));
     BR_CUDA(st,
             cudaMallocHost(reinterpret_cast<void **>(&lane->host_faults), sizeof *lane->faults));
+    BR_CUDA(st, cudaMallocHost(reinterpret_cast<void **>(&lane->words), BR_CUDA_WORDS));
+    BR_TRY(st, br_cuda_graphs_open(lane));
     BR_TRY(st, reset_faults(lane));
 done:
     return st;
@@ -96,10 +99,12 @@ void br_cuda_close(br_dev *dev)
         return;
     if (lane->stream != NULL)
         (void)cudaStreamSynchronize(lane->stream);
+    br_cuda_graphs_close(lane);
     br_cuda_gemm_close(lane);
     br_cuda_ring_close(lane);
     for (int i = 0; i < BR_N_WORKS; i++)
         (void)cudaFree(lane->work[i]);
+    (void)cudaFreeHost(lane->words);
     (void)cudaFreeHost(lane->host_faults);
     (void)cudaFree(lane->faults);
     if (lane->stream != NULL)
@@ -113,9 +118,10 @@ br_status br_cuda_allocate(size_t bytes, void **memory)
 
     *memory = NULL;
     BR_CUDA(st, cudaMalloc(memory, bytes > 0 ? bytes : 1)); /* an empty matrix has an address */
-    BR_CUDA(st, cudaMemset(*memory, 0, bytes));
-    /* lanes do not wait for the default stream */
-    BR_CUDA(st, cudaDeviceSynchronize());
+    /* waited for here: lanes do not wait for other streams. Not for the whole device, which must
+     * not be waited for while a lane records a graph */
+    BR_CUDA(st, cudaMemsetAsync(*memory, 0, bytes, cudaStreamPerThread));
+    BR_CUDA(st, cudaStreamSynchronize(cudaStreamPerThread));
 done:
     if (st != BR_OK) {
         br_cuda_release(*memory);
@@ -190,4 +196,21 @@ br_status br_cuda_sync(br_dev *dev)
     BR_TRY(st, report_faults(lane));
 done:
     return st;
+}
+
+br_status br_cuda_fetch(br_dev *dev, const void *from, size_t bytes, void *to)
+{
+    br_status     st   = BR_OK;
+    br_cuda_lane *lane = br_cuda_lane_of(dev);
+
+    BR_CUDA(st, cudaMemcpyAsync(lane->words, from, bytes, cudaMemcpyDeviceToHost, lane->stream));
+    BR_TRY(st, br_cuda_sync(dev));
+    memcpy(to, lane->words, bytes);
+done:
+    return st;
+}
+
+br_launches br_cuda_launches(const br_dev *dev)
+{
+    return br_cuda_lane_of(dev)->launches;
 }

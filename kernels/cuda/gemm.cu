@@ -153,6 +153,7 @@ br_status br_cuda_multiply(br_dev *dev, const br_cuda_product *product)
 
     BR_TRY(st, gemm_lane(dev, &gemm));
     BR_TRY(st, find_plan(gemm, product, &p));
+    br_cuda_count_launch(dev);
     BR_LT(st, cublasLtMatmul(gemm->handle, p->product, &one, product->weight_OI, p->weight,
                              product->x_RI, p->x, &zero, product->sum_RO, p->sum, product->sum_RO,
                              p->sum, &p->algorithm, NULL, 0, br_cuda_lane_of(dev)->stream));

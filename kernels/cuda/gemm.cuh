@@ -61,9 +61,30 @@ br_status br_cuda_weight_pack(br_dev *dev, const br_weight_args *args, const br_
 br_status br_cuda_weight_of(br_dev *dev, br_cuda_work slot, const br_prepared *prepared,
                             const br_weight_args *own, br_cuda_weight *out);
 
-/* Enqueues the packing of x's rows, f32 or bf16, at most BR_GEMM_ROWS: to [BR_GEMM_ROWS, n_in] as
- * the weight's products read them, zeros where it is padded. */
-br_status br_cuda_operand(br_dev *dev, br_mat x_RI, const br_cuda_weight *weight, void *to);
+/* What an operand is made from, f32 or bf16. */
+typedef struct br_cuda_rows {
+    const void *at;
+    int64_t     ld;
+    int64_t     n_rows;
+    int64_t     n_cols;
+    br_dtype    dtype;
+} br_cuda_rows;
+
+static inline br_cuda_rows br_cuda_rows_of(br_mat mat)
+{
+    return {br_mat_at(mat), mat.ld, mat.n_rows, mat.n_cols, mat.dtype};
+}
+
+/* Enqueues the packing of rows [first, first + BR_GEMM_ROWS) of x, or of what lies at `far` on the
+ * device where that is not NULL: to [BR_GEMM_ROWS, n_in] as the weight's products read them, zeros
+ * where there is no row, or where it is padded. */
+typedef struct br_cuda_operand_args {
+    br_cuda_rows        x;
+    const br_cuda_rows *far;
+    int64_t             first;
+} br_cuda_operand_args;
+br_status br_cuda_operand(br_dev *dev, const br_cuda_operand_args *args,
+                          const br_cuda_weight *weight, void *to);
 
 static inline size_t br_cuda_operand_bytes(br_precision precision)
 {

@@ -20,6 +20,7 @@
 
 struct br_cuda_gemm_lane; /* gemm.cu's own */
 struct br_cuda_ring;      /* transfer.cu's */
+struct br_cuda_graphs;    /* graph.cu's */
 struct br_cuda_faults;
 
 /* Device memory of a lane that grows to the largest op of a run and stays: nothing is allocated
@@ -33,6 +34,7 @@ typedef enum {
     BR_WORK_TOPK,
     BR_WORK_DRAW,
     BR_WORK_SLOW,
+    BR_WORK_PLACE, /* where linear's rows lie */
     BR_N_WORKS
 } br_cuda_work;
 
@@ -45,6 +47,10 @@ typedef struct br_cuda_lane {
     struct br_cuda_faults    *host_faults; /* pinned */
     struct br_cuda_ring      *ring;        /* NULL until the first copy */
     struct br_cuda_gemm_lane *gemm;        /* NULL until the first product */
+    struct br_cuda_graphs    *graphs;      /* NULL: launches are not recorded */
+    int64_t                  *recording;   /* kernels of the graph in the making; NULL: none is */
+    br_launches               launches;
+    unsigned char            *words; /* pinned, BR_CUDA_WORDS: what the host asks for */
     void                     *work[BR_N_WORKS];
     size_t                    work_bytes[BR_N_WORKS];
 } br_cuda_lane;
@@ -55,6 +61,11 @@ static inline br_cuda_lane *br_cuda_lane_of(const br_dev *dev)
 }
 
 br_status br_cuda_workspace(br_dev *dev, br_cuda_work slot, size_t bytes, void **out);
+
+#define BR_CUDA_WORDS 256
+/* Waits for the lane, then *to is what lies at `from`: at most BR_CUDA_WORDS bytes. Fails as
+ * br_cuda_sync does. */
+br_status br_cuda_fetch(br_dev *dev, const void *from, size_t bytes, void *to);
 
 /* ---- checked calls -------------------------------------------------------------------------- */
 
@@ -79,12 +90,25 @@ typedef struct br_cuda_shape {
     type *name = reinterpret_cast<type *>(br_dynamic_shared)
 #endif
 
+/* dev NULL: a test's, on no stream of ours. */
+static inline cudaStream_t br_cuda_stream_of(const br_dev *dev)
+{
+    return dev == NULL ? NULL : br_cuda_lane_of(dev)->stream;
+}
+
+static inline void br_cuda_count_launch(br_dev *dev)
+{
+    br_cuda_lane *lane = dev == NULL ? NULL : br_cuda_lane_of(dev);
+
+    if (lane != NULL)
+        (*(lane->recording != NULL ? lane->recording : &lane->launches.n_single))++;
+}
+
 /* Enqueues a kernel; an empty grid is no work. The arguments become the parameters' types. */
 template <typename... P>
 static inline br_status br_cuda_launch(br_dev *dev, const char *name, void (*kernel)(P...),
                                        const br_cuda_shape &shape, P... args)
 {
-    (void)dev;
     if (shape.grid.x == 0 || shape.grid.y == 0 || shape.grid.z == 0)
         return BR_OK;
     if (shape.shared_bytes > 48 * 1024) { /* more than that is asked for */
@@ -96,10 +120,12 @@ static inline br_status br_cuda_launch(br_dev *dev, const char *name, void (*ker
         if (st != BR_OK)
             return st;
     }
+    br_cuda_count_launch(dev);
 #ifdef BR_CUDA_ON_CPU
-    emulate(name, {shape.grid, shape.block}, shape.shared_bytes, [=] { kernel(args...); });
+    emulate(name, {shape.grid, shape.block}, shape.shared_bytes, br_cuda_stream_of(dev),
+            [=] { kernel(args...); });
 #else
-    kernel<<<shape.grid, shape.block, shape.shared_bytes, br_cuda_lane_of(dev)->stream>>>(args...);
+    kernel<<<shape.grid, shape.block, shape.shared_bytes, br_cuda_stream_of(dev)>>>(args...);
 #endif
     return br_cuda_status(cudaGetLastError(), name);
 }

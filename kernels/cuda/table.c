@@ -22,6 +22,7 @@ const br_backend_table br_backend_cuda = {
     .upload         = br_cuda_upload,
     .download       = br_cuda_download,
     .sync           = br_cuda_sync,
+    .launches       = br_cuda_launches,
     .weight_prepare = br_cuda_weight_prepare,
     .weight_release = br_cuda_weight_release,
     .embed          = br_cuda_embed,

@@ -109,35 +109,35 @@ void br_cuda_weight_release(br_prepared *weight)
 }
 
 typedef struct operand_params {
-    br_mat       x_RI; /* rows of the tile; buf is the host's, x its address */
-    const void  *x;
-    int64_t      n_in; /* padded */
-    br_precision precision;
-    void        *to;
+    br_cuda_operand_args from;
+    int64_t              n_in; /* padded */
+    br_precision         precision;
+    void                *to;
 } operand_params;
 
-static __device__ float operand_at(const operand_params &p, int64_t r, int64_t i)
+static __device__ float operand_at(const br_cuda_rows &x, int64_t r, int64_t i)
 {
-    int64_t from = r * p.x_RI.ld + i;
+    int64_t from = r * x.ld + i;
 
-    if (r >= p.x_RI.n_rows || i >= p.x_RI.n_cols)
+    if (r >= x.n_rows || i >= x.n_cols)
         return 0.0f;
-    return p.x_RI.dtype == BR_BF16 ? __bfloat162float(static_cast<const __nv_bfloat16 *>(p.x)[from])
-                                   : static_cast<const float *>(p.x)[from];
+    return x.dtype == BR_BF16 ? __bfloat162float(static_cast<const __nv_bfloat16 *>(x.at)[from])
+                              : static_cast<const float *>(x.at)[from];
 }
 
 /* Grid: 256 threads per block; a thread owns BR_GEMM_ALIGN elements of a row of the padded tile. */
 static __global__ void __launch_bounds__(256) operand_kernel(operand_params p)
 {
-    int64_t at = ((int64_t)blockIdx.x * 256 + threadIdx.x) * BR_GEMM_ALIGN;
-    int64_t r  = at / p.n_in;
-    int64_t i  = at % p.n_in;
+    int64_t            at = ((int64_t)blockIdx.x * 256 + threadIdx.x) * BR_GEMM_ALIGN;
+    int64_t            r  = at / p.n_in;
+    int64_t            i  = at % p.n_in;
+    const br_cuda_rows x  = p.from.far == NULL ? p.from.x : *p.from.far;
 
     if (r >= BR_GEMM_ROWS)
         return;
 #pragma unroll
     for (int j = 0; j < BR_GEMM_ALIGN; j++) {
-        float value = operand_at(p, r, i + j);
+        float value = operand_at(x, p.from.first + r, i + j);
 
         if (p.precision == BR_PRECISION_BF16)
             static_cast<__nv_bfloat16 *>(p.to)[at + j] = __float2bfloat16_rn(value);
@@ -146,9 +146,10 @@ static __global__ void __launch_bounds__(256) operand_kernel(operand_params p)
     }
 }
 
-br_status br_cuda_operand(br_dev *dev, br_mat x_RI, const br_cuda_weight *weight, void *to)
+br_status br_cuda_operand(br_dev *dev, const br_cuda_operand_args *args,
+                          const br_cuda_weight *weight, void *to)
 {
-    operand_params p = {x_RI, br_mat_at(x_RI), weight->n_in, weight->precision, to};
+    operand_params p = {*args, weight->n_in, weight->precision, to};
 
     return BR_LAUNCH(dev, operand_kernel,
                      br_cuda_blocks(BR_GEMM_ROWS * p.n_in, 256 * BR_GEMM_ALIGN), 256, 0, p);

@@ -194,8 +194,7 @@ static void run_block(void)
     fiber_acquire(&now.ended);
 }
 
-/* Why a device would refuse the launch, or 0. */
-static int refusal(const emulator_launch *l)
+int emulator_refusal(const emulator_launch *l)
 {
     uint64_t n_threads = (uint64_t)l->block[0] * l->block[1] * l->block[2];
 
@@ -227,7 +226,7 @@ static void run_blocks(const emulator_launch *l)
 
 int emulator_run(const emulator_launch *l)
 {
-    int error = refusal(l);
+    int error = emulator_refusal(l);
 
     if (error != 0)
         return error;

@@ -6,10 +6,12 @@
  *
  * What it notices, with a sentence that names kernel, block, thread and line, and then abort():
  * a barrier or warp operation that not all of its threads reach, or reach at different lines; a
- * launch that a device would refuse. What the sanitizers notice for it: accesses outside device
- * and shared memory, and of device memory by the host (ASan); races between threads of a block,
- * where only barriers, __syncwarp and atomics order anything (TSan). Shared memory begins as 0xFF
- * bytes in every block, device memory in every cudaMalloc: NaNs, and indices of -1.
+ * graph that copies from or to memory that has gone. A launch that a device would refuse is an
+ * error, and so is what a stream that records its work must not be told (capture.c). What the
+ * sanitizers notice for it: accesses outside device and shared memory, and of device memory by the
+ * host (ASan); races between threads of a block, where only barriers, __syncwarp and atomics order
+ * anything (TSan). Shared memory begins as 0xFF bytes in every block, device memory in every
+ * cudaMalloc: NaNs, and indices of -1.
  *
  * What it cannot show: cuBLASLt, the instructions behind mma.cuh (their arithmetic and fragment
  * layouts are emulated from the PTX manual), memory order between blocks, host addresses used by
@@ -42,8 +44,20 @@ typedef struct emulator_launch {
     void *context;
 } emulator_launch;
 
-/* 0, or why a device would refuse the launch (a cudaError_t). Returns when all threads are done. */
+/* 0, or why a device would refuse the launch (a cudaError_t). */
+int emulator_refusal(const emulator_launch *launch);
+/* The same, and returns when all threads are done. */
 int emulator_run(const emulator_launch *launch);
+
+/* How a launch's context, which holds the kernel's arguments, is kept. */
+typedef struct emulator_arguments {
+    void *(*copy)(const void *context);
+    void (*destroy)(void *context);
+} emulator_arguments;
+/* On a stream (a cudaStream_t): runs it, or records it (capture.c). A failure is for
+ * cudaGetLastError. */
+void emulator_launch_on(void *stream, const emulator_launch *launch,
+                        const emulator_arguments *arguments);
 
 /* ---- called by kernels, through include/ ---------------------------------------------------- */
 

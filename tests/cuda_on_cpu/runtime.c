@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Device memory, streams and events of the emulated device. Work is done when it is enqueued, so
- * streams are in order and waits are no-ops. Fresh memory is 0xFF bytes. Under AddressSanitizer,
+ * Memory and copies of the emulated device. Fresh memory is 0xFF bytes. Under AddressSanitizer,
  * device memory can be touched only by kernels and copies: a host that follows a device address
  * is caught. BATCHRANK_CUDA_BYTES bounds what can be allocated (cudaErrorMemoryAllocation),
  * BATCHRANK_CUDA_DEVICES says how many devices there are (1); a process uses the first visible. */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/cuda_on_cpu/emulator.h"
-#include "tests/cuda_on_cpu/include/cuda_runtime_api.h"
+#include "tests/cuda_on_cpu/stream.h"
 
 #ifdef BR_EMULATED_ASAN
 #include <sanitizer/asan_interface.h> /* its macros do nothing in a file without the sanitizer */
@@ -21,6 +21,7 @@
 typedef struct allocation {
     void              *memory;
     size_t             bytes;
+    int                is_pinned; /* of the host, page-locked */
     struct allocation *next;
 } allocation;
 
@@ -33,7 +34,7 @@ static struct {
 
 static __thread cudaError_t last_error;
 
-static cudaError_t fail(cudaError_t error)
+cudaError_t emulator_fail(cudaError_t error)
 {
     last_error = error;
     return error;
@@ -62,7 +63,8 @@ static void set_all_open(int by)
     pthread_mutex_lock(&memory.lock);
     memory.n_open += by;
     for (const allocation *a = memory.first; a != NULL; a = a->next)
-        set_open(a, memory.n_open > 0);
+        if (!a->is_pinned)
+            set_open(a, memory.n_open > 0);
     pthread_mutex_unlock(&memory.lock);
 }
 
@@ -76,80 +78,176 @@ void emulator_close_memory(void)
     set_all_open(-1);
 }
 
-cudaError_t cudaMalloc(void **out, size_t bytes)
+int emulator_is_known(const void *at, size_t bytes)
 {
-    allocation *a = NULL;
+    int is_known = 0;
+
+    pthread_mutex_lock(&memory.lock);
+    for (const allocation *a = memory.first; a != NULL; a = a->next)
+        is_known |= (const char *)at >= (const char *)a->memory &&
+                    (const char *)at + bytes <= (const char *)a->memory + a->bytes;
+    pthread_mutex_unlock(&memory.lock);
+    return is_known;
+}
+
+int emulator_take_bytes(long bytes)
+{
+    int is_there;
+
+    pthread_mutex_lock(&memory.lock);
+    is_there = bytes < 0 || memory.used + (size_t)bytes <= limit_bytes();
+    if (is_there)
+        memory.used += (size_t)bytes;
+    pthread_mutex_unlock(&memory.lock);
+    return is_there;
+}
+
+static cudaError_t take(void **out, size_t bytes, int is_pinned)
+{
+    allocation *a     = NULL;
+    cudaError_t error = emulator_allow_unsafe();
 
     *out = NULL;
-    if (bytes > limit_bytes() - memory.used)
-        return fail(cudaErrorMemoryAllocation);
+    if (error != cudaSuccess)
+        return error;
+    if (!is_pinned && !emulator_take_bytes((long)bytes))
+        return emulator_fail(cudaErrorMemoryAllocation);
     a = calloc(1, sizeof *a);
-    if (a == NULL || posix_memalign(&a->memory, 256, bytes > 0 ? bytes : 1) != 0) {
-        free(a);
-        return fail(cudaErrorMemoryAllocation);
-    }
+    if (a == NULL || posix_memalign(&a->memory, 256, bytes > 0 ? bytes : 1) != 0)
+        abort();
     memset(a->memory, 0xFF, bytes);
-    a->bytes = bytes;
+    a->bytes     = bytes;
+    a->is_pinned = is_pinned;
     pthread_mutex_lock(&memory.lock);
     a->next      = memory.first;
     memory.first = a;
-    memory.used += bytes;
-    set_open(a, memory.n_open > 0);
+    set_open(a, is_pinned || memory.n_open > 0);
     pthread_mutex_unlock(&memory.lock);
     *out = a->memory;
     return cudaSuccess;
 }
 
-cudaError_t cudaFree(void *address)
+static cudaError_t give_back(void *address, int is_pinned)
 {
     allocation *found = NULL;
+    cudaError_t error = emulator_allow_unsafe();
 
-    if (address == NULL)
-        return cudaSuccess;
+    if (address == NULL || error != cudaSuccess)
+        return error;
     pthread_mutex_lock(&memory.lock);
     for (allocation **at = &memory.first; *at != NULL && found == NULL;)
-        if ((*at)->memory == address) {
+        if ((*at)->memory == address && (*at)->is_pinned == is_pinned) {
             found = *at;
             *at   = found->next;
         } else {
             at = &(*at)->next;
         }
-    if (found != NULL)
-        memory.used -= found->bytes;
     pthread_mutex_unlock(&memory.lock);
     if (found == NULL)
-        return fail(cudaErrorInvalidValue);
+        return emulator_fail(cudaErrorInvalidValue);
+    if (!is_pinned)
+        (void)emulator_take_bytes(-(long)found->bytes);
     set_open(found, 1);
     free(found->memory);
     free(found);
     return cudaSuccess;
 }
 
+cudaError_t cudaMalloc(void **out, size_t bytes)
+{
+    return take(out, bytes, 0);
+}
+
+cudaError_t cudaFree(void *address)
+{
+    return give_back(address, 0);
+}
+
 cudaError_t cudaMallocHost(void **out, size_t bytes)
 {
-    *out = calloc(1, bytes > 0 ? bytes : 1);
-    return *out == NULL ? fail(cudaErrorMemoryAllocation) : cudaSuccess;
+    return take(out, bytes, 1);
 }
 
 cudaError_t cudaFreeHost(void *address)
 {
-    free(address);
-    return cudaSuccess;
+    return give_back(address, 1);
+}
+
+/* ---- copies and fills ------------------------------------------------------------------------ */
+
+/* from == NULL: fills. */
+typedef struct moving {
+    void       *to;
+    const void *from;
+    size_t      to_pitch, from_pitch, row_bytes, n_rows;
+    int         value;
+    int         is_kept; /* in a graph: its memory may have gone */
+} moving;
+
+static int is_there(const void *at, size_t pitch, const moving *m)
+{
+    return m->n_rows == 0 || m->row_bytes == 0 ||
+           emulator_is_known(at, (m->n_rows - 1) * pitch + m->row_bytes);
+}
+
+static int are_known(const moving *m)
+{
+    return is_there(m->to, m->to_pitch, m) &&
+           (m->from == NULL || is_there(m->from, m->from_pitch, m));
+}
+
+static int move(const void *context)
+{
+    const moving *m = context;
+
+    if (m->is_kept && !are_known(m)) {
+        fprintf(stderr,
+                "cuda_on_cpu: a graph copies %zu x %zu bytes from or to memory that has "
+                "gone\n",
+                m->n_rows, m->row_bytes);
+        abort();
+    }
+    emulator_open_memory();
+    for (size_t row = 0; row < m->n_rows; row++)
+        if (m->from == NULL)
+            memset((char *)m->to + row * m->to_pitch, m->value, m->row_bytes);
+        else
+            memmove((char *)m->to + row * m->to_pitch, (const char *)m->from + row * m->from_pitch,
+                    m->row_bytes);
+    emulator_close_memory();
+    return 0;
+}
+
+static void *keep(const void *context)
+{
+    moving *kept = malloc(sizeof *kept);
+
+    if (kept == NULL)
+        abort();
+    *kept         = *(const moving *)context;
+    kept->is_kept = 1;
+    return kept;
+}
+
+static cudaError_t enqueue(cudaStream_t stream, const moving *m)
+{
+    emulator_work work = {move, free, keep, m};
+
+    if (emulator_is_recording(stream) && !are_known(m)) /* pageable */
+        return emulator_refuse(stream, cudaErrorStreamCaptureUnsupported);
+    return emulator_enqueue(stream, &work);
 }
 
 cudaError_t cudaMemcpy2DAsync(void *to, size_t to_pitch, const void *from, size_t from_pitch,
                               size_t row_bytes, size_t n_rows, cudaMemcpyKind kind,
                               cudaStream_t stream)
 {
+    moving m = {to, from, to_pitch, from_pitch, row_bytes, n_rows, 0, 0};
+
     (void)kind;
-    (void)stream;
-    if (n_rows > 1 && (to_pitch < row_bytes || from_pitch < row_bytes))
-        return fail(cudaErrorInvalidValue);
-    emulator_open_memory();
-    for (size_t row = 0; row < n_rows; row++)
-        memmove((char *)to + row * to_pitch, (const char *)from + row * from_pitch, row_bytes);
-    emulator_close_memory();
-    return cudaSuccess;
+    if (from == NULL || (n_rows > 1 && (to_pitch < row_bytes || from_pitch < row_bytes)))
+        return emulator_fail(cudaErrorInvalidValue);
+    return enqueue(stream, &m);
 }
 
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
@@ -160,22 +258,26 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
 
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind)
 {
-    return cudaMemcpyAsync(to, from, bytes, kind, NULL);
+    cudaError_t error = emulator_allow_unsafe();
+
+    return error != cudaSuccess ? error : cudaMemcpyAsync(to, from, bytes, kind, NULL);
 }
 
 cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stream)
 {
-    (void)stream;
-    emulator_open_memory();
-    memset(to, value, bytes);
-    emulator_close_memory();
-    return cudaSuccess;
+    moving m = {to, NULL, bytes, 0, bytes, 1, value, 0};
+
+    return enqueue(stream, &m);
 }
 
 cudaError_t cudaMemset(void *to, int value, size_t bytes)
 {
-    return cudaMemsetAsync(to, value, bytes, NULL);
+    cudaError_t error = emulator_allow_unsafe();
+
+    return error != cudaSuccess ? error : cudaMemsetAsync(to, value, bytes, NULL);
 }
+
+/* ---- the device ------------------------------------------------------------------------------ */
 
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
 {
@@ -209,6 +311,7 @@ static int visible_devices(int *first)
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int device)
 {
+<<<<<<< HEAD
     int first;
 
     if (device != 0 || visible_devices(&first) == 0)
@@ -219,6 +322,15 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int device)
                                            .multiProcessorCount    = 3,
                                            .sharedMemPerBlockOptin = 227 * 1024};
     out->uuid.bytes[15] = (char)(first + 1);
+=======
+    if (device != 0)
+        return emulator_fail(cudaErrorInvalidDevice);
+    *out = (cudaDeviceProp){.name                   = "emulated on the host",
+                            .totalGlobalMem         = limit_bytes(),
+                            .major                  = 9,
+                            .multiProcessorCount    = 3,
+                            .sharedMemPerBlockOptin = 227 * 1024};
+>>>>>>> graphs
     return cudaSuccess;
 }
 
@@ -238,7 +350,7 @@ cudaError_t cudaGetDevice(int *device)
 
 cudaError_t cudaSetDevice(int device)
 {
-    return device == 0 ? cudaSuccess : fail(cudaErrorInvalidDevice);
+    return device == 0 ? cudaSuccess : emulator_fail(cudaErrorInvalidDevice);
 }
 
 cudaError_t cudaGetLastError(void)
@@ -247,11 +359,6 @@ cudaError_t cudaGetLastError(void)
 
     last_error = cudaSuccess;
     return error;
-}
-
-void emulator_set_error(int error)
-{
-    last_error = (cudaError_t)error;
 }
 
 const char *cudaGetErrorString(cudaError_t error)
@@ -269,76 +376,18 @@ const char *cudaGetErrorString(cudaError_t error)
         return "no CUDA-capable device is detected";
     case cudaErrorInvalidDevice:
         return "invalid device ordinal";
+    case cudaErrorIllegalState:
+        return "the operation cannot be performed in the present state";
+    case cudaErrorStreamCaptureUnsupported:
+        return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated:
+        return "operation failed due to a previous error during capture";
+    case cudaErrorStreamCaptureIsolation:
+        return "dependency created on uncaptured work in another stream";
+    case cudaErrorCapturedEvent:
+        return "operation not permitted on an event last recorded in a capturing stream";
+    case cudaErrorStreamCaptureWrongThread:
+        return "attempt to terminate a thread-local capture sequence from another thread";
     }
     return "unknown error";
-}
-
-/* ---- streams and events: a stream is any address but NULL ------------------------------------ */
-
-static int token;
-
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags)
-{
-    (void)flags;
-    *out = (cudaStream_t)(void *)&token;
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamDestroy(cudaStream_t stream)
-{
-    (void)stream;
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamSynchronize(cudaStream_t stream)
-{
-    (void)stream;
-    return cudaSuccess;
-}
-
-cudaError_t cudaDeviceSynchronize(void)
-{
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags)
-{
-    (void)stream;
-    (void)event;
-    (void)flags;
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags)
-{
-    (void)flags;
-    *out = (cudaEvent_t)(void *)&token;
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventDestroy(cudaEvent_t event)
-{
-    (void)event;
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
-{
-    (void)event;
-    (void)stream;
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventSynchronize(cudaEvent_t event)
-{
-    (void)event;
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to)
-{
-    (void)from;
-    (void)to;
-    *ms = 0.0f;
-    return cudaSuccess;
 }

@@ -130,6 +130,27 @@ static void host_reads(float *out)
     printf("%g\n", (double)out[0]);
 }
 
+/* A graph that was recorded with memory that has gone since: a copy of it, or a kernel on it. */
+static void replay_stale(float *out, bool is_copy)
+{
+    cudaStream_t    stream = NULL;
+    cudaGraph_t     graph  = NULL;
+    cudaGraphExec_t exec   = NULL;
+    float          *gone   = device_floats(N);
+
+    (void)cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
+    (void)cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+    if (is_copy)
+        (void)cudaMemcpyAsync(out, gone, 4, cudaMemcpyDeviceToDevice, stream);
+    else
+        emulate("good_kernel", {1, N}, 0, stream, [=] { good_kernel(gone); });
+    if (cudaStreamEndCapture(stream, &graph) != cudaSuccess ||
+        cudaGraphInstantiate(&exec, graph, 0) != cudaSuccess)
+        exit(2);
+    (void)cudaFree(gone);
+    (void)cudaGraphLaunch(exec, stream);
+}
+
 /* ---- instructions ---------------------------------------------------------------------------- */
 
 /* Small integers, so that every sum is exact: A[m][k] = (3m + k) % 7 - 3, B[k][n] likewise. */
@@ -294,6 +315,8 @@ int main(int argc, char **argv)
 
     if (argc == 2 && strcmp(argv[1], "host_reads") == 0)
         host_reads(out);
+    if (argc == 2 && strncmp(argv[1], "stale_", 6) == 0)
+        replay_stale(out, strcmp(argv[1], "stale_copy") == 0);
     for (size_t i = 0; argc == 2 && i < sizeof cases / sizeof *cases; i++) {
         if (strcmp(argv[1], cases[i].name) != 0)
             continue;

@@ -20,6 +20,8 @@ PLANTED = {
     "divergent_shuffle": ("divergent warp", "divergent warp"),
     "no_wait": ("nan, expected 0", "nan, expected 0"),
     "host_reads": ("use-after-poison", None),
+    "stale_copy": ("memory that has gone", "memory that has gone"),
+    "stale_argument": ("heap-use-after-free", "heap-use-after-free"),
 }
 GOOD = ["good", "warp", "products", "rounding"]
 

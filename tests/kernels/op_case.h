@@ -69,6 +69,7 @@ bool op_is_emulated(void);
 
 /* The order in which an emulated device runs its threads (an emulator_order); else nothing. */
 void op_set_thread_order(int order);
+void op_turn_thread_order(void); /* the next of the three */
 /* Whether an emulated device's tensor cores add as badly as bounds must allow for; else nothing. */
 void op_cut_sums(bool is_on);
 

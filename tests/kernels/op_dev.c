@@ -26,6 +26,13 @@ void op_set_thread_order(int order)
         emulator_set_order((emulator_order)order, op_seed());
 }
 
+void op_turn_thread_order(void)
+{
+    static int turn;
+
+    op_set_thread_order(turn++ % (EMULATOR_RANDOM + 1));
+}
+
 void op_cut_sums(bool is_on)
 {
     if (emulator_cut_sums != NULL)

@@ -30,11 +30,12 @@ static void test_copy_rows(void **state)
     float       got_BD[6];
 
     (void)state;
-    for (int k = 0; k < 4; k++) {
+    for (int k = 0; k < 12; k++) { /* two forms, three orders of threads */
         op_run            run;
         br_copy_rows_args args;
 
-        op_begin(&run, op_dev(op_backend(k % 2)), k < 2 ? &shape : &strided, id_B, 3);
+        op_set_thread_order(k / 4);
+        op_begin(&run, op_dev(op_backend(k % 2)), k % 4 < 2 ? &shape : &strided, id_B, 3);
         args        = (br_copy_rows_args){.x_BD = op_put(&run, BR_F32, 3, 2, x_BD)};
         args.out_BD = op_out(&run, 3, 2);
         assert_int_equal(br_op_copy_rows(run.dev, &args), BR_OK);
@@ -63,11 +64,12 @@ static void test_fuse_inputs(void **state)
     float         got[10];
 
     (void)state;
-    for (int k = 0; k < 4; k++) {
+    for (int k = 0; k < 12; k++) { /* two forms, three orders of threads */
         op_run              run;
         br_fuse_inputs_args args;
 
-        op_begin(&run, op_dev(op_backend(k % 2)), k < 2 ? &shape : &strided, id_B, 3);
+        op_set_thread_order(k / 4);
+        op_begin(&run, op_dev(op_backend(k % 2)), k % 4 < 2 ? &shape : &strided, id_B, 3);
         args = (br_fuse_inputs_args){.n_modalities = 2,
                                      .width        = {1, 2},
                                      .state_BS     = op_put(&run, BR_F32, 2, 3, state_BS),

@@ -10,6 +10,7 @@
 #include "host/base/clock.h"
 #include "host/base/log.h"
 #include "host/base/watch/interrupt.h"
+#include "host/pipeline/lanes.h"
 #include "host/pipeline/stages.h"
 
 /* Units pass the three workers in order; the i-th of this rank lives in slot i % N_SLOTS. */
@@ -277,6 +278,7 @@ br_status br_flow_run(const br_flow_args *args, br_batch slot[BR_FLOW_SLOTS])
     if (st != BR_OK)
         return br_error_put(&error);
     BR_TRY(st, closed);
+    br_lanes_report(f.job, f.n_written);
 done:
     return st;
 }

@@ -95,9 +95,7 @@ static br_status count(br_dev *dev, const br_draw_tile *t, br_draw_counters *fou
     static const char *const words[] = {"", "the number of extras", "an extra", "the noise"};
     br_status                st      = BR_OK;
 
-    BR_CUDA(st, cudaMemcpyAsync(found, t->counters, sizeof *found, cudaMemcpyDeviceToHost,
-                                br_cuda_lane_of(dev)->stream));
-    BR_TRY(st, br_cuda_sync(dev));
+    BR_TRY(st, br_cuda_fetch(dev, t->counters, sizeof *found, found));
     if (found->bad != ~0ull)
         BR_FAIL(st, BR_E_SELFCHECK, "draw_topk: %s of row %lld is not as expected (draw.h)",
                 (found->bad & 0xFF) > 0 ? words[found->bad & 0xFF]

@@ -231,12 +231,13 @@ static br_status project_queries(br_dev *dev, const plan *p, const tile *t)
     br_mat    query = br_mat_rows(p->args->query_BD, t->first, t->n_rows);
 
     for (int64_t i = 0; i < t->n_heads; i++) {
-        br_cuda_product product = product_of(&p->key, t->head + i, t->n_rows);
+        br_cuda_product      product = product_of(&p->key, t->head + i, t->n_rows);
+        br_mat               head    = br_mat_cols(query, (t->head + i) * p->width, p->width);
+        br_cuda_operand_args from    = {br_cuda_rows_of(head), NULL, 0};
 
         product.x_RI   = p->operand;
         product.sum_RO = p->sum + i * BR_GEMM_ROWS * p->key.n_out;
-        BR_TRY(st, br_cuda_operand(dev, br_mat_cols(query, (t->head + i) * p->width, p->width),
-                                   &p->key, p->operand));
+        BR_TRY(st, br_cuda_operand(dev, &from, &p->key, p->operand));
         BR_TRY(st, br_cuda_multiply(dev, &product));
     }
 done:

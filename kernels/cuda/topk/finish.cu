@@ -57,7 +57,8 @@ static __device__ void keep_likely(const br_topk_chunk &c, finishing *f, br_rank
 /* Eight lanes per score; keys for item rows. */
 static __device__ void score_kept(const br_topk_chunk &c, const finishing &f)
 {
-    int32_t groups = BR_TOPK_THREADS / BR_CHAINS;
+    int32_t      groups  = BR_TOPK_THREADS / BR_CHAINS;
+    const float *query_D = c.rows->query_BD.row(f.row);
 
     for (int32_t first = 0; first < f.n_kept; first += groups) {
         int32_t i    = first + (int32_t)threadIdx.x / BR_CHAINS;
@@ -65,8 +66,7 @@ static __device__ void score_kept(const br_topk_chunk &c, const finishing &f)
         int32_t item = any ? (int32_t)f.key_P[i] : 0;
         double  dot;
 
-        dot = br_canonical_dot_by_8(c.query_BD.row(f.row), c.item_ND.row(item),
-                                    any ? c.items.dim : 0);
+        dot = br_canonical_dot_by_8(query_D, c.item_ND.row(item), any ? c.items.dim : 0);
         __syncwarp(); /* all eight have read the row */
         if (any && threadIdx.x % BR_CHAINS == 0)
             f.key_P[i] = br_list_key(
@@ -80,8 +80,8 @@ static __device__ void put(const br_topk_chunk &c, const finishing &f, int32_t p
 {
     if (place >= c.k)
         return;
-    c.item_BK.row(f.row)[place]  = br_key_item(key);
-    c.score_BK.row(f.row)[place] = br_key_score(key);
+    c.rows->item_BK.row(f.row)[place]  = br_key_item(key);
+    c.rows->score_BK.row(f.row)[place] = br_key_score(key);
     if (place == c.k - 1)
         f.kept->last = key;
 }
@@ -102,8 +102,8 @@ static __device__ void write_list(const br_topk_chunk &c, const finishing &f)
             put(c, f, i, f.key_P[i]);
     }
     for (int32_t j = f.n_kept + first; j < c.k; j += BR_TOPK_THREADS) {
-        c.item_BK.row(f.row)[j]  = -1;
-        c.score_BK.row(f.row)[j] = NAN;
+        c.rows->item_BK.row(f.row)[j]  = -1;
+        c.rows->score_BK.row(f.row)[j] = NAN;
     }
     __syncthreads();
 }

@@ -14,31 +14,31 @@
 static __device__ double term_of(const br_topk_chunk &c, int64_t row, int32_t item)
 {
     bool   any = item >= 0;
-    double dot = br_canonical_dot_by_8(c.query_BD.row(row), c.item_ND.row(any ? item : 0),
+    double dot = br_canonical_dot_by_8(c.rows->query_BD.row(row), c.item_ND.row(any ? item : 0),
                                        any ? c.items.dim : 0);
     float  score;
 
     if (!any)
         return 0.0;
     score = br_canonical_round(dot, c.bias_N.at == NULL ? 0.0f : *c.bias_N.row(item));
-    return br_exp(((double)score - (double)*c.score_BK.row(row)) / c.temperature);
+    return br_exp(((double)score - (double)*c.rows->score_BK.row(row)) / c.temperature);
 }
 
 /* The never-list's terms, by lanes that begin a group of eight; a pair listed twice counts once. */
 static __device__ double never_terms(const br_topk_chunk &c, int64_t row)
 {
-    int64_t first = c.rules.never_S == NULL ? 0 : c.rules.never_offset_B1[row];
-    int64_t last  = c.rules.never_S == NULL ? 0 : c.rules.never_offset_B1[row + 1];
+    int64_t first = c.rows->rules.never_S == NULL ? 0 : c.rows->rules.never_offset_B1[row];
+    int64_t last  = c.rows->rules.never_S == NULL ? 0 : c.rows->rules.never_offset_B1[row + 1];
     double  sum   = 0.0;
 
     for (int64_t s = first; s < last; s += BR_WARP / BR_CHAINS) {
         int64_t at   = s + br_lane() / BR_CHAINS;
-        int32_t item = at < last ? c.rules.never_S[at] : -1;
+        int32_t item = at < last ? c.rows->rules.never_S[at] : -1;
         double  term;
 
-        if (at > first && at < last && c.rules.never_S[at - 1] == item)
+        if (at > first && at < last && c.rows->rules.never_S[at - 1] == item)
             item = -1;
-        if (item < 0 || item >= c.items.N || !br_has_segments(c.rules, row, item))
+        if (item < 0 || item >= c.items.N || !br_has_segments(c.rows->rules, row, item))
             item = -1;
         term = term_of(c, row, item);
         sum += br_lane() % BR_CHAINS == 0 ? term : 0.0;
@@ -48,17 +48,17 @@ static __device__ double never_terms(const br_topk_chunk &c, int64_t row)
 
 static __device__ double log_of(const br_topk_chunk &c, int64_t row, double sum)
 {
-    return (double)*c.score_BK.row(row) / c.temperature + log(sum);
+    return (double)*c.rows->score_BK.row(row) / c.temperature + log(sum);
 }
 
 /* The terms of the list, exact. */
 static __device__ double listed_terms(const br_topk_chunk &c, int64_t row)
 {
-    const float *score_K = c.score_BK.row(row);
+    const float *score_K = c.rows->score_BK.row(row);
     double       sum     = 0.0;
 
     for (int32_t j = br_lane(); j < c.k; j += BR_WARP)
-        if (c.item_BK.row(row)[j] >= 0)
+        if (c.rows->item_BK.row(row)[j] >= 0)
             sum += br_exp(((double)score_K[j] - (double)score_K[0]) / c.temperature);
     return br_warp_sum(sum);
 }
@@ -82,7 +82,7 @@ static __global__ void __launch_bounds__(BR_ROW_THREADS) combine_kernel(br_topk_
 
     if (r >= c.n_rows)
         return;
-    is_full   = c.item_BK.row(r)[c.k - 1] >= 0;
+    is_full   = c.rows->item_BK.row(r)[c.k - 1] >= 0;
     is_summed = !is_full || (c.row_R[r].is_coded && c.n_runs > 0);
     sum       = listed_terms(c, r);
     if (is_full && is_summed) {
@@ -97,7 +97,8 @@ static __global__ void __launch_bounds__(BR_ROW_THREADS) combine_kernel(br_topk_
         return;
     c.row_R[r].is_summed = is_summed;
     if (is_summed)
-        *c.logsumexp_B.row(r) = *c.item_BK.row(r) < 0 ? -INFINITY : (float)log_of(c, r, sum);
+        *c.rows->logsumexp_B.row(r) =
+            *c.rows->item_BK.row(r) < 0 ? -INFINITY : (float)log_of(c, r, sum);
 }
 
 /* Grid: a block per row, for those that are left; eight lanes own an item at a time. */
@@ -113,14 +114,14 @@ static __global__ void __launch_bounds__(BR_TOPK_THREADS) definition_kernel(br_t
         int64_t item = i + threadIdx.x / BR_CHAINS;
         double  term;
 
-        if (item >= c.items.N || !br_is_allowed(c.rules, r, (int32_t)item))
+        if (item >= c.items.N || !br_is_allowed(c.rows->rules, r, (int32_t)item))
             item = -1;
         term = term_of(c, r, (int32_t)item);
         sum += threadIdx.x % BR_CHAINS == 0 ? term : 0.0;
     }
     sum = br_block_sum(sum, part, BR_TOPK_WARPS);
     if (threadIdx.x == 0)
-        *c.logsumexp_B.row(r) = (float)log_of(c, r, sum);
+        *c.rows->logsumexp_B.row(r) = (float)log_of(c, r, sum);
 }
 
 br_status br_topk_logsumexp(br_dev *dev, const br_topk_chunk *chunk)

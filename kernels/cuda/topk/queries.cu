@@ -36,18 +36,18 @@ static __global__ void __launch_bounds__(BR_ROW_THREADS) queries_kernel(br_topk_
 
     if (r >= c.n_rows)
         return;
-    is_wanted     = br_is_wanted(c.rules, r);
-    m             = br_measure(c.query_BD.row(r), c.items.dim);
+    is_wanted     = br_is_wanted(c.rows->rules, r);
+    m             = br_measure(c.rows->query_BD.row(r), c.items.dim);
     row.is_coded  = is_wanted && can_be_screened(c.items, m.norm);
     row.is_slow   = is_wanted && !row.is_coded;
     row.scale     = br_code_scale(row.is_coded ? m.element : 0.0f);
-    row.threshold = c.floor_B.at == NULL ? -INFINITY : *c.floor_B.row(r);
+    row.threshold = c.rows->floor_B.at == NULL ? -INFINITY : *c.rows->floor_B.row(r);
     to.code_D     = c.code_RD + r * c.items.width;
     to.below_D    = c.below_RD == NULL ? NULL : c.below_RD + r * c.items.width;
     to.width      = c.items.width;
-    coded         = br_encode(row.is_coded ? c.query_BD.row(r) : NULL, c.items.dim, row.scale, to);
-    row.norm      = br_bound_up(m.norm);
-    row.residual  = br_bound_up(coded.residual);
+    coded    = br_encode(row.is_coded ? c.rows->query_BD.row(r) : NULL, c.items.dim, row.scale, to);
+    row.norm = br_bound_up(m.norm);
+    row.residual = br_bound_up(coded.residual);
     if (br_lane() == 0)
         c.row_R[r] = row;
 }

@@ -2,9 +2,13 @@
  *
  * The order of score_topk's kernels (topk.cuh), and the memory they share. Customers go in chunks
  * whose candidates fit BR_TOPK_BYTES; the catalogue in stages, each eight times as long as all
- * before it, after which thresholds are foretold. Called once per batch and lane; waits for its
- * results, since it tells the host who overflowed. */
+ * before it, after which thresholds are foretold. What a chunk goes through unless a row needs more
+ * is a recorded sequence. Called once per batch and lane; waits for its results, since it tells the
+ * host who overflowed. */
+#include <string.h>
+
 #include "kernels/cuda/carve.cuh"
+#include "kernels/cuda/graph.cuh"
 #include "kernels/cuda/topk/topk.cuh"
 
 #ifndef BR_TOPK_BYTES
@@ -27,6 +31,7 @@ static void carve_chunk(br_carving *from, int32_t n_rows, bool is_split, br_topk
     size_t n    = (size_t)n_rows;
     size_t code = n * (size_t)c->items.width;
 
+    br_carve_to(from, 1, &c->rows);
     br_carve_to(from, 1, &c->counters);
     br_carve_to(from, n, &c->row_R);
     br_carve_to(from, n, &c->second_R);
@@ -52,22 +57,18 @@ static int32_t rows_that_fit(const br_topk_chunk *c, bool is_split)
 
 /* ---- one chunk ---- */
 
-static br_status count(br_dev *dev, const br_topk_chunk *c, br_topk_counters *found)
+static_assert(sizeof(br_topk_chunk) <= BR_GRAPH_BYTES, "a chunk is not recorded");
+
+/* Recorded: all of it follows from the chunk. */
+static br_status first_pass(br_dev *dev, const void *chunk)
 {
-    br_status st = BR_OK;
+    br_status            st     = BR_OK;
+    const br_topk_chunk *c      = static_cast<const br_topk_chunk *>(chunk);
+    cudaStream_t         stream = br_cuda_lane_of(dev)->stream;
+    br_topk_range        range  = {0, FIRST_PANELS, NULL, c->n_rows};
 
-    BR_CUDA(st, cudaMemcpyAsync(found, c->counters, sizeof *found, cudaMemcpyDeviceToHost,
-                                br_cuda_lane_of(dev)->stream));
-    BR_TRY(st, br_cuda_sync(dev));
-done:
-    return st;
-}
-
-static br_status first_pass(br_dev *dev, const br_topk_chunk *c)
-{
-    br_status     st    = BR_OK;
-    br_topk_range range = {0, FIRST_PANELS, NULL, c->n_rows};
-
+    BR_CUDA(st, cudaMemsetAsync(c->counters, 0, sizeof *c->counters, stream));
+    BR_CUDA(st, cudaMemsetAsync(&c->counters->bad, 0xFF, sizeof c->counters->bad, stream));
     BR_TRY(st, br_topk_queries(dev, c));
     for (; range.last < c->items.n_panels; range.last *= GROWTH) {
         BR_TRY(st, br_topk_screen(dev, c, &range));
@@ -79,6 +80,17 @@ static br_status first_pass(br_dev *dev, const br_topk_chunk *c)
     BR_TRY(st, br_topk_finish(dev, c, &range));
 done:
     return st;
+}
+
+/* Recorded, apart: it follows the lists of rows that needed more. */
+static br_status sum_up(br_dev *dev, const void *chunk)
+{
+    return br_topk_logsumexp(dev, static_cast<const br_topk_chunk *>(chunk));
+}
+
+static br_status count(br_dev *dev, const br_topk_chunk *c, br_topk_counters *found)
+{
+    return br_cuda_fetch(dev, c->counters, sizeof *found, found);
 }
 
 static br_status second_pass(br_dev *dev, const br_topk_chunk *c, br_topk_counters *found)
@@ -107,13 +119,12 @@ static br_status report_bad(br_score_topk_args *args, unsigned long long bad)
 
 static br_status score_chunk(br_dev *dev, const br_topk_chunk *c, br_score_topk_args *args)
 {
-    br_status        st     = BR_OK;
-    cudaStream_t     stream = br_cuda_lane_of(dev)->stream;
-    br_topk_counters found;
+    br_status              st    = BR_OK;
+    const br_cuda_sequence lists = {first_pass, c, sizeof *c};
+    const br_cuda_sequence sums  = {sum_up, c, sizeof *c};
+    br_topk_counters       found;
 
-    BR_CUDA(st, cudaMemsetAsync(c->counters, 0, sizeof *c->counters, stream));
-    BR_CUDA(st, cudaMemsetAsync(&c->counters->bad, 0xFF, sizeof c->counters->bad, stream));
-    BR_TRY(st, first_pass(dev, c));
+    BR_TRY(st, br_cuda_replay(dev, &lists));
     BR_TRY(st, count(dev, c, &found));
     if (found.n_second > 0)
         BR_TRY(st, second_pass(dev, c, &found));
@@ -126,7 +137,7 @@ static br_status score_chunk(br_dev *dev, const br_topk_chunk *c, br_score_topk_
     args->n_rescored += (int64_t)found.n_rescored + found.n_slow * c->items.N;
     BR_TRY(st, report_bad(args, found.bad));
     if (args->logsumexp_B.buf != NULL)
-        BR_TRY(st, br_topk_logsumexp(dev, c));
+        BR_TRY(st, br_cuda_replay(dev, &sums));
 done:
     return st;
 }
@@ -137,14 +148,14 @@ static void describe(const br_score_topk_args *args, br_topk_chunk *c)
 {
     const br_items *items = args->items;
 
-    c->items           = *static_cast<const br_cuda_items *>(items->prepared);
-    c->item_ND         = br_view_of<const float>(items->item_ND);
-    c->bias_N          = br_view_of<const float>(items->bias_N);
-    c->rules.require_N = br_view_of<const uint64_t>(items->require_N);
-    c->temperature     = args->temperature;
-    c->k               = args->k;
-    c->capacity        = capacity_of(args->k);
-    c->n_runs          = args->logsumexp_B.buf == NULL ? 0 : br_topk_runs(c->items.n_panels);
+    memset(c, 0, sizeof *c); /* every byte counts in a sequence's context */
+    memcpy(&c->items, items->prepared, sizeof c->items);
+    c->item_ND     = br_view_of<const float>(items->item_ND);
+    c->bias_N      = br_view_of<const float>(items->bias_N);
+    c->temperature = args->temperature;
+    c->k           = args->k;
+    c->capacity    = capacity_of(args->k);
+    c->n_runs      = args->logsumexp_B.buf == NULL ? 0 : br_topk_runs(c->items.n_panels);
 }
 
 /* A view of some of its rows, or an absent one. */
@@ -153,28 +164,30 @@ static br_mat slice(br_mat mat, int64_t first, int64_t n_rows)
     return mat.buf == NULL ? mat : br_mat_rows(mat, first, n_rows);
 }
 
-static void take_rows(const br_score_topk_args *args, int64_t first, int32_t n, br_topk_chunk *c)
+static br_topk_rows rows_of(const br_score_topk_args *args, int64_t first, int64_t n)
 {
     const int64_t *offset = static_cast<const int64_t *>(br_mat_at(args->never_offset_B1));
+    br_topk_rows   rows   = {};
 
-    c->first_row             = first;
-    c->n_rows                = n;
-    c->query_BD              = br_view_of<const float>(slice(args->query_BD, first, n));
-    c->item_BK               = br_view_of<int32_t>(slice(args->item_BK, first, n));
-    c->score_BK              = br_view_of<float>(slice(args->score_BK, first, n));
-    c->logsumexp_B           = br_view_of<float>(slice(args->logsumexp_B, first, n));
-    c->floor_B               = br_view_of<const float>(slice(args->floor_B, first, n));
-    c->rules.have_B          = br_view_of<const uint64_t>(slice(args->have_B, first, n));
-    c->rules.wanted_B        = br_view_of<const uint8_t>(slice(args->wanted_B, first, n));
-    c->rules.never_offset_B1 = offset == NULL ? NULL : offset + first;
-    c->rules.never_S =
+    rows.first_row             = first;
+    rows.query_BD              = br_view_of<const float>(slice(args->query_BD, first, n));
+    rows.item_BK               = br_view_of<int32_t>(slice(args->item_BK, first, n));
+    rows.score_BK              = br_view_of<float>(slice(args->score_BK, first, n));
+    rows.logsumexp_B           = br_view_of<float>(slice(args->logsumexp_B, first, n));
+    rows.floor_B               = br_view_of<const float>(slice(args->floor_B, first, n));
+    rows.rules.require_N       = br_view_of<const uint64_t>(args->items->require_N);
+    rows.rules.have_B          = br_view_of<const uint64_t>(slice(args->have_B, first, n));
+    rows.rules.wanted_B        = br_view_of<const uint8_t>(slice(args->wanted_B, first, n));
+    rows.rules.never_offset_B1 = offset == NULL ? NULL : offset + first;
+    rows.rules.never_S =
         offset == NULL ? NULL : static_cast<const int32_t *>(br_mat_at(args->never_item_S));
+    return rows;
 }
 
 br_status br_cuda_score_topk(br_dev *dev, br_score_topk_args *args)
 {
     br_status     st = BR_OK;
-    br_topk_chunk c  = {};
+    br_topk_chunk c;
     bool          is_split;
     int32_t       n_most;
     br_carving    memory = {};
@@ -192,7 +205,8 @@ br_status br_cuda_score_topk(br_dev *dev, br_score_topk_args *args)
     for (int64_t first = 0; first < args->query_BD.n_rows; first += n_most) {
         int64_t left = args->query_BD.n_rows - first;
 
-        take_rows(args, first, (int32_t)(left < n_most ? left : n_most), &c);
+        c.n_rows = (int32_t)(left < n_most ? left : n_most);
+        BR_TRY(st, br_cuda_place(dev, c.rows, rows_of(args, first, c.n_rows)));
         BR_TRY(st, score_chunk(dev, &c, args));
     }
 done:

@@ -38,7 +38,7 @@ __device__ uint32_t pusher<ROWS>::drop_barred(uint32_t hits, int64_t panel, int3
         int     bit = __ffs((int)hits) - 1;
         int64_t at  = panel * BR_PANEL + br_tile<ROWS>::col_of(bit / 2) + bit % 2;
 
-        if (at < c->items.N && br_is_allowed(c->rules, row, c->items.row_N[at]))
+        if (at < c->items.N && br_is_allowed(c->rows->rules, row, c->items.row_N[at]))
             kept |= 1u << bit;
     }
     return kept;

@@ -23,11 +23,11 @@ static __device__ void take(const br_topk_chunk &c, const scanning &s, int32_t i
 
     if (!isfinite(score)) {
         atomicMin(&c.counters->bad,
-                  (unsigned long long)(c.first_row + s.row) << 32 | (uint32_t)item);
+                  (unsigned long long)(c.rows->first_row + s.row) << 32 | (uint32_t)item);
         return;
     }
     key = br_list_key(score, item);
-    if (key < s.worst && br_is_allowed(c.rules, s.row, item))
+    if (key < s.worst && br_is_allowed(c.rows->rules, s.row, item))
         s.key_P[atomicAdd(s.n, 1)] = key;
 }
 
@@ -47,11 +47,13 @@ static __device__ void sort_keys(const br_topk_chunk &c, scanning *s)
 
 static __device__ void scan_round(const br_topk_chunk &c, const scanning &s, int64_t first)
 {
+    const float *query_D = c.rows->query_BD.row(s.row);
+
     for (int64_t i = first; i < first + ROUND && i < c.items.N; i += BR_TOPK_THREADS / BR_CHAINS) {
         int64_t item = i + threadIdx.x / BR_CHAINS;
         bool    any  = item < c.items.N;
-        double  dot  = br_canonical_dot_by_8(c.query_BD.row(s.row), c.item_ND.row(any ? item : 0),
-                                           any ? c.items.dim : 0);
+        double  dot =
+            br_canonical_dot_by_8(query_D, c.item_ND.row(any ? item : 0), any ? c.items.dim : 0);
 
         if (any && threadIdx.x % BR_CHAINS == 0)
             take(c, s, (int32_t)item, dot);
@@ -80,8 +82,8 @@ static __global__ void __launch_bounds__(BR_TOPK_THREADS) slow_kernel(br_topk_ch
     }
     sort_keys(c, &s);
     for (int32_t j = (int32_t)threadIdx.x; j < c.k; j += BR_TOPK_THREADS) {
-        c.item_BK.row(s.row)[j]  = j < n ? br_key_item(key_P[j]) : -1;
-        c.score_BK.row(s.row)[j] = j < n ? br_key_score(key_P[j]) : NAN;
+        c.rows->item_BK.row(s.row)[j]  = j < n ? br_key_item(key_P[j]) : -1;
+        c.rows->score_BK.row(s.row)[j] = j < n ? br_key_score(key_P[j]) : NAN;
     }
 }
 

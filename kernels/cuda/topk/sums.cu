@@ -41,8 +41,8 @@ template <int ROWS> struct summer {
 static __device__ bool is_listed(const br_topk_chunk &c, int32_t row, int64_t position,
                                  float approx, float slack)
 {
-    const float   *score_K = c.score_BK.row(row);
-    const int32_t *item_K  = c.item_BK.row(row);
+    const float   *score_K = c.rows->score_BK.row(row);
+    const int32_t *item_K  = c.rows->item_BK.row(row);
     int32_t        item    = position < c.items.N ? c.items.row_N[position] : -1;
     int32_t        lo = 0, hi = c.k;
 
@@ -108,14 +108,14 @@ static __device__ void fill_places(const br_topk_chunk &c, const br_stream &s, s
     place[at]      = {};
     place[at].row  = row;
     place[at].down = BR_NONE_PASSES;
-    if (row < 0 || !c.row_R[row].is_coded || c.item_BK.row(row)[c.k - 1] < 0)
+    if (row < 0 || !c.row_R[row].is_coded || c.rows->item_BK.row(row)[c.k - 1] < 0)
         return; /* none, or no sum, or all are listed */
-    place[at].best     = c.score_BK.row(row)[0];
-    place[at].down     = br_threshold_down(c.score_BK.row(row)[c.k - 1]);
+    place[at].best     = c.rows->score_BK.row(row)[0];
+    place[at].down     = br_threshold_down(c.rows->score_BK.row(row)[c.k - 1]);
     place[at].norm     = c.row_R[row].norm;
     place[at].residual = c.row_R[row].residual;
     place[at].scale    = c.row_R[row].scale;
-    place[at].have     = br_have(c.rules, row);
+    place[at].have     = br_have(c.rows->rules, row);
 }
 
 /* The lanes and warps of each row together: part[row][warp]. */

@@ -76,29 +76,35 @@ typedef struct br_topk_counters {
     int32_t            n_slow;   /* rows in slow_R */
 } br_topk_counters;
 
-/* The parameter of every kernel. Rows count from the chunk's first. */
-typedef struct br_topk_chunk {
-    br_cuda_items        items;
+/* Where a chunk's rows lie: on the device, so that one recorded sequence (graph.cuh) serves every
+ * chunk of its shape. Rows count from the chunk's first. */
+typedef struct br_topk_rows {
     br_topk_rules        rules;
-    br_view<const float> item_ND; /* by item row */
-    br_view<const float> bias_N;
     br_view<const float> query_BD;
     br_view<const float> floor_B; /* absent: -inf */
     br_view<int32_t>     item_BK;
     br_view<float>       score_BK;
     br_view<float>       logsumexp_B;
-    double               temperature;
     int64_t              first_row; /* in the call */
+} br_topk_rows;
+
+/* The parameter of every kernel, the same for every chunk of n_rows. */
+typedef struct br_topk_chunk {
+    br_cuda_items        items;
+    br_view<const float> item_ND; /* by item row */
+    br_view<const float> bias_N;
+    double               temperature;
+    br_topk_rows        *rows;
     int32_t              n_rows;
     int32_t              k;
     int32_t              capacity; /* candidates of a row */
+    int32_t              n_runs;
     br_topk_counters    *counters;
     br_topk_row         *row_R;
     br_topk_candidate   *candidate_RC;
     __half              *code_RD;
     __half              *below_RD; /* NULL: no log-sum-exp */
     double              *part_RQ;  /* sums over runs of panels; NULL: no log-sum-exp */
-    int32_t              n_runs;
     int32_t             *second_R;
     int32_t             *slow_R;
 } br_topk_chunk;

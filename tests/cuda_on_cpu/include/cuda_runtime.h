@@ -73,7 +73,7 @@ template <typename F> static inline cudaError_t cudaFuncSetAttribute(F, int, int
 /* What stands for kernel<<<grid, block, shared_bytes, stream>>>(args...). */
 template <typename K>
 static inline void emulate(const char *name, const dim3 (&shape)[2], size_t shared_bytes,
-                           const K &kernel)
+                           cudaStream_t stream, const K &kernel)
 {
     emulator_launch launch = {
         name,
@@ -83,10 +83,12 @@ static inline void emulate(const char *name, const dim3 (&shape)[2], size_t shar
         [](void *context) { (*static_cast<const K *>(context))(); },
         const_cast<K *>(&kernel),
     };
-    int error = emulator_run(&launch);
+    emulator_arguments arguments = {
+        [](const void *context) -> void * { return new K(*static_cast<const K *>(context)); },
+        [](void *context) { delete static_cast<K *>(context); },
+    };
 
-    if (error != 0)
-        emulator_set_error(error);
+    emulator_launch_on(stream, &launch, &arguments);
 }
 
 #include "tests/cuda_on_cpu/include/on_cpu_arithmetic.h"

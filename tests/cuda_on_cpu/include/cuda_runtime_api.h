@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The part of the CUDA runtime's C interface that the backend uses, with the toolkit's names and
- * values; runtime.c implements it. C and C++. */
+ * values; runtime.c and capture.c implement it. C and C++. */
 #ifndef BR_TESTS_CUDA_ON_CPU_INCLUDE_CUDA_RUNTIME_API_H
 #define BR_TESTS_CUDA_ON_CPU_INCLUDE_CUDA_RUNTIME_API_H
 
@@ -12,12 +12,18 @@ extern "C" {
 #endif
 
 typedef enum {
-    cudaSuccess                   = 0,
-    cudaErrorInvalidValue         = 1,
-    cudaErrorMemoryAllocation     = 2,
-    cudaErrorInvalidConfiguration = 9,
-    cudaErrorNoDevice             = 100,
-    cudaErrorInvalidDevice        = 101
+    cudaSuccess                       = 0,
+    cudaErrorInvalidValue             = 1,
+    cudaErrorMemoryAllocation         = 2,
+    cudaErrorInvalidConfiguration     = 9,
+    cudaErrorNoDevice                 = 100,
+    cudaErrorInvalidDevice            = 101,
+    cudaErrorIllegalState             = 401,
+    cudaErrorStreamCaptureUnsupported = 900,
+    cudaErrorStreamCaptureInvalidated = 901,
+    cudaErrorStreamCaptureIsolation   = 905,
+    cudaErrorCapturedEvent            = 907,
+    cudaErrorStreamCaptureWrongThread = 908
 } cudaError_t;
 
 typedef enum {
@@ -30,6 +36,7 @@ typedef enum {
 
 typedef struct CUstream_st *cudaStream_t;
 typedef struct CUevent_st  *cudaEvent_t;
+#define cudaStreamPerThread ((cudaStream_t)0x2) /* 0: the legacy one */
 enum { cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2 };
 
 typedef struct cudaUUID_t {
@@ -78,8 +85,20 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to);
 
-/* What cudaGetLastError then gives: a launch that was refused. */
-void emulator_set_error(int error);
+typedef struct CUgraph_st     *cudaGraph_t;
+typedef struct CUgraphExec_st *cudaGraphExec_t;
+typedef enum {
+    cudaStreamCaptureModeGlobal,
+    cudaStreamCaptureModeThreadLocal,
+    cudaStreamCaptureModeRelaxed
+} cudaStreamCaptureMode;
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *out);
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph, unsigned long long flags);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 
 #ifdef __cplusplus
 }

@@ -14,6 +14,7 @@
 
 #include "host/base/memory.h"
 #include "host/base/parallel.h"
+#include "tests/kernels/op_case.h"
 
 #define TAKE(pointer, n)                                                                           \
     assert_int_equal(br_alloc((n), sizeof *(pointer), #pointer, (void **)&(pointer)), BR_OK)
@@ -227,6 +228,7 @@ br_status run_case(draw_case *c, br_backend backend, int n_lanes, int64_t batch)
     br_status     st;
 
     c->n_first = c->n_longer = c->n_slow = c->n_summed = 0;
+    op_turn_thread_order();
     assert_int_equal(br_dev_open(backend, 0, &dev), BR_OK);
     for (int i = 0; i < n_lanes; i++)
         assert_int_equal(br_dev_open_lane(dev,

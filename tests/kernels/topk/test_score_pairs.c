@@ -72,6 +72,7 @@ static void check_pairs(problem *p, br_backend backend, bool has_penalty)
         s.penalty_BK[i] = i % 4 == 0 ? 0.0f : fabsf(uniform(12, (uint64_t)i));
     }
     open_pairs(p, backend, has_penalty, &s);
+    op_turn_thread_order();
     assert_int_equal(br_op_score_pairs(s.dev, &s.args), BR_OK);
     assert_int_equal(br_download(s.dev, s.args.out_BK, s.out_BK), BR_OK);
     for (int64_t i = 0; i < p->B * K; i++) {
