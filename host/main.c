@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host/base/fault.h"
 #include "host/base/log.h"
 #include "host/base/nearest.h"
 #include "host/base/status.h"
@@ -121,6 +122,8 @@ int main(int argc, char **argv)
     (void)sigaction(SIGTERM, &action, NULL);
     (void)signal(SIGXFSZ, SIG_IGN); /* a file that grows past its limit is an error to report */
     st = br_h5_setup();
+    if (st == BR_OK)
+        st = br_fault_arm();
     if (st == BR_OK)
         st = dispatch(argc, argv);
     br_log_progress(NULL);

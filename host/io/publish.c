@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/base/fault.h"
 #include "host/base/log.h"
 
 #define TEMPORARY_MARK  ".tmp-"
@@ -163,14 +164,18 @@ static br_status write_temporary(int *fd, const char *path, const void *data, si
 
     BR_TRY(st, reserve(*fd, path, n_bytes));
     BR_TRY(st, write_all(*fd, path, data, n_bytes));
+    BR_TRY(st, br_fault_point(BR_FAULT_PUBLISH_WRITTEN, path));
     if (fsync(*fd) != 0) {
         st = io_failure(path, "flush to disk", errno, n_bytes);
         goto done;
     }
     closed = close(*fd);
     *fd    = -1;
-    if (closed != 0 && errno != EINTR) /* EINTR: closed all the same, and flushed before */
+    if (closed != 0 && errno != EINTR) { /* EINTR: closed all the same, and flushed before */
         st = io_failure(path, "close", errno, n_bytes);
+        goto done;
+    }
+    BR_TRY(st, br_fault_point(BR_FAULT_PUBLISH_FLUSHED, path));
 done:
     return st;
 }
@@ -205,6 +210,7 @@ static br_status publish(const char *path, const void *data, size_t n_bytes, boo
 
     BR_TRY(st, open_temporary(path, n_bytes, name, &fd));
     has_name = true;
+    BR_TRY(st, br_fault_point(BR_FAULT_PUBLISH_MADE, path));
     BR_TRY(st, write_temporary(&fd, path, data, n_bytes));
     if (existed != NULL) {
         BR_TRY(st, move_new(name, path, n_bytes, existed));
@@ -216,8 +222,11 @@ static br_status publish(const char *path, const void *data, size_t n_bytes, boo
         }
         has_name = false;
     }
-    if (!has_name)
-        BR_TRY(st, br_publish_sync_folder_of(path));
+    if (has_name) /* the name was taken before */
+        goto done;
+    BR_TRY(st, br_fault_point(BR_FAULT_PUBLISH_NAMED, path));
+    BR_TRY(st, br_publish_sync_folder_of(path));
+    BR_TRY(st, br_fault_point(BR_FAULT_PUBLISH_DONE, path));
 done:
     if (fd >= 0)
         (void)close(fd);
@@ -242,6 +251,7 @@ br_status br_publish_link(const char *path, const char *target)
     br_status   st = BR_OK;
     char        name[PATH_MAX];
     struct stat found;
+    bool        has_name = false;
 
     if (lstat(path, &found) == 0 && !S_ISLNK(found.st_mode))
         return br_fail(BR_E_IO, "%s: is there and is no symbolic link; it is left alone", path);
@@ -249,13 +259,19 @@ br_status br_publish_link(const char *path, const char *target)
     if (symlink(target, name) != 0)
         BR_FAIL(st, BR_E_IO, "%s: cannot make a symbolic link to %s: %s", path, target,
                 strerror(errno));
-    if (rename(name, path) != 0) {
+    has_name = true;
+    BR_TRY(st, br_fault_point(BR_FAULT_LATEST_MADE, path));
+    if (rename(name, path) != 0)
         st = io_failure(path, "give the link its name", errno, 0);
-        (void)unlink(name);
+    has_name = st != BR_OK;
+    if (has_name)
         goto done;
-    }
+    BR_TRY(st, br_fault_point(BR_FAULT_LATEST_NAMED, path));
     BR_TRY(st, br_publish_sync_folder_of(path));
+    BR_TRY(st, br_fault_point(BR_FAULT_LATEST_DONE, path));
 done:
+    if (has_name)
+        (void)unlink(name);
     return st;
 }
 

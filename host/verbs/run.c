@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "host/base/fault.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/pipeline/job.h"
@@ -55,7 +56,9 @@ br_status br_run_plain(br_config *config)
     char     *resolved = NULL;
 
     BR_TRY(st, br_setup_open(config, &setup));
+    BR_TRY(st, br_fault_point(BR_FAULT_INPUT_OPENED, NULL));
     BR_TRY(st, br_setup_plan_units(setup));
+    BR_TRY(st, br_fault_point(BR_FAULT_INPUT_PLANNED, NULL));
     BR_TRY(st, br_footprint_check(setup));
     BR_TRY(st, br_identity_text(setup, &identity));
     BR_TRY(st, br_config_dump_for_run(config, &resolved));

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host/base/fault.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/io/run_dir.h"
@@ -29,13 +30,17 @@ static br_status do_round(br_fleet *fleet, float *price_N)
 
     if (round == 0)
         BR_TRY(st, br_fleet_sample(fleet, &has_prices));
+    BR_TRY(st, br_fault_point(BR_FAULT_ROUND_SAMPLED, NULL));
     memcpy(price_N, fleet->price_N, (size_t)n_items * sizeof *price_N);
     BR_TRY(st, br_fleet_next_round(fleet, has_prices ? price_N : NULL, &config));
     BR_TRY(st, br_run_plain(config));
+    BR_TRY(st, br_fault_point(BR_FAULT_ROUND_LISTED, NULL));
     if (has_prices) /* once the run is known to be this one */
         BR_TRY(st, br_prices_write(config->output_path, price_N, n_items));
+    BR_TRY(st, br_fault_point(BR_FAULT_ROUND_PRICED, NULL));
     BR_TRY(st, br_fleet_add(fleet, config->output_path, has_prices ? price_N : NULL));
     BR_TRY(st, br_fleet_solve(fleet));
+    BR_TRY(st, br_fault_point(BR_FAULT_ROUND_SOLVED, NULL));
 done:
     br_config_close(&config);
     return st;

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/base/fault.h"
 #include "host/io/run/read_text.h"
 
 #define MAX_BYTES  ((size_t)64 << 20)
@@ -75,8 +76,10 @@ static br_status append(const char *path, const char *data, size_t n_bytes)
         data += n;
         n_bytes -= (size_t)n;
     }
+    BR_TRY(st, br_fault_point(BR_FAULT_AUDIT_WRITTEN, path));
     if (fsync(fd) != 0)
         BR_FAIL(st, BR_E_IO, "%s: cannot flush to disk: %s", path, strerror(errno));
+    BR_TRY(st, br_fault_point(BR_FAULT_AUDIT_FLUSHED, path));
 done:
     if (fd >= 0)
         (void)close(fd); /* flushed already */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/base/fault.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/io/run/audit.h"
@@ -24,8 +25,10 @@ static br_status make_folder(const char *path)
     br_status   st = BR_OK;
     struct stat found;
 
-    if (mkdir(path, 0700) == 0)
+    if (mkdir(path, 0700) == 0) {
+        BR_TRY(st, br_fault_point(BR_FAULT_FOLDER_MADE, path));
         return br_publish_sync_folder_of(path);
+    }
     if (errno != EEXIST)
         BR_FAIL(st, BR_E_IO, "%s: cannot make this folder: %s", path, strerror(errno));
     if (stat(path, &found) != 0)
@@ -161,11 +164,13 @@ static br_status take_stock(br_run *run, bool is_new)
     int64_t   n_done, n_deleted;
 
     BR_TRY(st, br_run_delete_temporaries(run->path));
+    BR_TRY(st, br_fault_point(BR_FAULT_RESUME_CLEANED, NULL));
     BR_TRY(st, br_run_join(run->path, BR_RUN_MANIFEST, path));
     run->is_complete = access(path, F_OK) == 0;
     if (run->is_complete)
         return br_run_announce(run);
     BR_TRY(st, br_run_accept_units(run, &n_done, &n_deleted));
+    BR_TRY(st, br_fault_point(BR_FAULT_RESUME_SCANNED, NULL));
     if (!is_new)
         br_log(BR_LOG_INFO, "io",
                "%s: goes on: %" PRId64 " of %" PRId64 " parts are done, %" PRId64
@@ -202,6 +207,7 @@ br_status br_run_open(const char *path, const char *identity_json, const char *c
         BR_TRY(st, br_run_check_names(run->path, -1));
     BR_TRY(st, br_run_join(run->path, BR_RUN_LOCK, file));
     BR_TRY(st, br_lock_take(file, &run->lock_fd));
+    BR_TRY(st, br_fault_point(BR_FAULT_LOCK_TAKEN, file));
     BR_TRY(st, settle_identity(run, &wanted));
     BR_TRY(st, br_run_check_names(run->path, n_units));
     BR_TRY(st, settle_folders(run));
