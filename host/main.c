@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "host/base/fault.h"
 #include "host/base/log.h"
 #include "host/base/status.h"
 #include "host/base/watch/interrupt.h"
@@ -39,6 +40,8 @@ int main(int argc, char **argv)
     st = br_comm_open(&comm);
     if (st == BR_OK) {
         st = br_h5_setup();
+        if (st == BR_OK)
+            st = br_fault_arm();
         if (st == BR_OK)
             st = br_dispatch(argc, argv, comm);
         st = br_comm_agree(comm, st);

@@ -4,6 +4,7 @@
  * per finished part and for the few files of a run directory; never in the batch loop. */
 #include "host/io/publish.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/base/fault.h"
 #include "host/base/log.h"
 
 #define TEMPORARY_MARK  ".tmp-"
@@ -33,6 +35,13 @@ static void folder_of(const char *path, char folder[PATH_MAX])
         (void)snprintf(folder, PATH_MAX, "/");
     else
         (void)snprintf(folder, PATH_MAX, "%.*s", (int)n, path);
+}
+
+static const char *base_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash == NULL ? path : slash + 1;
 }
 
 /* Bytes free in the folder for us, or -1. */
@@ -68,8 +77,7 @@ static br_status temporary_name(const char *path, char name[PATH_MAX])
 {
     static atomic_uint n_attempts;
     char               folder[PATH_MAX];
-    const char        *slash = strrchr(path, '/');
-    const char        *base  = slash == NULL ? path : slash + 1;
+    const char        *base = base_of(path);
     struct timespec    now;
     int                n;
 
@@ -141,7 +149,9 @@ br_status br_publish_sync_folder_of(const char *path)
     int  fd, error;
 
     folder_of(path, folder);
-    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    do
+        fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
     if (fd < 0)
         return br_fail(BR_E_IO, "%s: cannot open the folder to flush it: %s", folder,
                        strerror(errno));
@@ -163,14 +173,18 @@ static br_status write_temporary(int *fd, const char *path, const void *data, si
 
     BR_TRY(st, reserve(*fd, path, n_bytes));
     BR_TRY(st, write_all(*fd, path, data, n_bytes));
+    BR_TRY(st, br_fault_point(BR_FAULT_PUBLISH_WRITTEN, path));
     if (fsync(*fd) != 0) {
         st = io_failure(path, "flush to disk", errno, n_bytes);
         goto done;
     }
     closed = close(*fd);
     *fd    = -1;
-    if (closed != 0 && errno != EINTR) /* EINTR: closed all the same, and flushed before */
+    if (closed != 0 && errno != EINTR) { /* EINTR: closed all the same, and flushed before */
         st = io_failure(path, "close", errno, n_bytes);
+        goto done;
+    }
+    BR_TRY(st, br_fault_point(BR_FAULT_PUBLISH_FLUSHED, path));
 done:
     return st;
 }
@@ -205,6 +219,7 @@ static br_status publish(const char *path, const void *data, size_t n_bytes, boo
 
     BR_TRY(st, open_temporary(path, n_bytes, name, &fd));
     has_name = true;
+    BR_TRY(st, br_fault_point(BR_FAULT_PUBLISH_MADE, path));
     BR_TRY(st, write_temporary(&fd, path, data, n_bytes));
     if (existed != NULL) {
         BR_TRY(st, move_new(name, path, n_bytes, existed));
@@ -216,8 +231,11 @@ static br_status publish(const char *path, const void *data, size_t n_bytes, boo
         }
         has_name = false;
     }
-    if (!has_name)
-        BR_TRY(st, br_publish_sync_folder_of(path));
+    if (has_name) /* the name was taken before */
+        goto done;
+    BR_TRY(st, br_fault_point(BR_FAULT_PUBLISH_NAMED, path));
+    BR_TRY(st, br_publish_sync_folder_of(path));
+    BR_TRY(st, br_fault_point(BR_FAULT_PUBLISH_DONE, path));
 done:
     if (fd >= 0)
         (void)close(fd);
@@ -237,25 +255,61 @@ br_status br_publish_new_file(const char *path, const void *data, size_t n_bytes
     return publish(path, data, n_bytes, existed);
 }
 
+br_status br_publish_delete_temporaries(const char *path)
+{
+    br_status      st = BR_OK;
+    char           folder[PATH_MAX];
+    const char    *base = base_of(path);
+    DIR           *dir;
+    struct dirent *entry;
+
+    folder_of(path, folder);
+    dir = opendir(folder);
+    if (dir == NULL)
+        return br_fail(BR_E_IO, "%s: cannot list: %s", folder, strerror(errno));
+    while ((entry = readdir(dir)) != NULL)
+        if (br_publish_is_temporary(entry->d_name) &&
+            strncmp(entry->d_name + 1, base, strlen(base)) == 0 &&
+            unlinkat(dirfd(dir), entry->d_name, 0) != 0 && errno != ENOENT)
+            BR_FAIL(st, BR_E_IO, "%s/%s: cannot remove this temporary file: %s", folder,
+                    entry->d_name, strerror(errno));
+done:
+    (void)closedir(dir);
+    return st;
+}
+
 br_status br_publish_link(const char *path, const char *target)
 {
     br_status   st = BR_OK;
-    char        name[PATH_MAX];
+    char        name[PATH_MAX], folder[PATH_MAX];
     struct stat found;
+    bool        has_name = false;
 
     if (lstat(path, &found) == 0 && !S_ISLNK(found.st_mode))
         return br_fail(BR_E_IO, "%s: is there and is no symbolic link; it is left alone", path);
-    BR_TRY(st, temporary_name(path, name));
+    /* one name per target, whose lock the caller holds: what a kill leaves is found and replaced */
+    folder_of(path, folder);
+    if (snprintf(name, sizeof name, "%s/.%s" TEMPORARY_MARK "%s", folder, base_of(path), target) >=
+        PATH_MAX)
+        BR_FAIL(st, BR_E_IO, "%s: the path is too long", path);
+    if (unlink(name) != 0 && errno != ENOENT)
+        BR_FAIL(st, BR_E_IO, "%s: cannot remove this temporary link: %s", name, strerror(errno));
     if (symlink(target, name) != 0)
         BR_FAIL(st, BR_E_IO, "%s: cannot make a symbolic link to %s: %s", path, target,
                 strerror(errno));
-    if (rename(name, path) != 0) {
+    has_name = true;
+    BR_TRY(st, br_fault_point(BR_FAULT_LATEST_MADE, path));
+    if (rename(name, path) != 0)
         st = io_failure(path, "give the link its name", errno, 0);
-        (void)unlink(name);
+    has_name = st != BR_OK;
+    if (has_name)
         goto done;
-    }
+    BR_TRY(st, br_fault_point(BR_FAULT_LATEST_NAMED, path));
     BR_TRY(st, br_publish_sync_folder_of(path));
+    BR_TRY(st, br_fault_point(BR_FAULT_LATEST_DONE, path));
 done:
+    if (has_name)
+        (void)unlink(name);
     return st;
 }
 

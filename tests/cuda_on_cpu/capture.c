@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/cuda_on_cpu/device_fault.h"
 #include "tests/cuda_on_cpu/emulator.h"
 #include "tests/cuda_on_cpu/stream.h"
 
@@ -158,7 +159,10 @@ cudaError_t emulator_refuse(cudaStream_t stream, cudaError_t error)
 cudaError_t emulator_allow_unsafe(void)
 {
     cudaError_t error = cudaSuccess;
+    int         fault = device_fault(FAULT_SYNC);
 
+    if (fault != 0)
+        return emulator_fail((cudaError_t)fault);
     pthread_mutex_lock(&lock);
     for (struct CUstream_st *s = recording; s != NULL; s = s->next)
         if (s->mode == cudaStreamCaptureModeGlobal ||
@@ -300,6 +304,10 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
+    int fault = device_fault(FAULT_SYNC);
+
+    if (fault != 0)
+        return emulator_fail((cudaError_t)fault);
     if (emulator_is_recording(stream))
         return emulator_refuse(stream, cudaErrorStreamCaptureUnsupported);
     return emulator_allow_unsafe();
@@ -351,7 +359,10 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 cudaError_t cudaEventSynchronize(cudaEvent_t event)
 {
     cudaError_t error = emulator_allow_unsafe();
+    int         fault = device_fault(FAULT_SYNC);
 
+    if (fault != 0)
+        return emulator_fail((cudaError_t)fault);
     return event->is_captured ? emulator_fail(cudaErrorCapturedEvent) : error;
 }
 

@@ -3,12 +3,14 @@
  * Memory and copies of the emulated device. Fresh memory is 0xFF bytes. Under AddressSanitizer,
  * device memory can be touched only by kernels and copies: a host that follows a device address
  * is caught. BATCHRANK_CUDA_BYTES bounds what can be allocated (cudaErrorMemoryAllocation),
- * BATCHRANK_CUDA_DEVICES says how many devices there are (1); a process uses the first visible. */
+ * BATCHRANK_CUDA_DEVICES says how many devices there are (1); a process uses the first visible;
+ * device_fault.h breaks calls and flips bits. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/cuda_on_cpu/device_fault.h"
 #include "tests/cuda_on_cpu/emulator.h"
 #include "tests/cuda_on_cpu/stream.h"
 
@@ -124,6 +126,8 @@ static cudaError_t take(void **out, size_t bytes, int is_pinned)
     set_open(a, is_pinned || memory.n_open > 0);
     pthread_mutex_unlock(&memory.lock);
     *out = a->memory;
+    if (!is_pinned)
+        device_fault_note(a->memory, bytes);
     return cudaSuccess;
 }
 
@@ -145,6 +149,7 @@ static cudaError_t give_back(void *address, int is_pinned)
     pthread_mutex_unlock(&memory.lock);
     if (found == NULL)
         return emulator_fail(cudaErrorInvalidValue);
+    device_fault_forget(found->memory);
     if (!is_pinned)
         (void)emulator_take_bytes(-(long)found->bytes);
     set_open(found, 1);
@@ -155,6 +160,11 @@ static cudaError_t give_back(void *address, int is_pinned)
 
 cudaError_t cudaMalloc(void **out, size_t bytes)
 {
+    int error = device_fault(FAULT_MALLOC);
+
+    *out = NULL;
+    if (error != 0)
+        return emulator_fail((cudaError_t)error);
     return take(out, bytes, 0);
 }
 
@@ -177,11 +187,12 @@ cudaError_t cudaFreeHost(void *address)
 
 /* from == NULL: fills. */
 typedef struct moving {
-    void       *to;
-    const void *from;
-    size_t      to_pitch, from_pitch, row_bytes, n_rows;
-    int         value;
-    int         is_kept; /* in a graph: its memory may have gone */
+    void          *to;
+    const void    *from;
+    size_t         to_pitch, from_pitch, row_bytes, n_rows;
+    int            value;
+    int            is_kept; /* in a graph: its memory may have gone */
+    cudaMemcpyKind kind;
 } moving;
 
 static int is_there(const void *at, size_t pitch, const moving *m)
@@ -214,6 +225,9 @@ static int move(const void *context)
         else
             memmove((char *)m->to + row * m->to_pitch, (const char *)m->from + row * m->from_pitch,
                     m->row_bytes);
+    if (m->from != NULL && (m->kind == cudaMemcpyHostToDevice || m->kind == cudaMemcpyDeviceToHost))
+        device_fault_moved(m->kind == cudaMemcpyHostToDevice,
+                           &(moved_bytes){m->to, m->to_pitch, m->row_bytes, m->n_rows});
     emulator_close_memory();
     return 0;
 }
@@ -242,9 +256,11 @@ cudaError_t cudaMemcpy2DAsync(void *to, size_t to_pitch, const void *from, size_
                               size_t row_bytes, size_t n_rows, cudaMemcpyKind kind,
                               cudaStream_t stream)
 {
-    moving m = {to, from, to_pitch, from_pitch, row_bytes, n_rows, 0, 0};
+    moving m     = {to, from, to_pitch, from_pitch, row_bytes, n_rows, 0, 0, kind};
+    int    error = device_fault(FAULT_COPY);
 
-    (void)kind;
+    if (error != 0)
+        return emulator_fail((cudaError_t)error);
     if (from == NULL || (n_rows > 1 && (to_pitch < row_bytes || from_pitch < row_bytes)))
         return emulator_fail(cudaErrorInvalidValue);
     return enqueue(stream, &m);
@@ -265,9 +281,10 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind 
 
 cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stream)
 {
-    moving m = {to, NULL, bytes, 0, bytes, 1, value, 0};
+    moving m     = {to, NULL, bytes, 0, bytes, 1, value, 0, cudaMemcpyDeviceToDevice};
+    int    error = device_fault(FAULT_OTHER);
 
-    return enqueue(stream, &m);
+    return error != 0 ? emulator_fail((cudaError_t)error) : enqueue(stream, &m);
 }
 
 cudaError_t cudaMemset(void *to, int value, size_t bytes)
@@ -311,26 +328,16 @@ static int visible_devices(int *first)
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int device)
 {
-<<<<<<< HEAD
     int first;
 
     if (device != 0 || visible_devices(&first) == 0)
-        return fail(cudaErrorInvalidDevice);
+        return emulator_fail(cudaErrorInvalidDevice);
     *out                = (cudaDeviceProp){.name                   = "emulated on the host",
                                            .totalGlobalMem         = limit_bytes(),
                                            .major                  = 9,
                                            .multiProcessorCount    = 3,
                                            .sharedMemPerBlockOptin = 227 * 1024};
     out->uuid.bytes[15] = (char)(first + 1);
-=======
-    if (device != 0)
-        return emulator_fail(cudaErrorInvalidDevice);
-    *out = (cudaDeviceProp){.name                   = "emulated on the host",
-                            .totalGlobalMem         = limit_bytes(),
-                            .major                  = 9,
-                            .multiProcessorCount    = 3,
-                            .sharedMemPerBlockOptin = 227 * 1024};
->>>>>>> graphs
     return cudaSuccess;
 }
 
@@ -339,7 +346,7 @@ cudaError_t cudaGetDeviceCount(int *count)
     int first;
 
     *count = visible_devices(&first);
-    return *count > 0 ? cudaSuccess : fail(cudaErrorNoDevice);
+    return *count > 0 ? cudaSuccess : emulator_fail(cudaErrorNoDevice);
 }
 
 cudaError_t cudaGetDevice(int *device)
@@ -376,6 +383,8 @@ const char *cudaGetErrorString(cudaError_t error)
         return "no CUDA-capable device is detected";
     case cudaErrorInvalidDevice:
         return "invalid device ordinal";
+    case cudaErrorIllegalAddress:
+        return "an illegal memory access was encountered";
     case cudaErrorIllegalState:
         return "the operation cannot be performed in the present state";
     case cudaErrorStreamCaptureUnsupported:

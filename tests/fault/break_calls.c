@@ -1,190 +1,140 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A library to preload that counts the system calls of publishing and breaks one of them:
- *   BREAK_CALL   open write fsync rename close fallocate mkdir unlink read
- *   BREAK_AT     number of the call, from 1
- *   BREAK_HOW    an errno's number; "short" (half of a write or read); "kill" (before the call);
- *                "tear" (half of a write, then kill)
- *   BREAK_ALWAYS 1: that call and all later ones
- *   BREAK_UNDER  only calls that name a path, or a descriptor opened for a path, under this folder
- *   BREAK_COUNT  a file that gets the number of calls seen, and whether the fault fired
- * Used by test_outputs.py. */
+ * Settings, counting, and the decision which call breaks; see break.h. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#define MAX_FDS 1024
+#include "tests/fault/break.h"
 
-static bool is_ours_F[MAX_FDS]; /* by descriptor */
-static long n_seen;
-static int  has_fired;
+static struct {
+    const char *call, *how, *under, *count;
+    long        at;
+    bool        is_always, is_here;
+} break_at;
 
-static void *next_of(const char *name)
-{
-    return dlsym(RTLD_NEXT, name);
-}
+static atomic_long n_seen;
+static atomic_long n_fired;
 
-static const char *setting(const char *name)
+const char *break_setting(const char *name)
 {
     const char *value = getenv(name);
 
     return value == NULL ? "" : value;
 }
 
-static bool is_under(const char *path)
+void *break_next(const char *name)
 {
-    const char *folder = setting("BREAK_UNDER");
-
-    return folder[0] != '\0' && path != NULL && strncmp(path, folder, strlen(folder)) == 0;
+    return dlsym(RTLD_NEXT, name);
 }
 
-/* Is this call the one? Then errno is set, or the process killed. */
-static bool breaks(const char *call)
+static bool is_this_rank(void)
 {
-    const char *how = setting("BREAK_HOW");
-    long        at  = atol(setting("BREAK_AT"));
+    static const char *const variables[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
+                                            "SLURM_PROCID"};
+    const char              *wanted      = break_setting("BREAK_RANK");
 
-    if (strcmp(setting("BREAK_CALL"), call) != 0)
-        return false;
-    n_seen++;
-    if (n_seen != at && !(n_seen > at && setting("BREAK_ALWAYS")[0] == '1'))
-        return false;
-    has_fired = 1;
-    if (strcmp(how, "kill") == 0)
-        (void)kill(getpid(), SIGKILL);
-    errno = atoi(how);
-    return true;
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
+        if (getenv(variables[i]) != NULL)
+            return wanted[0] == '\0' || strcmp(getenv(variables[i]), wanted) == 0;
+    return wanted[0] == '\0' || strcmp(wanted, "0") == 0;
 }
 
-__attribute__((destructor)) static void report(void)
+/* Before main, and before other threads. */
+__attribute__((constructor)) static void read_settings(void)
 {
-    FILE *file = setting("BREAK_COUNT")[0] == '\0' ? NULL : fopen(setting("BREAK_COUNT"), "w");
+    break_at.how       = break_setting("BREAK_HOW");
+    break_at.under     = break_setting("BREAK_UNDER");
+    break_at.count     = break_setting("BREAK_COUNT");
+    break_at.at        = atol(break_setting("BREAK_AT"));
+    break_at.is_always = break_setting("BREAK_ALWAYS")[0] == '1';
+    break_at.is_here   = is_this_rank();
+    break_at.call      = break_at.is_here ? break_setting("BREAK_CALL") : "";
+}
 
-    if (file == NULL)
+/* Also right before a kill: nothing is left to chance. */
+static void report(void)
+{
+    int (*next_open)(const char *, int, ...)         = break_next("open");
+    ssize_t (*next_write)(int, const void *, size_t) = break_next("write");
+    int (*next_close)(int)                           = break_next("close");
+    char text[64];
+    int  n = snprintf(text, sizeof text, "%ld %ld\n", n_seen, n_fired);
+    int  fd;
+
+    if (break_at.count == NULL || break_at.count[0] == '\0' || !break_at.is_here)
         return;
-    (void)fprintf(file, "%ld %d\n", n_seen, has_fired);
-    (void)fclose(file);
-}
-
-static int note_fd(int fd, bool is_ours)
-{
-    if (fd >= 0 && fd < MAX_FDS)
-        is_ours_F[fd] = is_ours;
-    return fd;
-}
-
-static bool is_ours(int fd)
-{
-    return fd >= 0 && fd < MAX_FDS && is_ours_F[fd];
-}
-
-int open(const char *path, int flags, ...)
-{
-    int (*next)(const char *, int, ...) = (int (*)(const char *, int, ...))next_of("open");
-    va_list args;
-    int     mode;
-
-    va_start(args, flags);
-    mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(args, int) : 0;
-    va_end(args);
-    if (is_under(path) && breaks("open"))
-        return -1;
-    return note_fd(next(path, flags, mode), is_under(path));
-}
-
-ssize_t write(int fd, const void *data, size_t n)
-{
-    ssize_t (*next)(int, const void *, size_t) =
-        (ssize_t(*)(int, const void *, size_t))next_of("write");
-    const char *how = setting("BREAK_HOW");
-
-    if (!is_ours(fd) || !breaks("write"))
-        return next(fd, data, n);
-    if (strcmp(how, "tear") == 0) {
-        (void)!next(fd, data, n / 2);
-        (void)kill(getpid(), SIGKILL);
+    fd = next_open(break_at.count, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        (void)!next_write(fd, text, (size_t)n);
+        (void)next_close(fd);
     }
-    return strcmp(how, "short") == 0 ? next(fd, data, n > 1 ? n / 2 : n) : -1;
 }
 
-ssize_t read(int fd, void *data, size_t n)
+/* Of parent and child of a fork, the one with calls to tell of has the word. */
+__attribute__((destructor)) static void report_at_end(void)
 {
-    ssize_t (*next)(int, void *, size_t) = (ssize_t(*)(int, void *, size_t))next_of("read");
-
-    if (!is_ours(fd) || !breaks("read"))
-        return next(fd, data, n);
-    return strcmp(setting("BREAK_HOW"), "short") == 0 ? next(fd, data, n > 1 ? n / 2 : n) : -1;
+    if (n_seen > 0 || access(break_at.count, F_OK) != 0)
+        report();
 }
 
-ssize_t pread64(int fd, void *data, size_t n, off64_t at)
+/* A child may end this way, without destructors. */
+void _exit(int code)
 {
-    ssize_t (*next)(int, void *, size_t, off64_t) =
-        (ssize_t(*)(int, void *, size_t, off64_t))next_of("pread64");
+    void (*next)(int) = (void (*)(int))break_next("_exit");
 
-    if (!is_ours(fd) || !breaks("read"))
-        return next(fd, data, n, at);
-    return strcmp(setting("BREAK_HOW"), "short") == 0 ? next(fd, data, n > 1 ? n / 2 : n, at) : -1;
+    report_at_end();
+    next(code);
+    __builtin_unreachable();
 }
 
-int fsync(int fd)
+bool break_is_under(const char *path)
 {
-    int (*next)(int) = (int (*)(int))next_of("fsync");
-
-    return is_ours(fd) && breaks("fsync") ? -1 : next(fd);
+    return path != NULL && break_at.under != NULL && break_at.under[0] != '\0' &&
+           strncmp(path, break_at.under, strlen(break_at.under)) == 0;
 }
 
-int close(int fd)
+bool break_wants(const char *call)
 {
-    int (*next)(int) = (int (*)(int))next_of("close");
-    bool was_ours    = is_ours(fd);
-    int  result;
-
-    (void)note_fd(fd, false);
-    result = next(fd); /* a close that fails has closed all the same */
-    return was_ours && breaks("close") ? -1 : result;
+    return break_at.call != NULL && strcmp(break_at.call, call) == 0;
 }
 
-int fallocate(int fd, int mode, off_t offset, off_t n)
+bool break_is(const char *how)
 {
-    int (*next)(int, int, off_t, off_t) = (int (*)(int, int, off_t, off_t))next_of("fallocate");
-
-    return is_ours(fd) && breaks("fallocate") ? -1 : next(fd, mode, offset, n);
+    return strcmp(break_at.how, how) == 0;
 }
 
-int rename(const char *from, const char *to)
+void break_kill(void)
 {
-    int (*next)(const char *, const char *) =
-        (int (*)(const char *, const char *))next_of("rename");
-
-    return is_under(to) && breaks("rename") ? -1 : next(from, to);
+    (void)kill(getpid(), SIGKILL);
 }
 
-int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
+bool break_this(const char *call)
 {
-    int (*next)(int, const char *, int, const char *, unsigned) =
-        (int (*)(int, const char *, int, const char *, unsigned))next_of("renameat2");
+    struct timespec wait = {0, 100000000};
+    long            n;
 
-    return is_under(to) && breaks("rename") ? -1 : next(from_dir, from, to_dir, to, flags);
-}
-
-int unlink(const char *path)
-{
-    int (*next)(const char *) = (int (*)(const char *))next_of("unlink");
-
-    return is_under(path) && breaks("unlink") ? -1 : next(path);
-}
-
-int mkdir(const char *path, mode_t mode)
-{
-    int (*next)(const char *, mode_t) = (int (*)(const char *, mode_t))next_of("mkdir");
-
-    return is_under(path) && breaks("mkdir") ? -1 : next(path, mode);
+    if (!break_wants(call))
+        return false;
+    n = atomic_fetch_add(&n_seen, 1) + 1;
+    if (break_at.at < 1 || n < break_at.at || (n > break_at.at && !break_at.is_always))
+        return false;
+    n_fired++;
+    if (break_is("kill") || break_is("tear"))
+        report();
+    if (break_is("kill"))
+        break_kill();
+    if (break_is("delay")) {
+        (void)nanosleep(&wait, NULL);
+        return false;
+    }
+    errno = atoi(break_at.how);
+    return true;
 }

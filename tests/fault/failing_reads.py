@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads of a good customers.h5 and catalogue.h5 fail: EIO once, at any read, ends in exit code 4
-with the file's name and the reason; EINTR and a read that gives 1 byte change nothing.
-failing_reads.py CHECK_INPUT BREAK_READS"""
+with the file's name and the reason; EINTR and a read of half the bytes change nothing.
+failing_reads.py CHECK_INPUT BREAK_CALLS"""
 import errno
 import os
 import subprocess
@@ -17,11 +17,11 @@ def check(program, library, folder, target, how, at):
     """The line check_input prints, and the number of reads."""
     count = folder / "count"
     count.unlink(missing_ok=True)
-    env = {**os.environ, "LD_PRELOAD": library, "BREAK_HOW": str(how), "BREAK_AT": str(at),
-           "BREAK_COUNT": str(count)}
+    env = {**os.environ, "LD_PRELOAD": library, "BREAK_CALL": "read", "BREAK_HOW": str(how),
+           "BREAK_AT": str(at), "BREAK_UNDER": str(folder), "BREAK_COUNT": str(count)}
     out = subprocess.run([program, target], env=env, stdout=subprocess.PIPE, check=True,
                          timeout=60)
-    return out.stdout.decode().strip(), int(count.read_text())
+    return out.stdout.decode().strip(), int(count.read_text().split()[0])
 
 
 def main():

@@ -21,10 +21,12 @@ static br_status blame(const char *reason)
 
 br_status br_lists_refuse(const br_lists_reader *r, const char *dataset, const char *why)
 {
-    char        text[BR_H5_COMPLAINT_BYTES];
-    const char *reason = br_h5_complaint(text);
+    char text[BR_H5_COMPLAINT_BYTES];
 
-    return br_fail(blame(reason), "%s: %s: %s (%s)", r->path, dataset, why, reason);
+    if (H5Eget_num(H5E_DEFAULT) <= 0) /* HDF5 did as asked: it is what was found */
+        return br_fail(BR_E_INPUT, "%s: %s: %s", r->path, dataset, why);
+    (void)br_h5_complaint(text);
+    return br_fail(blame(text), "%s: %s: %s (%s)", r->path, dataset, why, text);
 }
 
 /* A hard link, at every step of the path. */
@@ -83,8 +85,10 @@ br_status br_lists_open_dataset(const br_lists_reader *r, const char *path, hid_
     dims[0]  = 0;
     dims[1]  = 0;
     *dataset = H5I_INVALID_HID;
-    if (!has_object(r, path))
-        BR_FAIL(st, BR_E_INPUT, "%s: %s: is missing, or no plain dataset", r->path, path);
+    if (!has_object(r, path)) {
+        st = br_lists_refuse(r, path, "is missing, or no plain dataset");
+        goto done;
+    }
     *dataset = H5Dopen2(r->file, path, H5P_DEFAULT);
     if (*dataset < 0) {
         st = br_lists_refuse(r, path, "is no readable dataset");
@@ -197,33 +201,33 @@ br_status br_lists_has(const br_lists_reader *r, const char *path, bool *is_ther
 
 br_status br_lists_members(const br_lists_reader *r, const char *path, br_lists_names *list)
 {
-    br_status st = BR_OK;
-    hid_t     group;
-    bool      is_read;
+    br_status st    = BR_OK;
+    hid_t     group = H5I_INVALID_HID;
+    bool      is_there;
 
     list->n           = 0;
     list->is_too_much = false;
-    BR_TRY(st, br_lists_has(r, path, &is_read));
-    if (!is_read)
+    BR_TRY(st, br_lists_has(r, path, &is_there));
+    if (!is_there)
         return BR_OK;
-    group   = has_object(r, path) ? H5Gopen2(r->file, path, H5P_DEFAULT) : H5I_INVALID_HID;
-    is_read = keep_names(group, list);
-    if (group >= 0)
-        (void)H5Gclose(group);
-    if (!is_read)
+    if (has_object(r, path))
+        group = H5Gopen2(r->file, path, H5P_DEFAULT);
+    if (!keep_names(group, list))
         BR_TRY(st, br_lists_refuse(r, path, "is no readable group"));
     if (list->is_too_much)
         BR_FAIL(st, BR_E_INPUT, "%s: %s: more than %d members, or a name over %d bytes", r->path,
                 path, BR_LISTS_MAX_COLUMNS, BR_LISTS_NAME_BYTES - 1);
 done:
+    if (group >= 0)
+        (void)H5Gclose(group);
     return st;
 }
 
 br_status br_lists_read_names(const br_lists_reader *r, const char *path, int n, char *names)
 {
     br_status st        = BR_OK;
-    hid_t     attribute = H5Aopen_by_name(r->file, path, "names", H5P_DEFAULT, H5P_DEFAULT);
     hid_t     type      = br_h5_bytes_type(BR_LISTS_NAME_BYTES);
+    hid_t     attribute = H5Aopen_by_name(r->file, path, "names", H5P_DEFAULT, H5P_DEFAULT);
     size_t    n_bytes   = (size_t)n * BR_LISTS_NAME_BYTES;
 
     if (n < 0 || n > BR_LISTS_MAX_COLUMNS || attribute < 0 || type < 0 ||
@@ -295,31 +299,33 @@ done:
     return st;
 }
 
-static bool has_format(hid_t file, const char *format)
+static br_status check_format(const char *path, hid_t file, const char *format)
 {
-    char    found[64] = {0};
-    int64_t version   = 0;
-    hid_t   text = H5I_INVALID_HID, number = H5I_INVALID_HID, type = H5I_INVALID_HID;
-    bool    is_right = false;
+    br_status st        = BR_OK;
+    char      found[64] = {0};
+    int64_t   version   = 0;
+    hid_t     text = H5I_INVALID_HID, number = H5I_INVALID_HID, type = H5I_INVALID_HID;
 
-    if (H5Aexists(file, "format") > 0 && H5Aexists(file, "version") > 0) {
-        text   = H5Aopen(file, "format", H5P_DEFAULT);
-        number = H5Aopen(file, "version", H5P_DEFAULT);
-    }
-    if (text >= 0 && number >= 0)
-        type = H5Aget_type(text);
-    if (type >= 0 && H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 &&
+    /* stops at the first call that fails: the next would clear HDF5's reason */
+    if (H5Aexists(file, "format") > 0 && H5Aexists(file, "version") > 0 &&
+        (text = H5Aopen(file, "format", H5P_DEFAULT)) >= 0 && (type = H5Aget_type(text)) >= 0 &&
+        H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 &&
         H5Tget_size(type) < sizeof found && H5Aget_storage_size(text) < sizeof found &&
-        H5Aget_storage_size(number) == sizeof version && H5Aread(text, type, found) >= 0 &&
-        H5Aread(number, H5T_NATIVE_INT64, &version) >= 0)
-        is_right = strcmp(found, format) == 0 && version == 1;
+        H5Aread(text, type, found) >= 0 && (number = H5Aopen(file, "version", H5P_DEFAULT)) >= 0 &&
+        H5Aget_storage_size(number) == sizeof version &&
+        H5Aread(number, H5T_NATIVE_INT64, &version) >= 0 && strcmp(found, format) == 0 &&
+        version == 1)
+        goto done;
+    st = br_lists_refuse(&(br_lists_reader){.path = path}, format,
+                         "is not what the root attributes `format` and `version` (1) say");
+done:
     if (type >= 0)
         (void)H5Tclose(type);
     if (text >= 0)
         (void)H5Aclose(text);
     if (number >= 0)
         (void)H5Aclose(number);
-    return is_right;
+    return st;
 }
 
 br_status br_lists_open_file(const char *path, const char *format, hid_t *file)
@@ -343,9 +349,7 @@ br_status br_lists_open_file(const char *path, const char *format, hid_t *file)
     *file = H5Fopen(path, H5F_ACC_RDONLY, fapl);
     if (*file < 0)
         BR_FAIL(st, blame(br_h5_complaint(text)), "%s: is no readable HDF5 file (%s)", path, text);
-    if (!has_format(*file, format))
-        BR_FAIL(st, BR_E_INPUT, "%s: root attributes `format` and `version` are not \"%s\" and 1",
-                path, format);
+    BR_TRY(st, check_format(path, *file, format));
 done:
     if (fapl >= 0)
         (void)H5Pclose(fapl);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "host/base/fault.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/io/lists/lists_view.h"
@@ -159,7 +160,8 @@ br_status br_run_announce(const br_run *run)
     BR_TRY(st, br_audit_has(path, "commit", &is_noted));
     if (is_noted)
         return BR_OK;
-    BR_TRY(st, point_latest(run));
+    if (!run->is_step)
+        BR_TRY(st, point_latest(run));
     BR_TRY(st, br_run_join(run->path, BR_RUN_MANIFEST, path));
     BR_TRY(st, br_digest_file(path, sha256));
     br_strbuf_add(&details, "{\"manifest_sha256\":\"%s\"}", sha256);
@@ -180,11 +182,14 @@ br_status br_run_commit(br_run *run, const br_run_summary *summary)
     if (run->is_complete)
         return br_run_announce(run);
     BR_TRY(st, check_units(run));
+    BR_TRY(st, br_fault_point(BR_FAULT_COMMIT_BEGUN, NULL));
     BR_TRY(st, publish_view(run, summary->item_key));
+    BR_TRY(st, br_fault_point(BR_FAULT_COMMIT_VIEWED, NULL));
     BR_TRY(st, publish_text(run, BR_RUN_STATS, stats != NULL ? stats : "{}\n"));
     BR_TRY(st, publish_text(run, BR_RUN_METRICS, metrics != NULL ? metrics : ""));
     BR_TRY(st, publish_manifest(run, summary->inputs_json)); /* from here on the run is complete */
     run->is_complete = true;
+    BR_TRY(st, br_fault_point(BR_FAULT_COMMIT_DONE, NULL));
     BR_TRY(st, br_run_announce(run));
 done:
     return st;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/base/fault.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/io/run/audit.h"
@@ -25,8 +26,8 @@ static br_status make_folder(const char *path)
     struct stat found;
 
     if (mkdir(path, 0700) == 0)
-        return br_publish_sync_folder_of(path);
-    if (errno != EEXIST)
+        BR_TRY(st, br_fault_point(BR_FAULT_FOLDER_MADE, path));
+    else if (errno != EEXIST)
         BR_FAIL(st, BR_E_IO, "%s: cannot make this folder: %s", path, strerror(errno));
     if (stat(path, &found) != 0)
         BR_FAIL(st, BR_E_IO, "%s: %s", path, strerror(errno));
@@ -34,6 +35,8 @@ static br_status make_folder(const char *path)
         BR_FAIL(st, BR_E_USAGE, "%s: is there and is no folder", path);
     if (access(path, R_OK | W_OK | X_OK) != 0)
         BR_FAIL(st, BR_E_IO, "%s: cannot be written to: %s", path, strerror(errno));
+    /* also one that was there: whoever made it may have ended before its name was on disk */
+    BR_TRY(st, br_publish_sync_folder_of(path));
 done:
     return st;
 }
@@ -100,8 +103,11 @@ static br_status settle_identity(br_run *run, const br_strbuf *wanted)
     BR_TRY(st, br_run_join(run->path, BR_RUN_IDENTITY, path));
     BR_TRY(st, br_publish_new_file(path, wanted->data, wanted->n_bytes, &existed));
     BR_TRY(st, br_text_read(path, MAX_RUN_BYTES, &run->run_json));
-    if (existed)
-        BR_TRY(st, compare_runs(run, wanted));
+    if (!existed)
+        return BR_OK;
+    BR_TRY(st, compare_runs(run, wanted));
+    BR_TRY(st,
+           br_publish_sync_folder_of(path)); /* before other names: without it they are strange */
 done:
     return st;
 }
@@ -153,6 +159,22 @@ done:
     return st;
 }
 
+/* Names that an earlier process gave and did not live to flush: what is counted as done must be on
+ * disk before a manifest says so. (settle_folders has flushed the names in the directory itself.)
+ */
+static br_status flush_names(const br_run *run)
+{
+    br_status st = BR_OK;
+    char      path[PATH_MAX];
+
+    BR_TRY(st, br_run_join(run->path, BR_RUN_PARTS "/.", path));
+    BR_TRY(st, br_publish_sync_folder_of(path));
+    BR_TRY(st, br_run_join(run->path, BR_RUN_RECEIPTS "/.", path));
+    BR_TRY(st, br_publish_sync_folder_of(path));
+done:
+    return st;
+}
+
 /* What is left of an earlier attempt, once the lock is ours. */
 static br_status take_stock(br_run *run, bool is_new)
 {
@@ -160,12 +182,16 @@ static br_status take_stock(br_run *run, bool is_new)
     char      path[PATH_MAX];
     int64_t   n_done, n_deleted;
 
+    if (!is_new)
+        BR_TRY(st, flush_names(run));
     BR_TRY(st, br_run_delete_temporaries(run->path));
+    BR_TRY(st, br_fault_point(BR_FAULT_RESUME_CLEANED, NULL));
     BR_TRY(st, br_run_join(run->path, BR_RUN_MANIFEST, path));
     run->is_complete = access(path, F_OK) == 0;
     if (run->is_complete)
         return br_run_announce(run);
     BR_TRY(st, br_run_accept_units(run, &n_done, &n_deleted));
+    BR_TRY(st, br_fault_point(BR_FAULT_RESUME_SCANNED, NULL));
     if (!is_new)
         br_log(BR_LOG_INFO, "io",
                "%s: goes on: %" PRId64 " of %" PRId64 " parts are done, %" PRId64
@@ -176,19 +202,29 @@ done:
     return st;
 }
 
-br_status br_run_open(const char *path, const char *identity_json, const char *config_json,
-                      int64_t n_units, br_run **out)
+static br_status create(int64_t n_units, bool is_step, br_run **out)
 {
-    br_status st     = BR_OK;
-    br_run   *run    = NULL;
-    br_strbuf wanted = {0};
+    br_status st = BR_OK;
+
+    BR_ALLOC(st, *out, 1, "run");
+    (*out)->lock_fd = -1;
+    (*out)->n_units = n_units;
+    (*out)->is_step = is_step;
+done:
+    return st;
+}
+
+/* *out holds `is_step` and the number of units; closed and NULL after a failure. */
+static br_status open_run(br_run **out, const char *path, const char *identity_json,
+                          const char *config_json)
+{
+    br_status st      = BR_OK;
+    br_run   *run     = *out;
+    int64_t   n_units = run->n_units;
+    br_strbuf wanted  = {0};
     char      file[PATH_MAX];
     bool      is_new;
 
-    *out = NULL;
-    BR_ALLOC(st, run, 1, "run");
-    run->lock_fd = -1;
-    run->n_units = n_units;
     if (n_units < 0 || n_units > BR_RUN_MAX_UNITS)
         BR_FAIL(st, BR_E_USAGE, "%s: %" PRId64 " work units, expected 0 to %d", path, n_units,
                 BR_RUN_MAX_UNITS);
@@ -202,16 +238,32 @@ br_status br_run_open(const char *path, const char *identity_json, const char *c
         BR_TRY(st, br_run_check_names(run->path, -1));
     BR_TRY(st, br_run_join(run->path, BR_RUN_LOCK, file));
     BR_TRY(st, br_lock_take(file, &run->lock_fd));
+    BR_TRY(st, br_fault_point(BR_FAULT_LOCK_TAKEN, file));
     BR_TRY(st, settle_identity(run, &wanted));
     BR_TRY(st, br_run_check_names(run->path, n_units));
     BR_TRY(st, settle_folders(run));
     BR_TRY(st, take_stock(run, is_new));
-    *out = run;
-    run  = NULL;
 done:
     br_strbuf_free(&wanted);
-    br_run_close(&run);
+    if (st != BR_OK)
+        br_run_close(out);
     return st;
+}
+
+br_status br_run_open(const char *path, const char *identity_json, const char *config_json,
+                      int64_t n_units, br_run **out)
+{
+    br_status st = create(n_units, false, out);
+
+    return st == BR_OK ? open_run(out, path, identity_json, config_json) : st;
+}
+
+br_status br_run_open_step(const char *path, const char *identity_json, const char *config_json,
+                           int64_t n_units, br_run **out)
+{
+    br_status st = create(n_units, true, out);
+
+    return st == BR_OK ? open_run(out, path, identity_json, config_json) : st;
 }
 
 void br_run_close(br_run **run)

@@ -8,15 +8,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/base/fault.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/io/run/run_state.h"
 
 static br_status delete_file(const char *path, int64_t *n_deleted)
 {
-    if (unlink(path) == 0)
+    if (unlink(path) == 0) {
         (*n_deleted)++;
-    else if (errno != ENOENT)
+        return br_fault_point(BR_FAULT_RESUME_DELETED, path);
+    }
+    if (errno != ENOENT)
         return br_fail(BR_E_IO, "%s: cannot remove this unfinished file: %s", path,
                        strerror(errno));
     return BR_OK;
@@ -58,10 +61,10 @@ static br_status accept_unit(br_run *run, int64_t unit, int64_t *n_deleted)
     }
     st               = BR_OK;
     receipt->is_done = is_right;
-    if (!is_right) {
-        BR_TRY(st, delete_file(paper, n_deleted));
-        BR_TRY(st, delete_file(part, n_deleted));
-    }
+    if (is_right)
+        return br_fault_point(BR_FAULT_RESUME_ACCEPTED, part);
+    BR_TRY(st, delete_file(paper, n_deleted));
+    BR_TRY(st, delete_file(part, n_deleted));
 done:
     return st;
 }
@@ -134,10 +137,13 @@ br_status br_run_publish_unit(br_run *run, int64_t unit, const br_lists *lists)
     BR_TRY(st, br_lists_image(lists, NULL, &image, &n_bytes));
     receipt.n_bytes = (int64_t)n_bytes;
     BR_TRY(st, br_digest_bytes(image, n_bytes, receipt.sha256));
+    BR_TRY(st, br_fault_point(BR_FAULT_UNIT_IMAGED, path));
     BR_TRY(st, publish_part(path, image, &receipt));
+    BR_TRY(st, br_fault_point(BR_FAULT_UNIT_PARTED, path));
     BR_TRY(st, publish_receipt(run, &receipt));
     receipt.is_done      = true;
     run->receipt_U[unit] = receipt;
+    BR_TRY(st, br_fault_point(BR_FAULT_UNIT_DONE, path));
 done:
     br_free(&image);
     return st;

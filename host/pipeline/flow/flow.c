@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "host/base/clock.h"
+#include "host/base/fault.h"
 #include "host/base/log.h"
 #include "host/base/watch/interrupt.h"
 #include "host/pipeline/lanes.h"
@@ -102,7 +103,7 @@ static br_status read_unit(flow *f, br_batch *batch)
     start_clock(clock);
     st = br_stage_read(f->job, batch);
     stop_clock(clock);
-    return st;
+    return st == BR_OK ? br_fault_point(BR_FAULT_UNIT_READ, NULL) : st;
 }
 
 /* The next unit of the hand-out; false: there is none. A unit is asked for once the one before
@@ -159,6 +160,7 @@ static br_status decide_and_write(flow *f, br_batch *batch)
     stop_clock(&stage[BR_STAGE_POLICY]);
     if (f->run == NULL)
         return BR_OK;
+    BR_TRY(st, br_fault_point(BR_FAULT_UNIT_DECIDED, NULL));
     start_clock(&stage[BR_STAGE_WRITE]);
     BR_TRY(st, br_stage_write(f->job, batch, f->run));
     stop_clock(&stage[BR_STAGE_WRITE]);
@@ -216,8 +218,11 @@ static br_status compute_unit(br_job *job, br_batch *batch)
     br_status st = BR_OK;
 
     BR_TRY(st, timed(job, BR_STAGE_ENCODE, br_stage_encode, batch));
+    BR_TRY(st, br_fault_point(BR_FAULT_UNIT_ENCODED, NULL));
     BR_TRY(st, timed(job, BR_STAGE_FUSE, br_stage_fuse, batch));
+    BR_TRY(st, br_fault_point(BR_FAULT_UNIT_FUSED, NULL));
     BR_TRY(st, timed(job, BR_STAGE_SCORE, br_stage_score, batch));
+    BR_TRY(st, br_fault_point(BR_FAULT_UNIT_SCORED, NULL));
     if (batch->n_slow > 0)
         br_log(BR_LOG_DEBUG, "score", "unit %lld: %lld customers redone on the slow path",
                (long long)batch->unit, (long long)batch->n_slow);

@@ -184,7 +184,8 @@ static br_status open_first(const br_setup *setup, const char *identity, run_new
     char     *resolved = NULL;
 
     BR_TRY(st, br_config_dump_for_run(setup->config, &resolved));
-    BR_TRY(st, br_run_open(setup->config->output_path, identity, resolved, setup->n_units, out));
+    BR_TRY(st, (setup->config->is_step ? br_run_open_step : br_run_open)(
+                   setup->config->output_path, identity, resolved, setup->n_units, out));
     news->is_complete = br_run_is_complete(*out);
     BR_TRY(st, br_run_mark(*out, news->mark));
 done:

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "host/base/fault.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/parallel.h"
@@ -54,7 +55,9 @@ static br_status set_up(br_config *config, br_setup **setup)
     br_status st = BR_OK;
 
     BR_TRY(st, br_setup_open(config, setup));
+    BR_TRY(st, br_fault_point(BR_FAULT_INPUT_OPENED, NULL));
     BR_TRY(st, br_setup_plan_units(*setup));
+    BR_TRY(st, br_fault_point(BR_FAULT_INPUT_PLANNED, NULL));
     BR_TRY(st, br_footprint_check(*setup));
 done:
     return st;

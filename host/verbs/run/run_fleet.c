@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host/base/fault.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/io/run_dir.h"
@@ -29,6 +30,7 @@ static br_status begin_round(br_fleet *fleet, float *price_N, bool *has_prices, 
     *has_prices = true;
     if (fleet->shortlists.n_rounds == 0)
         BR_TRY(st, br_fleet_sample(fleet, has_prices));
+    BR_TRY(st, br_fault_point(BR_FAULT_ROUND_SAMPLED, NULL));
     memcpy(price_N, fleet->price_N, (size_t)fleet->setup->catalogue.n_items * sizeof *price_N);
     BR_TRY(st, br_fleet_next_round(fleet, *has_prices ? price_N : NULL, out));
 done:
@@ -41,10 +43,13 @@ static br_status end_round(br_fleet *fleet, const char *path, const float *price
     br_status st = BR_OK;
 
     br_watch_phase(BR_PHASE_ALLOCATE);
+    BR_TRY(st, br_fault_point(BR_FAULT_ROUND_LISTED, NULL));
     if (price_N != NULL) /* once the run is known to be this one */
         BR_TRY(st, br_prices_write(path, price_N, fleet->setup->catalogue.n_items));
+    BR_TRY(st, br_fault_point(BR_FAULT_ROUND_PRICED, NULL));
     BR_TRY(st, br_fleet_add(fleet, path, price_N));
     BR_TRY(st, br_fleet_solve(fleet));
+    BR_TRY(st, br_fault_point(BR_FAULT_ROUND_SOLVED, NULL));
 done:
     return st;
 }

@@ -19,6 +19,7 @@ typedef enum {
     cudaErrorNoDevice                 = 100,
     cudaErrorInvalidDevice            = 101,
     cudaErrorIllegalState             = 401,
+    cudaErrorIllegalAddress           = 700,
     cudaErrorStreamCaptureUnsupported = 900,
     cudaErrorStreamCaptureInvalidated = 901,
     cudaErrorStreamCaptureIsolation   = 905,
