@@ -153,21 +153,21 @@ def draw(results, path):
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(7.5, 4.6), dpi=120)
+    figure, axes = pyplot.subplots(figsize=(7.5, 4), dpi=100)
     for result in results:
         rows = result["rows"]
         axes.plot([r["ranks"] for r in rows], [100 * r["efficiency"] for r in rows], "o-",
                   markersize=3.5, label=f"{result['scenario']['name']}: "
                                         f"{result['scenario']['title']}")
     axes.set_xscale("log", base=2)
+    axes.set_xticks(ticks := [r["ranks"] for r in results[0]["rows"]], [str(n) for n in ticks])
     axes.set_xlabel("ranks, one per GPU")
     axes.set_ylabel("parallel efficiency, %")
     axes.set_ylim(0, 105)
     axes.set_title("Simulated, from stage costs measured on processors", fontsize=10)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=7, loc="lower left")
-    figure.tight_layout()
-    figure.savefig(path, metadata={"Software": None})
+    axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(0, -0.14), frameon=False)
+    figure.savefig(path, bbox_inches="tight", metadata={"Software": None})
 
 
 def main():
