@@ -39,8 +39,8 @@ def bench(a, suite, scaling, ranks, folder):
     path = folder / "bench.json"
     command = ["mpirun", "--oversubscribe", "--allow-run-as-root", "--bind-to", "none",
                "-np", str(ranks), str(a.build / "batchrank"), "bench", "--suite", suite,
-               *SIZES[suite], "--scaling", scaling, "--threads", "1", "--repeats", str(a.repeats), "--check", "8", "-q",
-               "--work", str(folder), "--json", str(path)]
+               *SIZES[suite], "--scaling", scaling, "--threads", "1", "--check", "8", "-q",
+               "--repeats", str(a.repeats), "--work", str(folder), "--json", str(path)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr}")

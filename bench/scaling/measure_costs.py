@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures what one rank's stages and rank 0's own work cost on this machine, for model.py: seconds
 per customer of each stage, per part, per item of the catalogue, per hashed byte and per unit handed
-out. Medians; processor seconds of threads where others may share the machine.
+out. Processor seconds of threads (medians) where there are any; of what is waited for, the least
+of the repeats, as others may share the machine.
 
   bench/scaling/measure_costs.py --work /tmp/costs --json bench/results/rank-costs-cpu.json
 """
 import argparse
 import hashlib
 import json
+import os
 import re
 import shutil
 import statistics
@@ -46,7 +48,7 @@ def generate(a, name, n_customers, n_items):
 class Run:
     """One run: the table of stages, and when things happened."""
 
-    def __init__(self, a, data, unit, ranks=1):
+    def __init__(self, a, data, unit):
         out = a.work / "run"
         shutil.rmtree(out, ignore_errors=True)
         config = a.work / "job.json"
@@ -56,9 +58,6 @@ class Run:
             "output": {"path": str(out)}, "list": {"k": K, "fallback": "popularity"},
             "run": {"backend": "cpu", "unit_customers": unit}}))
         command = [a.build / "batchrank", "run", config]
-        if ranks > 1:
-            command = ["mpirun", "--oversubscribe", "--allow-run-as-root", "-np", str(ranks),
-                       *command]
         start = time.time()
         process = subprocess.Popen([str(w) for w in command], stderr=subprocess.PIPE, text=True)
         self.stages, self.opened_s = {}, None
@@ -70,7 +69,6 @@ class Run:
                 self.stages[found[1]] = {"wall_s": float(found[2]), "cpu_s": float(found[3])}
         if process.wait() != 0:
             sys.exit(f"{command}: exit {process.returncode}")
-        self.wall_s = time.time() - start
         parts = sorted((out / "parts").glob("part-*.h5"))
         self.n_parts = len(parts)
         self.out_bytes = sum(p.stat().st_size for p in parts)
@@ -100,6 +98,23 @@ def hash_rate():
     return len(data) / median(times)
 
 
+def unit_costs(a):
+    """(seconds until a rank has its next unit, processor seconds of rank 0 for it)"""
+    found = []
+    for _ in range(a.repeats):
+        done = subprocess.run(["mpirun", "--oversubscribe", "--allow-run-as-root", "--bind-to",
+                               "none", "-np", "3", a.build / "bench/scaling/bench_units", "2000"],
+                              capture_output=True, text=True, check=True)
+        found.append(json.loads(done.stdout))
+    return min(f["answer_s"] for f in found), min(f["rank_0_cpu_s"] for f in found)
+
+
+def staged_bytes(data):
+    """What is sent to every machine."""
+    files = [data / "catalogue.h5", *(data / "model").iterdir()]
+    return sum(f.stat().st_size for f in files)
+
+
 def stage_costs(a, runs, n):
     """Seconds per customer; what the lanes do as processor seconds, whatever their number."""
     stages = {s: median([r.stages[s]["cpu_s"] for r in runs]) / n for s in runs[0].stages}
@@ -110,26 +125,28 @@ def stage_costs(a, runs, n):
 def measure(a):
     main = generate(a, "main", a.customers, a.items)
     runs = [Run(a, main, 8192) for _ in range(a.repeats)]
-    costs = {"customers": a.customers, "items": a.items, "k": K,
+    costs = {"customers": a.customers, "items": a.items, "k": K, "lanes": os.cpu_count(),
              "stage_cpu_s_per_customer": stage_costs(a, runs, a.customers),
              "in_bytes_per_customer": (main / "customers.h5").stat().st_size / a.customers,
              "out_bytes_per_customer": runs[0].out_bytes / a.customers,
+             "staged_bytes_per_item": staged_bytes(main) / a.items,
              "hash_bytes_per_s": hash_rate()}
     few = generate(a, "few", 12_000, a.items)
     parts, commits, writes = [], [], []
     for unit in (2000, 200, 40):
         some = [Run(a, few, unit) for _ in range(a.repeats)]
         parts.append(some[0].n_parts)
-        commits.append(median([r.commit_s for r in some]))
-        writes.append(median([r.stages["write"]["wall_s"] for r in some]))
+        commits.append(min(r.commit_s for r in some))
+        writes.append(min(r.stages["write"]["wall_s"] for r in some))
     costs["parts"] = parts
     costs["commit_s"] = commits
     costs["commit_fixed_s"], costs["commit_s_per_part"] = line_through(parts, commits)
     _, costs["write_s_per_part"] = line_through(parts, writes)
     large = generate(a, "large", 12_000, 10 * a.items)
-    opened = [median([Run(a, data, 2000).opened_s for _ in range(a.repeats)])
+    opened = [min(Run(a, data, 2000).opened_s for _ in range(a.repeats))
               for data in (few, large)]
     costs["open_fixed_s"], costs["open_s_per_item"] = line_through([a.items, 10 * a.items], opened)
+    costs["answer_s"], costs["hand_out_s"] = unit_costs(a)
     return costs
 
 

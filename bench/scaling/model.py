@@ -4,9 +4,9 @@
 were measured on processors (measure_costs.py) and from assumptions about machines nobody here has
 (scenarios.json: how many times faster a GPU encodes and scores, what a shared file system gives).
 
-Simulated: ranks open their inputs (the node's hash, weights, catalogue); then units go in order to
-whoever is free; a rank reads, computes and writes three units at a time, each in order; the file
-system serves all ranks first come, first served; handing out and the commit are rank 0's alone.
+Simulated: rank 0 hashes the customers; catalogue and model are sent and placed; then units go in
+order to whoever is free; a rank reads, computes and writes three units at a time, each in order;
+the file system serves all ranks first come, first served; handing out and the commit are rank 0's.
 "limited by" is found by asking again without each limit: the one whose absence saves most.
 
   bench/scaling/model.py --costs bench/results/rank-costs-cpu.json --json scaling-model.json \\
@@ -39,11 +39,16 @@ def unit_rows(n, unit):
     return [unit] * (n // unit) + ([n % unit] if n % unit else [])
 
 
-def opening_s(s, c):
-    """Before the first unit, on every rank at once; a machine's first rank hashes the inputs."""
+def opening_s(s, c, n_ranks):
+    """Before the first unit: rank 0 hashes the customers; model and catalogue go to all machines;
+    every rank places them; all together read the events once for popularity."""
     n_bytes = s["customers"] * c["in_bytes_per_customer"]
-    hash_s = 0.0 if s.get("no_hash") else n_bytes / c["hash_bytes_per_s"]
-    return hash_s + c["open_fixed_s"] + s["items"] * c["open_s_per_item"]
+    hash_s = 0.0 if s.get("no_hash") else max(n_bytes / c["hash_bytes_per_s"],
+                                              n_bytes / (s["rank_gb_s"] * GB))
+    send_s = 0.0 if n_ranks <= s["ranks_per_node"] else \
+        s["items"] * c["staged_bytes_per_item"] / (s["network_gb_s"] * GB)
+    count_s = n_bytes / (min(s["read_gb_s"], n_ranks * s["rank_gb_s"]) * GB)
+    return hash_s + send_s + c["open_fixed_s"] + s["items"] * c["open_s_per_item"] + count_s
 
 
 def device_s(s, c):
@@ -56,7 +61,7 @@ def simulate(s, c, n_ranks):
     """(seconds, seconds of opening, seconds between first and last rank's last unit)"""
     stage = c["stage_cpu_s_per_customer"]
     rows = unit_rows(s["customers"], s["unit_customers"])
-    begin_s = opening_s(s, c)
+    begin_s = opening_s(s, c, n_ranks)
     reading = Pipe(s["read_gb_s"], s["rank_gb_s"])
     writing = Pipe(s["write_gb_s"], s["rank_gb_s"])
     read_s, computed_s = [begin_s] * n_ranks, [begin_s] * n_ranks
@@ -66,8 +71,9 @@ def simulate(s, c, n_ranks):
     for n in rows:
         ready_s, r = heapq.heappop(waiting)
         hand_s = max(hand_s, ready_s) + c["hand_out_s"]
-        got_s = max(reading.serve(hand_s, n * c["in_bytes_per_customer"]),
-                    hand_s + n * stage["read"])
+        told_s = hand_s + c["answer_s"]
+        got_s = max(reading.serve(told_s, n * c["in_bytes_per_customer"]),
+                    told_s + n * stage["read"])
         read_s[r] = got_s
         computed_s[r] = max(got_s, computed_s[r]) + n * device_s(s, c)
         image_s = max(computed_s[r], written_s[r][-1]) + n * (stage["policy"] + stage["write"])
@@ -147,21 +153,21 @@ def draw(results, path):
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(7.5, 4.6), dpi=120)
+    figure, axes = pyplot.subplots(figsize=(7.5, 4), dpi=100)
     for result in results:
         rows = result["rows"]
         axes.plot([r["ranks"] for r in rows], [100 * r["efficiency"] for r in rows], "o-",
                   markersize=3.5, label=f"{result['scenario']['name']}: "
                                         f"{result['scenario']['title']}")
     axes.set_xscale("log", base=2)
+    axes.set_xticks(ticks := [r["ranks"] for r in results[0]["rows"]], [str(n) for n in ticks])
     axes.set_xlabel("ranks, one per GPU")
     axes.set_ylabel("parallel efficiency, %")
     axes.set_ylim(0, 105)
     axes.set_title("Simulated, from stage costs measured on processors", fontsize=10)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=7, loc="lower left")
-    figure.tight_layout()
-    figure.savefig(path, metadata={"Software": None})
+    axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(0, -0.14), frameon=False)
+    figure.savefig(path, bbox_inches="tight", metadata={"Software": None})
 
 
 def main():

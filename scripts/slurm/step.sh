@@ -6,9 +6,9 @@
 #   BATCHRANK_VERB     what to run instead of `run`, e.g. bench
 #   BATCHRANK_MPI      how ranks find each other: pmix (Debian's knows no other), pmi2, none
 #   BATCHRANK_RESTARTS how often a job may start again (5)
-# Requeued: exit code 5 (interrupted, or a rank lost) and ranks ended by KILL, TERM or USR1. A lost
-# node is requeued by Slurm itself (--requeue). The same command goes on where it was; every other
-# code is an answer that would be the same again.
+# Requeued: exit code 5 (interrupted, or a rank lost) and ranks ended by any signal. A lost node is
+# requeued by Slurm itself (--requeue). The same command goes on where it was; every other code is
+# an answer that would be the same again.
 set -uo pipefail
 
 home=${BATCHRANK_HOME:-$SLURM_SUBMIT_DIR}
@@ -37,7 +37,7 @@ code=$?
 
 case $code in
     0)  exit 0 ;;
-    5 | 137 | 138 | 143) ;;
+    5 | 129 | 1[3-5][0-9]) ;;
     *)  echo "step.sh: exit code $code: not requeued" >&2
         exit "$code" ;;
 esac
