@@ -3,7 +3,6 @@
  * Memory and copies of the emulated device. Fresh memory is 0xFF bytes. Under AddressSanitizer,
  * device memory can be touched only by kernels and copies: a host that follows a device address
  * is caught. BATCHRANK_CUDA_BYTES bounds what can be allocated (cudaErrorMemoryAllocation),
- * BATCHRANK_CUDA_DEVICES says how many devices there are (1); a process uses the first visible;
  * device_fault.h breaks calls and flips bits. */
 #include <pthread.h>
 #include <stdio.h>
@@ -34,15 +33,7 @@ static struct {
     int             n_open;
 } memory = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static __thread cudaError_t last_error;
-
-cudaError_t emulator_fail(cudaError_t error)
-{
-    last_error = error;
-    return error;
-}
-
-static size_t limit_bytes(void)
+size_t emulator_device_bytes(void)
 {
     const char *text = getenv("BATCHRANK_CUDA_BYTES");
     return text == NULL ? DEFAULT_BYTES : strtoull(text, NULL, 10);
@@ -92,12 +83,17 @@ int emulator_is_known(const void *at, size_t bytes)
     return is_known;
 }
 
+size_t emulator_used_bytes(void)
+{
+    return memory.used;
+}
+
 int emulator_take_bytes(long bytes)
 {
     int is_there;
 
     pthread_mutex_lock(&memory.lock);
-    is_there = bytes < 0 || memory.used + (size_t)bytes <= limit_bytes();
+    is_there = bytes < 0 || memory.used + (size_t)bytes <= emulator_device_bytes();
     if (is_there)
         memory.used += (size_t)bytes;
     pthread_mutex_unlock(&memory.lock);
@@ -292,111 +288,4 @@ cudaError_t cudaMemset(void *to, int value, size_t bytes)
     cudaError_t error = emulator_allow_unsafe();
 
     return error != cudaSuccess ? error : cudaMemsetAsync(to, value, bytes, NULL);
-}
-
-/* ---- the device ------------------------------------------------------------------------------ */
-
-cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
-{
-    *total_bytes = limit_bytes();
-    *free_bytes  = *total_bytes - memory.used;
-    return cudaSuccess;
-}
-
-/* As CUDA takes it: entries count up to the first that is no device. */
-static int visible_devices(int *first)
-{
-    const char *n_text = getenv("BATCHRANK_CUDA_DEVICES");
-    const char *list   = getenv("CUDA_VISIBLE_DEVICES");
-    int         n = n_text == NULL ? 1 : atoi(n_text), n_visible = 0;
-
-    *first = 0;
-    if (list == NULL)
-        return n;
-    while (*list != '\0') {
-        char *end;
-        long  device = strtol(list, &end, 10);
-
-        if (end == list || device < 0 || device >= n)
-            break;
-        if (n_visible++ == 0)
-            *first = (int)device;
-        list = *end == ',' ? end + 1 : end;
-    }
-    return n_visible;
-}
-
-cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int device)
-{
-    int first;
-
-    if (device != 0 || visible_devices(&first) == 0)
-        return emulator_fail(cudaErrorInvalidDevice);
-    *out                = (cudaDeviceProp){.name                   = "emulated on the host",
-                                           .totalGlobalMem         = limit_bytes(),
-                                           .major                  = 9,
-                                           .multiProcessorCount    = 3,
-                                           .sharedMemPerBlockOptin = 227 * 1024};
-    out->uuid.bytes[15] = (char)(first + 1);
-    return cudaSuccess;
-}
-
-cudaError_t cudaGetDeviceCount(int *count)
-{
-    int first;
-
-    *count = visible_devices(&first);
-    return *count > 0 ? cudaSuccess : emulator_fail(cudaErrorNoDevice);
-}
-
-cudaError_t cudaGetDevice(int *device)
-{
-    *device = 0;
-    return cudaSuccess;
-}
-
-cudaError_t cudaSetDevice(int device)
-{
-    return device == 0 ? cudaSuccess : emulator_fail(cudaErrorInvalidDevice);
-}
-
-cudaError_t cudaGetLastError(void)
-{
-    cudaError_t error = last_error;
-
-    last_error = cudaSuccess;
-    return error;
-}
-
-const char *cudaGetErrorString(cudaError_t error)
-{
-    switch (error) {
-    case cudaSuccess:
-        return "no error";
-    case cudaErrorInvalidValue:
-        return "invalid argument";
-    case cudaErrorMemoryAllocation:
-        return "out of memory";
-    case cudaErrorInvalidConfiguration:
-        return "invalid configuration argument";
-    case cudaErrorNoDevice:
-        return "no CUDA-capable device is detected";
-    case cudaErrorInvalidDevice:
-        return "invalid device ordinal";
-    case cudaErrorIllegalAddress:
-        return "an illegal memory access was encountered";
-    case cudaErrorIllegalState:
-        return "the operation cannot be performed in the present state";
-    case cudaErrorStreamCaptureUnsupported:
-        return "operation not permitted when stream is capturing";
-    case cudaErrorStreamCaptureInvalidated:
-        return "operation failed due to a previous error during capture";
-    case cudaErrorStreamCaptureIsolation:
-        return "dependency created on uncaptured work in another stream";
-    case cudaErrorCapturedEvent:
-        return "operation not permitted on an event last recorded in a capturing stream";
-    case cudaErrorStreamCaptureWrongThread:
-        return "attempt to terminate a thread-local capture sequence from another thread";
-    }
-    return "unknown error";
 }

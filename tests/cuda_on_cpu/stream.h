@@ -18,6 +18,10 @@ int emulator_is_known(const void *at, size_t bytes);
 /* Takes so much of the device's memory (< 0: gives it back). 0: there is not as much. */
 int emulator_take_bytes(long bytes);
 
+/* Of the device's memory: all there is, and what is taken. */
+size_t emulator_device_bytes(void);
+size_t emulator_used_bytes(void);
+
 /* ---- capture.c ------------------------------------------------------------------------------ */
 
 /* What a stream is given: run gives a cudaError_t; destroy frees what copy made of the context. */
