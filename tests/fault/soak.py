@@ -24,7 +24,7 @@ SLICE_S = 240  # of one loop, before the next has its turn
 SEED = 20261128
 WORDS = {"killed": "killed", "failed": "ended with an error", "died": "died inside a library",
          "kept": "finished parts kept", "observed": "files read under a final name",
-         "distinct": "distinct states", "resumable": "could go on", "nothing": "held nothing",
+         "distinct": "distinct states within a turn", "resumable": "could go on", "nothing": "held nothing",
          "complete": "complete", "mended": "mended by smaller tasks", "hung": "hung",
          "ended": "ended by the job's own deadline", "refused": "flips refused",
          "harmless": "flips without effect", "other lists": "flips that gave other lists",
@@ -64,9 +64,12 @@ def run_slice(name, counts, until):
                 sys.stdout.flush()
             counts["next"] += 1
             counts["cases"] += 1
-        if hasattr(loop, "close"):
-            for key, n in loop.close().items():
+        try:
+            for key, n in loop.close().items() if hasattr(loop, "close") else ():
                 seen[key] = seen.get(key, 0) + n
+        except AssertionError as problem:
+            counts["failures"] += 1
+            print(f"{name}: {problem}", flush=True)
 
 
 def row(name, counts):
