@@ -61,6 +61,7 @@ typedef struct br_config {
     BR_CONFIG_KEYS(BR_FIELD)
     const float *price_N; /* no key: what an allocation takes off the scores of catalogue rows when
                              it asks for candidates; borrowed; NULL: nothing */
+    bool         is_step; /* no key: of a run under constraints; `latest` does not move to it */
     const char  *vectors_from; /* no key: a run of the same customers whose parts hold x_u, so that
                                   nothing is encoded again; borrowed; NULL: none */
     char        *folder;       /* absolute folder of the file: relative paths start here */

@@ -22,6 +22,9 @@ typedef struct br_run br_run;
  * temporary files are deleted. */
 br_status br_run_open(const char *path, const char *identity_json, const char *config_json,
                       int64_t n_units, br_run **out);
+/* The same for a run that is a step of another (shortlists): `latest` stays where it is. */
+br_status br_run_open_step(const char *path, const char *identity_json, const char *config_json,
+                           int64_t n_units, br_run **out);
 void      br_run_close(br_run **run);
 bool      br_run_is_complete(const br_run *run);
 bool      br_run_unit_is_done(const br_run *run, int64_t unit);

@@ -62,7 +62,8 @@ br_status br_run_plain(br_config *config)
     BR_TRY(st, br_footprint_check(setup));
     BR_TRY(st, br_identity_text(setup, &identity));
     BR_TRY(st, br_config_dump_for_run(config, &resolved));
-    BR_TRY(st, br_run_open(config->output_path, identity, resolved, setup->n_units, &run));
+    BR_TRY(st, (config->is_step ? br_run_open_step : br_run_open)(config->output_path, identity,
+                                                                  resolved, setup->n_units, &run));
     if (br_run_is_complete(run)) {
         br_log(BR_LOG_INFO, "run", "%s is complete already: nothing to do", config->output_path);
         goto done;

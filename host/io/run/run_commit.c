@@ -160,7 +160,8 @@ br_status br_run_announce(const br_run *run)
     BR_TRY(st, br_audit_has(path, "commit", &is_noted));
     if (is_noted)
         return BR_OK;
-    BR_TRY(st, point_latest(run));
+    if (!run->is_step)
+        BR_TRY(st, point_latest(run));
     BR_TRY(st, br_run_join(run->path, BR_RUN_MANIFEST, path));
     BR_TRY(st, br_digest_file(path, sha256));
     br_strbuf_add(&details, "{\"manifest_sha256\":\"%s\"}", sha256);

@@ -181,19 +181,29 @@ done:
     return st;
 }
 
-br_status br_run_open(const char *path, const char *identity_json, const char *config_json,
-                      int64_t n_units, br_run **out)
+static br_status create(int64_t n_units, bool is_step, br_run **out)
 {
-    br_status st     = BR_OK;
-    br_run   *run    = NULL;
-    br_strbuf wanted = {0};
+    br_status st = BR_OK;
+
+    BR_ALLOC(st, *out, 1, "run");
+    (*out)->lock_fd = -1;
+    (*out)->n_units = n_units;
+    (*out)->is_step = is_step;
+done:
+    return st;
+}
+
+/* *out holds `is_step` and the number of units; closed and NULL after a failure. */
+static br_status open_run(br_run **out, const char *path, const char *identity_json,
+                          const char *config_json)
+{
+    br_status st      = BR_OK;
+    br_run   *run     = *out;
+    int64_t   n_units = run->n_units;
+    br_strbuf wanted  = {0};
     char      file[PATH_MAX];
     bool      is_new;
 
-    *out = NULL;
-    BR_ALLOC(st, run, 1, "run");
-    run->lock_fd = -1;
-    run->n_units = n_units;
     if (n_units < 0 || n_units > BR_RUN_MAX_UNITS)
         BR_FAIL(st, BR_E_USAGE, "%s: %" PRId64 " work units, expected 0 to %d", path, n_units,
                 BR_RUN_MAX_UNITS);
@@ -212,12 +222,27 @@ br_status br_run_open(const char *path, const char *identity_json, const char *c
     BR_TRY(st, br_run_check_names(run->path, n_units));
     BR_TRY(st, settle_folders(run));
     BR_TRY(st, take_stock(run, is_new));
-    *out = run;
-    run  = NULL;
 done:
     br_strbuf_free(&wanted);
-    br_run_close(&run);
+    if (st != BR_OK)
+        br_run_close(out);
     return st;
+}
+
+br_status br_run_open(const char *path, const char *identity_json, const char *config_json,
+                      int64_t n_units, br_run **out)
+{
+    br_status st = create(n_units, false, out);
+
+    return st == BR_OK ? open_run(out, path, identity_json, config_json) : st;
+}
+
+br_status br_run_open_step(const char *path, const char *identity_json, const char *config_json,
+                           int64_t n_units, br_run **out)
+{
+    br_status st = create(n_units, true, out);
+
+    return st == BR_OK ? open_run(out, path, identity_json, config_json) : st;
 }
 
 void br_run_close(br_run **run)

@@ -33,6 +33,7 @@ br_status br_shortlists_config(const br_config *config, int32_t k, const char *p
     }
     BR_TRY(st, br_config_check(copy));
     copy->price_N = price_N;
+    copy->is_step = true;
     *out          = copy;
     copy          = NULL;
 done:
