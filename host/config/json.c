@@ -39,9 +39,10 @@ br_status br_json_read_text(const br_json_limits *limits, const char *what, cons
     *out = NULL;
     BR_TRY(st, br_json_scan(limits, what, text, n_bytes));
     BR_ALLOC(st, json, 1, "JSON document");
+    /* the scan has let it through: cJSON, which knows less, refuses only for want of memory */
     json->root = cJSON_ParseWithLengthOpts(text, n_bytes, NULL, 0);
     if (json->root == NULL)
-        BR_FAIL(st, limits->code, "%s: cJSON refuses the text", what);
+        BR_FAIL(st, BR_E_MEMORY, "%s: cannot allocate what %zu bytes of JSON say", what, n_bytes);
     *out = json;
     json = NULL;
 done:

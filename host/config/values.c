@@ -234,11 +234,13 @@ br_status br_key_set_text(const br_target *target, const char *value)
 
     if (br_key_is_string(target->key))
         return set_string(target, value);
-    if (br_json_read_text(&br_json_config_limits, target->path, value, strlen(value), &json) ==
-        BR_OK)
-        BR_TRY(st, br_key_set(target, br_json_root(json)));
-    else
+    st = br_json_read_text(&br_json_config_limits, target->path, value, strlen(value), &json);
+    if (st == BR_E_USAGE) { /* no JSON; anything else is trouble of ours */
         no_json(target, value);
+        return BR_OK;
+    }
+    if (st == BR_OK)
+        BR_TRY(st, br_key_set(target, br_json_root(json)));
 done:
     br_json_close(&json);
     return st;

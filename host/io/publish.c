@@ -142,7 +142,9 @@ br_status br_publish_sync_folder_of(const char *path)
     int  fd, error;
 
     folder_of(path, folder);
-    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    do
+        fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
     if (fd < 0)
         return br_fail(BR_E_IO, "%s: cannot open the folder to flush it: %s", folder,
                        strerror(errno));

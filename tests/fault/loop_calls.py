@@ -68,7 +68,7 @@ class Calls:
             objects = job.signal_objects()
             assert any("hdf5" in o for o in objects) and under == job.data, \
                 f"{what}: {signal.Signals(-done.returncode).name} in {objects[:6]}"
-        elif how in HARMLESS and (call, how) != ("fallocate", errno.EINTR):
+        elif how in HARMLESS and "no readable HDF5 file" not in said:  # the library's own open
             assert done.returncode == 0, f"{what}: exit {done.returncode}: {said}"
         else:
             assert done.returncode in (0, 4), f"{what}: exit {done.returncode}: {said}"

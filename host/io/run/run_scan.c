@@ -78,7 +78,9 @@ static br_status for_each_name(const char *path, const char *folder, visitor vis
     struct dirent *entry;
 
     BR_TRY(st, br_run_join(path, folder, full));
-    dir = opendir(full);
+    do
+        dir = opendir(full);
+    while (dir == NULL && errno == EINTR);
     if (dir == NULL && errno == ENOENT)
         return BR_OK;
     if (dir == NULL)

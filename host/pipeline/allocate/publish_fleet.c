@@ -205,6 +205,7 @@ br_status br_fleet_publish(const br_fleet *f)
     BR_TRY(st, br_stats_create(f->setup, &p.stats));
     BR_TRY(st, publish_units(&p));
     br_fleet_render(f, &more);
+    BR_TRY(st, br_strbuf_check(&more));
     BR_TRY(st, br_stats_render(&p.stats, f->setup, more.data, &json, &metrics));
     BR_TRY(st, br_governance_record(f->setup, &inputs));
     summary.inputs_json  = inputs.data;
