@@ -4,6 +4,7 @@
  * per finished part and for the few files of a run directory; never in the batch loop. */
 #include "host/io/publish.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -34,6 +35,13 @@ static void folder_of(const char *path, char folder[PATH_MAX])
         (void)snprintf(folder, PATH_MAX, "/");
     else
         (void)snprintf(folder, PATH_MAX, "%.*s", (int)n, path);
+}
+
+static const char *base_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash == NULL ? path : slash + 1;
 }
 
 /* Bytes free in the folder for us, or -1. */
@@ -69,8 +77,7 @@ static br_status temporary_name(const char *path, char name[PATH_MAX])
 {
     static atomic_uint n_attempts;
     char               folder[PATH_MAX];
-    const char        *slash = strrchr(path, '/');
-    const char        *base  = slash == NULL ? path : slash + 1;
+    const char        *base = base_of(path);
     struct timespec    now;
     int                n;
 
@@ -248,16 +255,45 @@ br_status br_publish_new_file(const char *path, const void *data, size_t n_bytes
     return publish(path, data, n_bytes, existed);
 }
 
+br_status br_publish_delete_temporaries(const char *path)
+{
+    br_status      st = BR_OK;
+    char           folder[PATH_MAX];
+    const char    *base = base_of(path);
+    DIR           *dir;
+    struct dirent *entry;
+
+    folder_of(path, folder);
+    dir = opendir(folder);
+    if (dir == NULL)
+        return br_fail(BR_E_IO, "%s: cannot list: %s", folder, strerror(errno));
+    while ((entry = readdir(dir)) != NULL)
+        if (br_publish_is_temporary(entry->d_name) &&
+            strncmp(entry->d_name + 1, base, strlen(base)) == 0 &&
+            unlinkat(dirfd(dir), entry->d_name, 0) != 0 && errno != ENOENT)
+            BR_FAIL(st, BR_E_IO, "%s/%s: cannot remove this temporary file: %s", folder,
+                    entry->d_name, strerror(errno));
+done:
+    (void)closedir(dir);
+    return st;
+}
+
 br_status br_publish_link(const char *path, const char *target)
 {
     br_status   st = BR_OK;
-    char        name[PATH_MAX];
+    char        name[PATH_MAX], folder[PATH_MAX];
     struct stat found;
     bool        has_name = false;
 
     if (lstat(path, &found) == 0 && !S_ISLNK(found.st_mode))
         return br_fail(BR_E_IO, "%s: is there and is no symbolic link; it is left alone", path);
-    BR_TRY(st, temporary_name(path, name));
+    /* one name per target, whose lock the caller holds: what a kill leaves is found and replaced */
+    folder_of(path, folder);
+    if (snprintf(name, sizeof name, "%s/.%s" TEMPORARY_MARK "%s", folder, base_of(path), target) >=
+        PATH_MAX)
+        BR_FAIL(st, BR_E_IO, "%s: the path is too long", path);
+    if (unlink(name) != 0 && errno != ENOENT)
+        BR_FAIL(st, BR_E_IO, "%s: cannot remove this temporary link: %s", name, strerror(errno));
     if (symlink(target, name) != 0)
         BR_FAIL(st, BR_E_IO, "%s: cannot make a symbolic link to %s: %s", path, target,
                 strerror(errno));

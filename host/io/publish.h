@@ -17,7 +17,10 @@
 br_status br_publish_file(const char *path, const void *data, size_t n_bytes);
 /* The same, but a name that is taken stays as it is: *existed tells (and nothing is written). */
 br_status br_publish_new_file(const char *path, const void *data, size_t n_bytes, bool *existed);
-/* Makes `path` a symbolic link to `target` in one step; an older link is replaced. */
+/* Deletes what killed attempts at publishing files whose path begins with `path` left behind. */
+br_status br_publish_delete_temporaries(const char *path);
+/* Makes `path` a symbolic link to `target` in one step; an older link is replaced. One process at a
+ * time links to a target. */
 br_status br_publish_link(const char *path, const char *target);
 /* fsyncs the folder that holds `path`. */
 br_status br_publish_sync_folder_of(const char *path);

@@ -83,8 +83,8 @@ br_status br_verb_verify(int argc, char **argv)
         .text =
             "A run: hashes every file of the manifest, checks the structure of every list, then\n"
             "encodes a sample of customers again from the run's inputs and ranks them by the\n"
-            "reference backend. Exit code 3: a file was changed; 6: a list is not what it should "
-            "be.\n"
+            "reference backend. Exit code 3: a file was changed; 5: the run was cut off at its\n"
+            "very end, run the same command again; 6: a list is not what it should be.\n"
             "A model (--golden): encodes the histories of MODEL/golden.h5 and ranks the item\n"
             "table; vectors must agree to 2e-5 and the best items must be the same. Exit code 6\n"
             "otherwise, naming the row, what was found and what was expected.",

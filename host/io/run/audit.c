@@ -17,18 +17,27 @@
 #define HASH_FIELD ",\"hash\":\""
 #define NO_LINE    "0000000000000000000000000000000000000000000000000000000000000000"
 
-/* The next raw line from *at (without its end); false after the last. */
-static bool next_line(const char **at, const char **line, size_t *n_bytes, bool *is_ended)
+typedef struct log_line {
+    const char *text;
+    size_t      n_bytes;  /* without its end */
+    bool        is_ended; /* by a newline */
+    bool        is_last;
+} log_line;
+
+/* The next raw line from byte *at; false after the last. A line torn by a crash or a power cut may
+ * hold anything, zeros too. */
+static bool next_line(const br_strbuf *log, size_t *at, log_line *line)
 {
     const char *end;
 
-    if (**at == '\0')
+    if (*at >= log->n_bytes)
         return false;
-    end       = strchr(*at, '\n');
-    *line     = *at;
-    *is_ended = end != NULL;
-    *n_bytes  = end != NULL ? (size_t)(end - *at) : strlen(*at);
-    *at += *n_bytes + (end != NULL ? 1 : 0);
+    line->text     = log->data + *at;
+    end            = memchr(line->text, '\n', log->n_bytes - *at);
+    line->is_ended = end != NULL;
+    line->n_bytes  = end != NULL ? (size_t)(end - line->text) : log->n_bytes - *at;
+    *at += line->n_bytes + (end != NULL ? 1 : 0);
+    line->is_last = *at >= log->n_bytes;
     return true;
 }
 
@@ -45,15 +54,14 @@ static br_status read_log(const char *path, br_strbuf *out)
 /* The hash of the last raw line, and whether the file ends in the middle of one. */
 static br_status last_hash(const br_strbuf *log, char hash[BR_DIGEST_TEXT_BYTES], bool *is_torn)
 {
-    const char *at = log->data, *line = NULL;
-    size_t      n_bytes  = 0;
-    bool        is_ended = true;
+    size_t   at   = 0;
+    log_line line = {.is_ended = true};
 
     (void)memcpy(hash, NO_LINE, BR_DIGEST_TEXT_BYTES);
-    *is_torn = false;
-    while (next_line(&at, &line, &n_bytes, &is_ended))
-        *is_torn = !is_ended;
-    return line == NULL ? BR_OK : br_digest_bytes(line, n_bytes, hash);
+    while (next_line(log, &at, &line))
+        ;
+    *is_torn = !line.is_ended;
+    return line.text == NULL ? BR_OK : br_digest_bytes(line.text, line.n_bytes, hash);
 }
 
 static br_status append(const char *path, const char *data, size_t n_bytes)
@@ -118,79 +126,113 @@ done:
     return st;
 }
 
-static bool contains(const char *line, size_t n_bytes, const char *text)
+static bool contains(const log_line *line, const char *text)
 {
-    return memmem(line, n_bytes, text, strlen(text)) != NULL;
+    return memmem(line->text, line->n_bytes, text, strlen(text)) != NULL;
 }
 
-static bool is_event(const char *line, size_t n_bytes, const char *event)
+static bool is_event(const log_line *line, const char *event)
 {
-    const char *field = memmem(line, n_bytes, "\"event\":\"", 9);
+    const char *field = memmem(line->text, line->n_bytes, "\"event\":\"", 9);
     size_t      n     = strlen(event);
 
-    return field != NULL && (size_t)(line + n_bytes - field) > 9 + n &&
+    return field != NULL && (size_t)(line->text + line->n_bytes - field) > 9 + n &&
            memcmp(field + 9, event, n) == 0 && field[9 + n] == '"';
+}
+
+/* Is the line whole, and is its own hash right? */
+static br_status is_whole(const log_line *line, bool *is_right)
+{
+    br_status    st;
+    const size_t tail = strlen(HASH_FIELD) + BR_DIGEST_TEXT_BYTES - 1 + 2;
+    const char  *end  = line->text + line->n_bytes;
+    char         hash[BR_DIGEST_TEXT_BYTES];
+
+    *is_right = false;
+    if (line->n_bytes < tail || memcmp(end - tail, HASH_FIELD, strlen(HASH_FIELD)) != 0 ||
+        memcmp(end - 2, "\"}", 2) != 0)
+        return BR_OK;
+    st        = br_digest_bytes(line->text, line->n_bytes - tail, hash);
+    *is_right = memcmp(end - tail + strlen(HASH_FIELD), hash, 64) == 0;
+    return st;
+}
+
+/* Does a whole line of that event stand in the log? */
+static br_status has_event(const br_strbuf *log, const char *event, bool *found)
+{
+    br_status st = BR_OK;
+    size_t    at = 0;
+    log_line  line;
+    bool      is_right;
+
+    *found = false;
+    while (!*found && next_line(log, &at, &line)) {
+        if (!line.is_ended || !is_event(&line, event))
+            continue;
+        BR_TRY(st, is_whole(&line, &is_right));
+        *found = is_right;
+    }
+done:
+    return st;
 }
 
 br_status br_audit_has(const char *path, const char *event, bool *found)
 {
-    br_status   st  = BR_OK;
-    br_strbuf   log = {0};
-    const char *at, *line;
-    size_t      n_bytes;
-    bool        is_ended;
+    br_status st  = BR_OK;
+    br_strbuf log = {0};
 
     *found = false;
     BR_TRY(st, read_log(path, &log));
-    at = log.data;
-    while (next_line(&at, &line, &n_bytes, &is_ended))
-        *found = *found || (is_ended && is_event(line, n_bytes, event));
+    BR_TRY(st, has_event(&log, event, found));
+    if (*found) /* whoever wrote it may have ended before it was on disk */
+        BR_TRY(st, append(path, "", 0));
 done:
     br_strbuf_free(&log);
     return st;
 }
 
-/* Is the line whole, and is its own hash right? */
-static br_status is_whole(const char *line, size_t n_bytes, bool *is_right)
+/* A line that is not whole: the last one may have been cut off while it was written. */
+static br_status refuse_line(const char *path, const log_line *line, long number)
 {
-    br_status    st;
-    const size_t tail = strlen(HASH_FIELD) + BR_DIGEST_TEXT_BYTES - 1 + 2;
-    char         hash[BR_DIGEST_TEXT_BYTES];
-
-    *is_right = false;
-    if (n_bytes < tail || memcmp(line + n_bytes - tail, HASH_FIELD, strlen(HASH_FIELD)) != 0 ||
-        memcmp(line + n_bytes - 2, "\"}", 2) != 0)
-        return BR_OK;
-    st        = br_digest_bytes(line, n_bytes - tail, hash);
-    *is_right = memcmp(line + n_bytes - tail + strlen(HASH_FIELD), hash, 64) == 0;
-    return st;
+    if (line->is_last && (!line->is_ended || memchr(line->text, '\0', line->n_bytes) != NULL))
+        return br_fail(BR_E_INTERRUPTED,
+                       "%s: line %ld was cut off while it was written: run the same command again",
+                       path, number);
+    return br_fail(BR_E_INPUT, "%s: line %ld is not whole", path, number);
 }
 
 static br_status verify_lines(const char *path, const br_strbuf *log, const char *last_details)
 {
-    br_status   st = BR_OK;
-    const char *at = log->data, *line;
-    size_t      n_bytes;
-    char        prev[BR_DIGEST_TEXT_BYTES] = NO_LINE;
-    long        number                     = 0;
-    bool        is_ended, is_right = true, is_commit_right = last_details == NULL;
+    br_status st                         = BR_OK;
+    size_t    at                         = 0;
+    log_line  line                       = {0};
+    char      prev[BR_DIGEST_TEXT_BYTES] = NO_LINE;
+    long      number                     = 0;
+    bool      is_right = true, has_commit = false, is_commit_right = false;
 
-    while (next_line(&at, &line, &n_bytes, &is_ended)) {
+    while (next_line(log, &at, &line)) {
         number++;
-        BR_TRY(st, is_whole(line, n_bytes, &is_right));
+        BR_TRY(st, is_whole(&line, &is_right));
         /* a line torn by a crash is vouched for by the next */
-        if (is_right && !contains(line, n_bytes, prev))
+        if (is_right && !contains(&line, prev))
             BR_FAIL(st, BR_E_INPUT, "%s: line %ld does not follow the line before it", path,
                     number);
-        if (last_details != NULL && is_event(line, n_bytes, "commit"))
-            is_commit_right = contains(line, n_bytes, last_details);
-        BR_TRY(st, br_digest_bytes(line, n_bytes, prev));
-        if (!is_ended || (!is_right && *at == '\0'))
-            BR_FAIL(st, BR_E_INPUT, "%s: line %ld is not whole", path, number);
+        if (is_right && is_event(&line, "commit")) {
+            has_commit      = true;
+            is_commit_right = last_details == NULL || contains(&line, last_details);
+        }
+        BR_TRY(st, br_digest_bytes(line.text, line.n_bytes, prev));
+        if (!line.is_ended || (!is_right && line.is_last))
+            BR_TRY(st, refuse_line(path, &line, number));
     }
     if (number == 0)
         BR_FAIL(st, BR_E_INPUT, "%s: is empty", path);
-    if (!is_commit_right)
+    if (!has_commit && last_details != NULL)
+        BR_FAIL(st, BR_E_INTERRUPTED,
+                "%s: no line `commit`: the run was cut off after manifest.json: run the same "
+                "command again",
+                path);
+    if (!is_commit_right && last_details != NULL)
         BR_FAIL(st, BR_E_INPUT, "%s: no line `commit` with this manifest.json", path);
 done:
     return st;
@@ -202,8 +244,6 @@ br_status br_audit_verify(const char *path, const char *last_details)
     br_strbuf log = {0};
 
     BR_TRY(st, br_text_read(path, MAX_BYTES, &log));
-    if (strlen(log.data) != log.n_bytes)
-        BR_FAIL(st, BR_E_INPUT, "%s: holds a NUL byte", path);
     BR_TRY(st, verify_lines(path, &log, last_details));
 done:
     br_strbuf_free(&log);

@@ -13,10 +13,11 @@
 /* One more line, flushed to disk. `details_json`: an object. A line torn by a crash is ended and
  * stays, bound into the chain. */
 br_status br_audit_append(const char *path, const char *event, const char *details_json);
-/* Is there a line of that event? (false for a missing file) */
+/* Is there a whole line of that event? Then it is flushed to disk. (false for a missing file) */
 br_status br_audit_has(const char *path, const char *event, bool *found);
 /* BR_E_INPUT at the first line that was changed, taken out or put in. `last_details` (may be
- * NULL) must stand in the last line of event `commit`. */
+ * NULL) must stand in the last line of event `commit`. BR_E_INTERRUPTED where the log just ends too
+ * early, or in the middle of a line: the same command again sets that right. */
 br_status br_audit_verify(const char *path, const char *last_details);
 
 #endif

@@ -25,11 +25,9 @@ static br_status make_folder(const char *path)
     br_status   st = BR_OK;
     struct stat found;
 
-    if (mkdir(path, 0700) == 0) {
+    if (mkdir(path, 0700) == 0)
         BR_TRY(st, br_fault_point(BR_FAULT_FOLDER_MADE, path));
-        return br_publish_sync_folder_of(path);
-    }
-    if (errno != EEXIST)
+    else if (errno != EEXIST)
         BR_FAIL(st, BR_E_IO, "%s: cannot make this folder: %s", path, strerror(errno));
     if (stat(path, &found) != 0)
         BR_FAIL(st, BR_E_IO, "%s: %s", path, strerror(errno));
@@ -37,6 +35,8 @@ static br_status make_folder(const char *path)
         BR_FAIL(st, BR_E_USAGE, "%s: is there and is no folder", path);
     if (access(path, R_OK | W_OK | X_OK) != 0)
         BR_FAIL(st, BR_E_IO, "%s: cannot be written to: %s", path, strerror(errno));
+    /* also one that was there: whoever made it may have ended before its name was on disk */
+    BR_TRY(st, br_publish_sync_folder_of(path));
 done:
     return st;
 }
@@ -156,6 +156,22 @@ done:
     return st;
 }
 
+/* Names that an earlier process gave and did not live to flush: what is counted as done must be on
+ * disk before a manifest says so. (settle_folders has flushed the names in the directory itself.)
+ */
+static br_status flush_names(const br_run *run)
+{
+    br_status st = BR_OK;
+    char      path[PATH_MAX];
+
+    BR_TRY(st, br_run_join(run->path, BR_RUN_PARTS "/.", path));
+    BR_TRY(st, br_publish_sync_folder_of(path));
+    BR_TRY(st, br_run_join(run->path, BR_RUN_RECEIPTS "/.", path));
+    BR_TRY(st, br_publish_sync_folder_of(path));
+done:
+    return st;
+}
+
 /* What is left of an earlier attempt, once the lock is ours. */
 static br_status take_stock(br_run *run, bool is_new)
 {
@@ -163,6 +179,8 @@ static br_status take_stock(br_run *run, bool is_new)
     char      path[PATH_MAX];
     int64_t   n_done, n_deleted;
 
+    if (!is_new)
+        BR_TRY(st, flush_names(run));
     BR_TRY(st, br_run_delete_temporaries(run->path));
     BR_TRY(st, br_fault_point(BR_FAULT_RESUME_CLEANED, NULL));
     BR_TRY(st, br_run_join(run->path, BR_RUN_MANIFEST, path));

@@ -30,7 +30,7 @@ struct br_run {
     int         lock_fd; /* -1: not held */
     int64_t     n_units;
     bool        is_complete;
-    bool        is_step; /* of another run: `latest` is not ours to move */
+    bool        is_step;  /* of another run: `latest` is not ours to move */
     br_strbuf   run_json; /* as in the directory */
     br_receipt *receipt_U;
 };

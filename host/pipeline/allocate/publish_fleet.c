@@ -9,6 +9,7 @@
 #include "host/base/memory.h"
 #include "host/base/strbuf.h"
 #include "host/io/lists/slots.h"
+#include "host/io/publish.h"
 #include "host/io/run_dir.h"
 #include "host/pipeline/allocate/fleet.h"
 #include "host/pipeline/allocate/render.h"
@@ -194,12 +195,16 @@ br_status br_fleet_publish(const br_fleet *f)
     publisher      p        = {.f = f};
     char          *identity = NULL, *resolved = NULL, *json = NULL, *metrics = NULL;
     br_strbuf      more = {0}, inputs = {0};
+    char           prices[BR_RUN_PATH_BYTES];
     br_run_summary summary = {.item_key = &f->setup->catalogue.key};
 
     BR_TRY(st, br_identity_text(f->setup, &identity));
     BR_TRY(st, br_config_dump_for_run(f->setup->config, &resolved));
     BR_TRY(st, br_run_open(f->setup->config->output_path, identity, resolved, f->setup->n_units,
                            &p.run));
+    /* prices whose writer was killed; the lock of the output is ours */
+    (void)snprintf(prices, sizeof prices, "%s.shortlists", f->setup->config->output_path);
+    BR_TRY(st, br_publish_delete_temporaries(prices));
     if (br_run_is_complete(p.run))
         goto done;
     BR_TRY(st, br_stats_create(f->setup, &p.stats));
