@@ -103,8 +103,11 @@ static br_status settle_identity(br_run *run, const br_strbuf *wanted)
     BR_TRY(st, br_run_join(run->path, BR_RUN_IDENTITY, path));
     BR_TRY(st, br_publish_new_file(path, wanted->data, wanted->n_bytes, &existed));
     BR_TRY(st, br_text_read(path, MAX_RUN_BYTES, &run->run_json));
-    if (existed)
-        BR_TRY(st, compare_runs(run, wanted));
+    if (!existed)
+        return BR_OK;
+    BR_TRY(st, compare_runs(run, wanted));
+    BR_TRY(st,
+           br_publish_sync_folder_of(path)); /* before other names: without it they are strange */
 done:
     return st;
 }
