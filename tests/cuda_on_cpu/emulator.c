@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tests/cuda_on_cpu/block.h"
+#include "tests/cuda_on_cpu/device_fault.h"
 
 #ifdef BR_EMULATED_ASAN
 #include <sanitizer/asan_interface.h>
@@ -229,10 +230,15 @@ int emulator_run(const emulator_launch *l)
 {
     int error = refusal(l);
 
+    if (error == 0)
+        error = device_fault(FAULT_LAUNCH);
     if (error != 0)
         return error;
     pthread_mutex_lock(&now.lock);
     read_order();
+    emulator_open_memory();
+    device_fault_launch(l->kernel);
+    emulator_close_memory();
     now.launch = l;
     blockDim   = (emulator_index){l->block[0], l->block[1], l->block[2]};
     gridDim    = (emulator_index){l->grid[0], l->grid[1], l->grid[2]};

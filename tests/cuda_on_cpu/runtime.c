@@ -3,11 +3,13 @@
  * Device memory, streams and events of the emulated device. Work is done when it is enqueued, so
  * streams are in order and waits are no-ops. Fresh memory is 0xFF bytes. Under AddressSanitizer,
  * device memory can be touched only by kernels and copies: a host that follows a device address
- * is caught. BATCHRANK_CUDA_BYTES bounds what can be allocated (cudaErrorMemoryAllocation). */
+ * is caught. BATCHRANK_CUDA_BYTES bounds what can be allocated (cudaErrorMemoryAllocation);
+ * device_fault.h breaks calls and flips bits. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/cuda_on_cpu/device_fault.h"
 #include "tests/cuda_on_cpu/emulator.h"
 #include "tests/cuda_on_cpu/include/cuda_runtime_api.h"
 
@@ -36,6 +38,14 @@ static cudaError_t fail(cudaError_t error)
 {
     last_error = error;
     return error;
+}
+
+/* What a call ends with that device_fault.h breaks, or else `good`. */
+static cudaError_t broken_or(fault_call call, cudaError_t good)
+{
+    int error = device_fault(call);
+
+    return error != 0 ? fail((cudaError_t)error) : good;
 }
 
 static size_t limit_bytes(void)
@@ -77,9 +87,12 @@ void emulator_close_memory(void)
 
 cudaError_t cudaMalloc(void **out, size_t bytes)
 {
-    allocation *a = NULL;
+    allocation *a     = NULL;
+    int         error = device_fault(FAULT_MALLOC);
 
     *out = NULL;
+    if (error != 0)
+        return fail((cudaError_t)error);
     if (bytes > limit_bytes() - memory.used)
         return fail(cudaErrorMemoryAllocation);
     a = calloc(1, sizeof *a);
@@ -96,6 +109,7 @@ cudaError_t cudaMalloc(void **out, size_t bytes)
     set_open(a, memory.n_open > 0);
     pthread_mutex_unlock(&memory.lock);
     *out = a->memory;
+    device_fault_note(a->memory, bytes);
     return cudaSuccess;
 }
 
@@ -118,6 +132,7 @@ cudaError_t cudaFree(void *address)
     pthread_mutex_unlock(&memory.lock);
     if (found == NULL)
         return fail(cudaErrorInvalidValue);
+    device_fault_forget(found->memory);
     set_open(found, 1);
     free(found->memory);
     free(found);
@@ -140,13 +155,19 @@ cudaError_t cudaMemcpy2DAsync(void *to, size_t to_pitch, const void *from, size_
                               size_t row_bytes, size_t n_rows, cudaMemcpyKind kind,
                               cudaStream_t stream)
 {
-    (void)kind;
+    int error = device_fault(FAULT_COPY);
+
     (void)stream;
+    if (error != 0)
+        return fail((cudaError_t)error);
     if (n_rows > 1 && (to_pitch < row_bytes || from_pitch < row_bytes))
         return fail(cudaErrorInvalidValue);
     emulator_open_memory();
     for (size_t row = 0; row < n_rows; row++)
         memmove((char *)to + row * to_pitch, (const char *)from + row * from_pitch, row_bytes);
+    if (kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToHost)
+        device_fault_moved(kind == cudaMemcpyHostToDevice,
+                           &(moved_bytes){to, to_pitch, row_bytes, n_rows});
     emulator_close_memory();
     return cudaSuccess;
 }
@@ -164,7 +185,11 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind 
 
 cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stream)
 {
+    int error = device_fault(FAULT_OTHER);
+
     (void)stream;
+    if (error != 0)
+        return fail((cudaError_t)error);
     emulator_open_memory();
     memset(to, value, bytes);
     emulator_close_memory();
@@ -240,6 +265,8 @@ const char *cudaGetErrorString(cudaError_t error)
         return "no CUDA-capable device is detected";
     case cudaErrorInvalidDevice:
         return "invalid device ordinal";
+    case cudaErrorIllegalAddress:
+        return "an illegal memory access was encountered";
     }
     return "unknown error";
 }
@@ -264,12 +291,12 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
     (void)stream;
-    return cudaSuccess;
+    return broken_or(FAULT_SYNC, cudaSuccess);
 }
 
 cudaError_t cudaDeviceSynchronize(void)
 {
-    return cudaSuccess;
+    return broken_or(FAULT_SYNC, cudaSuccess);
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags)
@@ -303,7 +330,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 cudaError_t cudaEventSynchronize(cudaEvent_t event)
 {
     (void)event;
-    return cudaSuccess;
+    return broken_or(FAULT_SYNC, cudaSuccess);
 }
 
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to)

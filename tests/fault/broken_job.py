@@ -23,19 +23,20 @@ BATCHRANK = os.environ.get("BATCHRANK", str(BUILD / "batchrank"))
 LIBRARY = str(BUILD / "tests" / "fault" / "libbreak_calls.so")
 START = shlex.split(os.environ.get("BR_FAULT_START", "{batchrank}"))
 DEADLINE_S = 60
-N_CUSTOMERS = 150
+N_CUSTOMERS = {"device": 36}  # of the others, 150
 
 # name -> (customers per unit, more keys of the configuration)
 KINDS = {"plain": (50, {"output": {"gates": True, "vectors": True}}),
          "many": (10, {}),
+         "device": (12, {}),
          "constrained": (50, {"list": {"k": 4, "fallback": "none"}, "constraints": {
              "capacity": True, "limits": [{"name": "g", "group": "half", "member": "odd",
                                            "max_share": 0.4}]}})}
 
 
-def make_inputs(folder):
+def make_inputs(folder, n_customers):
     """Customers, catalogue with capacities, model; the same bytes every time."""
-    subprocess.run([BATCHRANK, "generate", "-o", str(folder), "--customers", str(N_CUSTOMERS),
+    subprocess.run([BATCHRANK, "generate", "-o", str(folder), "--customers", str(n_customers),
                     "--items", "120", "--dim", "16", "--seed", "7"], check=True,
                    stderr=subprocess.DEVNULL)
     with h5py.File(folder / "catalogue.h5", "a") as f:
@@ -57,7 +58,7 @@ class Job:
         self.signal = self.folder / "signal"
         self.n_runs = self.n_kept = 0
         if not self.data.exists():
-            make_inputs(self.data)
+            make_inputs(self.data, N_CUSTOMERS.get(kind, 150))
         unit, more = KINDS[kind]
         sections = {"input": {n: f"data/{f}" for n, f in (
             ("customers", "customers.h5"), ("catalogue", "catalogue.h5"), ("model", "model"))},
@@ -80,7 +81,8 @@ class Job:
         self.expected = files_of(self.out)
         rows = np.concatenate([h5py.File(p)["/customer/row"][:]
                                for p in sorted((self.out / "run" / "parts").iterdir())])
-        assert (rows == np.arange(N_CUSTOMERS)).all(), "customers missing, or twice"
+        assert (rows == np.arange(N_CUSTOMERS.get(self.kind, 150))).all(), \
+            "customers missing, or twice"
         self.clear()
 
     def words(self, *more):

@@ -17,7 +17,8 @@ typedef enum {
     cudaErrorMemoryAllocation     = 2,
     cudaErrorInvalidConfiguration = 9,
     cudaErrorNoDevice             = 100,
-    cudaErrorInvalidDevice        = 101
+    cudaErrorInvalidDevice        = 101,
+    cudaErrorIllegalAddress       = 700
 } cudaError_t;
 
 typedef enum {
