@@ -73,6 +73,9 @@ class Calls:
         else:
             assert done.returncode in (0, 4), f"{what}: exit {done.returncode}: {said}"
             assert done.returncode == 0 or os.strerror(how) in said, f"{what}: {said}"
+            assert how != errno.ENOSPC or call not in ("write", "rename", "fallocate") or \
+                not done.returncode or "bytes wanted" in said or "append" in said, \
+                f"{what}: {said}"
             if done.returncode and call != "unlink":
                 left = temporaries_of(job.out)
                 assert not left, f"{what}: temporary files stay: {left}"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of the emulated GPU (tests/cuda_on_cpu/device_fault.h) in a job of three units: memory that
-is refused once or from some allocation on, a device that is broken from some call on, a call that
-never returns, and bits that flip in what is copied and in device memory. What a flip does is
+"""Faults of the emulated GPU (tests/cuda_on_cpu/device_fault.h) in a job of three units: memory
+that is refused once or from some allocation on, a device that is broken from some call on, a call
+that never returns, and bits that flip in what is copied and in device memory. What a flip does is
 counted: it is refused, changes nothing, or gives other lists (docs/RELIABILITY.md)."""
 import json
 import os
@@ -14,7 +14,7 @@ from run_tree import files_of
 
 SEED = 20261128
 EMULATED = str(BUILD / "tests" / "cuda_on_cpu" / "batchrank_emulated")
-HANG_S = float(os.environ.get("BR_FAULT_HANG_S", "6"))  # then the test itself ends a job that hangs
+HANG_S = float(os.environ.get("BR_FAULT_HANG_S", "3"))  # then the test itself ends a job that hangs
 N_STICKY, N_FLIPS = 40, 100
 
 

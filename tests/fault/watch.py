@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import time
 
 from run_tree import SKIPPED_NAMES, is_temporary, read_final, walk
 
@@ -37,8 +38,10 @@ def main():
     with open(sys.argv[2], encoding="ascii") as file:
         watch = Watch(sys.argv[1], json.load(file))
     signal.signal(signal.SIGTERM, watch.stop)
-    while not watch.is_over:
+    parent = os.getppid()
+    while not watch.is_over and os.getppid() == parent:
         watch.look()
+        time.sleep(0.001)
     print(watch.n_seen)
     print("\n".join(watch.bad))
     return 1 if watch.bad else 0

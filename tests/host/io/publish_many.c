@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A small job that fills a run directory: publish_many DIRECTORY N_UNITS. Exits as batchrank does.
- * Started again and again by test_outputs.py, which kills it or breaks its system calls. */
+ * Called by test_view.py. */
 #include <stdio.h>
 #include <stdlib.h>
 
