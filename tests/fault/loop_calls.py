@@ -80,4 +80,6 @@ class Calls:
                 left = temporaries_of(job.out)
                 assert not left, f"{what}: temporary files stay: {left}"
         job.check_again(what, verifies=number % 8 == 0)
-        return {"failed": done.returncode == 4, "died": done.returncode < 0}
+        was_asked = how in ("kill", "tear")
+        return {"failed": done.returncode == 4, "killed": was_asked,
+                "died": done.returncode < 0 and not was_asked}
