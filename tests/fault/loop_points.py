@@ -61,7 +61,18 @@ class Points:
         names = subprocess.run([BUILD / "tests" / "fault" / "fault_points"], check=True,
                                capture_output=True, text=True).stdout.split()
         assert set(names) == seen, f"fault points that no scene passes: {set(names) - seen}"
+        self._check_refusals(plain)
         self.n_cases = len(self.cells)
+
+    @staticmethod
+    def _check_refusals(job):
+        """What names no point, no hit or no action arms nothing."""
+        job.clear()
+        for text in ("", "publish.named", "publish.named:1", "publish.named:0:kill",
+                     "publish.name:1:kill", "publish.named:1:kil", "publish.named:1:delay=",
+                     "publish.named:1x:kill", "publish.named:1:fail=OK"):
+            done = job.run(job.words(), {"BATCHRANK_FAULT": text}, expect=2)
+            assert "BATCHRANK_FAULT" in done.stderr, f"{text}: {done.stderr}"
 
     def _list_cells(self, scene):
         """Counts the hits of an undisturbed run; the names of the points it passes."""

@@ -4,6 +4,7 @@ br_test(test_publish SOURCES test_publish.c lists_fixture.c DEPENDS br_io LABELS
 br_test(test_lists SOURCES test_lists.c lists_fixture.c DEPENDS br_io LABELS unit)
 br_test(test_lists_shadow SOURCES test_lists_shadow.c lists_fixture.c DEPENDS br_io LABELS unit)
 br_test(test_run_dir SOURCES test_run_dir.c lists_fixture.c DEPENDS br_io LABELS unit)
+br_test(test_audit SOURCES test_audit.c DEPENDS br_io LABELS unit)
 br_test(test_export SOURCES test_export.c lists_fixture.c DEPENDS br_io m LABELS unit)
 add_executable(publish_many publish_many.c lists_fixture.c)
 target_link_libraries(publish_many PRIVATE br_io)
