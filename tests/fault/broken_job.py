@@ -176,6 +176,29 @@ class Job:
             self.run([self.batchrank, "verify", str(self.out / "run"), "--samples", "0"])
 
 
-def was_killed(done):
+IS_DIRECT = START[0] == "{batchrank}"  # no launcher in between
+
+
+def was_killed(code):
     """By SIGKILL, or by a launcher that lost a rank."""
-    return done.returncode == -signal.SIGKILL or (START[0] != "{batchrank}" and done.returncode)
+    return code == -signal.SIGKILL if IS_DIRECT else code != 0
+
+
+def workers_of(pid, batchrank):
+    """Processes that run batchrank: this one, or those that a launcher started."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(path.parent.name)] = int(path.read_text().rsplit(")", 1)[1].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    found, family = [], [pid]
+    while family:
+        one = family.pop()
+        family += [child for child, parent in parents.items() if parent == one]
+        try:
+            if os.path.samefile(f"/proc/{one}/exe", batchrank):
+                found.append(one)
+        except OSError:
+            continue
+    return found

@@ -63,7 +63,7 @@ class Calls:
         job.check_partial(what)
         said = done.stderr
         if how in ("kill", "tear"):
-            assert was_killed(done), f"{what}: exit {done.returncode}: {said}"
+            assert was_killed(done.returncode), f"{what}: exit {done.returncode}: {said}"
         elif done.returncode < 0:
             objects = job.signal_objects()
             assert any("hdf5" in o for o in objects) and under == job.data, \

@@ -11,7 +11,7 @@ import time
 from hashlib import sha256
 from pathlib import Path
 
-from broken_job import DEADLINE_S, Job
+from broken_job import DEADLINE_S, Job, was_killed, workers_of
 
 SEED = 20260102
 
@@ -52,24 +52,26 @@ class Kills:
         job.clear()
         n_killed = 0
         for _ in range(rng.randrange(1, 4)):
-            n_killed += self._kill(job, rng.random() * span_s)
+            n_killed += self._kill(job, rng.random() * span_s, rng)
             job.check_partial(what)
         n_before = job.n_kept
         job.check_again(what, verifies=at % 8 == 0)
         return {"killed": n_killed, "kept": job.n_kept - n_before}
 
     @staticmethod
-    def _kill(job, after_s):
+    def _kill(job, after_s, rng):
         job.n_runs += 1
         with subprocess.Popen(job.words(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                               start_new_session=True) as process:
             time.sleep(after_s)
+            workers = workers_of(process.pid, job.batchrank)
             try:
-                os.killpg(process.pid, signal.SIGKILL)
+                if workers:
+                    os.kill(rng.choice(workers), signal.SIGKILL)
             except ProcessLookupError:
                 pass
             code = process.wait(DEADLINE_S)
-        assert code in (0, -signal.SIGKILL), f"exit {code}"
+        assert code == 0 or was_killed(code), f"exit {code}"
         return code != 0
 
     def close(self):

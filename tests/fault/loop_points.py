@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections import Counter
 
-from broken_job import BUILD, DEADLINE_S, START, Job
+from broken_job import BUILD, DEADLINE_S, IS_DIRECT, Job, was_killed, workers_of
 
 FILES = ("part-", "receipts/", "run.json", "config.json", "lists.h5", "stats.json", "metrics.prom",
          "manifest.json", "prices.npy")
@@ -99,9 +99,9 @@ class Points:
         job.check_partial(what)
         if action in ("stop", "delay=50"):
             assert code == 0, f"{what}: exit {code}: {said}"
-        elif action == "kill" and START[0] == "{batchrank}":
-            assert code == -signal.SIGKILL, f"{what}: exit {code}: {said}"
-        elif START[0] == "{batchrank}":
+        elif action == "kill":
+            assert was_killed(code), f"{what}: exit {code}: {said}"
+        elif IS_DIRECT:
             assert code == 4, f"{what}: exit {code}: {said}"
             assert action == "exit" or "fails as asked for" in said, f"{what}: {said}"
         else:
@@ -124,6 +124,7 @@ def stop_and_go(job, env):
         while not job.point_fired() and process.poll() is None and time.monotonic() < until:
             time.sleep(0.002)
         time.sleep(0.02)
-        os.killpg(process.pid, signal.SIGCONT)
+        for pid in workers_of(process.pid, job.batchrank):
+            os.kill(pid, signal.SIGCONT)
         said = process.communicate(timeout=DEADLINE_S)[1]
     return process.returncode, said
