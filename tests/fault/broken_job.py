@@ -186,6 +186,8 @@ def was_killed(code):
 
 def workers_of(pid, batchrank):
     """Processes that run batchrank: this one, or those that a launcher started."""
+    if IS_DIRECT:
+        return [pid]
     parents = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
