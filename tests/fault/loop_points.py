@@ -115,16 +115,25 @@ def started(job, env):
     return done.returncode, done.stderr
 
 
+def is_stopped(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] == "T"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def stop_and_go(job, env):
     """The process stops itself; when all is still, it is sent on."""
     job.n_runs += 1
     with subprocess.Popen(job.words(), env={**os.environ, **env}, stderr=subprocess.PIPE,
                           stdout=subprocess.DEVNULL, text=True, start_new_session=True) as process:
         until = time.monotonic() + DEADLINE_S
-        while not job.point_fired() and process.poll() is None and time.monotonic() < until:
+        stopped = []
+        while not stopped and process.poll() is None and time.monotonic() < until:
             time.sleep(0.002)
-        time.sleep(0.02)
-        for pid in workers_of(process.pid, job.batchrank):
+            stopped = [p for p in workers_of(process.pid, job.batchrank) if is_stopped(p)]
+        for pid in stopped:
             os.kill(pid, signal.SIGCONT)
         said = process.communicate(timeout=DEADLINE_S)[1]
     return process.returncode, said
