@@ -64,9 +64,12 @@ def run_slice(name, counts, until):
                 sys.stdout.flush()
             counts["next"] += 1
             counts["cases"] += 1
-        if hasattr(loop, "close"):
-            for key, n in loop.close().items():
+        try:
+            for key, n in loop.close().items() if hasattr(loop, "close") else ():
                 seen[key] = seen.get(key, 0) + n
+        except AssertionError as problem:
+            counts["failures"] += 1
+            print(f"{name}: {problem}", flush=True)
 
 
 def row(name, counts):

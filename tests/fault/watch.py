@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Opens every file that has a final name, again and again, until SIGTERM: watch.py FOLDER GOOD,
-GOOD a JSON file {name: [SHA-256, ...]}. Prints the number of files seen, and those that were not as
+GOOD a JSON file {name: [SHA-256, ...]}. Prints "watching" when it has begun, then the number of files seen, and those that were not as
 they must be; exit code 1 when there were any. Called by loop_kills.py."""
 import hashlib
 import json
@@ -39,6 +39,7 @@ def main():
         watch = Watch(sys.argv[1], json.load(file))
     signal.signal(signal.SIGTERM, watch.stop)
     parent = os.getppid()
+    print("watching", flush=True)
     while not watch.is_over and os.getppid() == parent:
         watch.look()
         time.sleep(0.001)
