@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Opens every file that has a final name, again and again, until SIGTERM: watch.py FOLDER GOOD,
-GOOD a JSON file {name: [SHA-256, ...]}. Prints "watching" when it has begun, then the number of files seen, and those that were not as
-they must be; exit code 1 when there were any. Called by loop_kills.py."""
+GOOD a JSON file {name: [SHA-256, ...]}. Prints "watching" when it has begun, then the number of
+files seen, and those that were not as they must be; exit code 1 when there were any. Called by
+loop_kills.py."""
 import hashlib
 import json
 import os
