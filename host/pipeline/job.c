@@ -8,6 +8,7 @@
 #include "host/base/memory.h"
 #include "host/base/watch/interrupt.h"
 #include "host/pipeline/flow/flow.h"
+#include "host/pipeline/shards/shards.h"
 
 br_status br_job_check_interrupt(const char *what)
 {
@@ -99,6 +100,16 @@ done:
     return st;
 }
 
+static br_status prepare_shared(work *w, br_comm *comm)
+{
+    br_status st = BR_OK;
+
+    BR_TRY(st, br_shards_open(w->job, br_comm_team(comm), &w->job->shards));
+    BR_TRY(st, prepare(w, br_comm_rank(comm) == 0));
+done:
+    return st;
+}
+
 static br_status share_todo(work *w, br_comm *comm)
 {
     br_status st = BR_OK;
@@ -139,7 +150,7 @@ br_status br_job_execute(br_job *job, br_comm *comm, br_run *run)
     bool         is_first = br_comm_rank(comm) == 0;
     br_flow_args args     = {.job = job, .comm = comm, .run = run};
 
-    BR_TRY(st, br_comm_agree(comm, prepare(&w, is_first)));
+    BR_TRY(st, br_comm_agree(comm, prepare_shared(&w, comm)));
     BR_TRY(st, br_comm_agree(comm, share_todo(&w, comm)));
     args.todo   = w.todo;
     args.n_todo = w.n_todo;

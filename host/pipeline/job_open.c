@@ -12,6 +12,7 @@
 #include "host/pipeline/job.h"
 #include "host/pipeline/lanes.h"
 #include "host/pipeline/popularity.h"
+#include "host/pipeline/shards/shards.h"
 
 static br_status open_model(br_job *job)
 {
@@ -39,9 +40,9 @@ br_status br_job_gather_listed(br_job *job, br_mat table, br_mat *out)
     *out = (br_mat){0};
     if (table.buf == NULL)
         return BR_OK;
-    BR_TRY(st, br_dev_alloc(job->dev, BR_I32, s->n_listed, 1, &rows));
-    BR_TRY(st, br_dev_alloc(job->dev, BR_F32, s->n_listed, table.n_cols, out));
-    BR_TRY(st, br_upload(job->dev, rows, s->table_row));
+    BR_TRY(st, br_dev_alloc(job->dev, BR_I32, s->held.n, 1, &rows));
+    BR_TRY(st, br_dev_alloc(job->dev, BR_F32, s->held.n, table.n_cols, out));
+    BR_TRY(st, br_upload(job->dev, rows, s->table_row + s->held.first));
     args = (br_gather_rows_args){.table_VD = table, .row_B = rows, .out_BD = *out};
     BR_TRY(st, br_op_gather_rows(job->dev, &args));
     BR_TRY(st, br_dev_sync(job->dev));
@@ -50,7 +51,7 @@ done:
     return st;
 }
 
-/* Listed rows of a catalogue column, onto the device. */
+/* The held rows of a catalogue column, onto the device. */
 static br_status upload_listed(br_job *job, br_dtype dtype, const void *column, int64_t n_cols,
                                br_mat *out)
 {
@@ -62,11 +63,11 @@ static br_status upload_listed(br_job *job, br_dtype dtype, const void *column, 
     *out = (br_mat){0};
     if (column == NULL)
         return BR_OK;
-    BR_TRY(st, br_alloc(s->n_listed, bytes, "catalogue column", (void **)&dense));
-    for (int64_t i = 0; i < s->n_listed; i++)
+    BR_TRY(st, br_alloc(s->held.n, bytes, "catalogue column", (void **)&dense));
+    for (int64_t i = 0; i < s->held.n; i++)
         memcpy(dense + (size_t)i * bytes,
-               (const char *)column + (size_t)s->catalogue_row[i] * bytes, bytes);
-    BR_TRY(st, br_dev_alloc(job->dev, dtype, s->n_listed, n_cols, out));
+               (const char *)column + (size_t)s->catalogue_row[s->held.first + i] * bytes, bytes);
+    BR_TRY(st, br_dev_alloc(job->dev, dtype, s->held.n, n_cols, out));
     BR_TRY(st, br_upload(job->dev, *out, dense));
 done:
     br_free(&dense);
@@ -141,6 +142,7 @@ br_status br_job_open(br_setup *setup, br_job **out)
     BR_TRY(st, br_rank_open_columns(job, job->score_rows));
     BR_TRY(st, br_choose_open(job));
     if (job->config->list_fallback == BR_FALLBACK_POPULARITY &&
+        setup->shard == 0 &&                      /* the first of a team decides */
         (!setup->is_sweep || setup->shape.is_on)) /* a sweep's lists are by scores */
         BR_TRY(st, br_popularity_count(job));
     BR_TRY(st, br_shaping_open(job));
@@ -160,6 +162,7 @@ void br_job_close(br_job **job_at)
     if (job == NULL)
         return;
     br_stats_free(&job->stats);
+    br_shards_close(&job->shards);
     br_unit_free(&job->raw);
     br_free(&job->popularity.count_N);
     br_free(&job->popularity.order_N);

@@ -7,6 +7,7 @@
 
 #include "host/base/parallel.h"
 #include "host/pipeline/choose/shaping.h"
+#include "host/pipeline/shards/shards.h"
 #include "host/pipeline/stats/flops.h"
 
 #define N_SLOTS 3 /* batches under way: read, computed, written */
@@ -105,6 +106,22 @@ static double shortlist_of(const br_setup *s)
     return width < (double)s->n_listed ? width : (double)s->n_listed;
 }
 
+static double model_bytes(const br_setup *s)
+{
+    int32_t          n_tensors = 0;
+    const br_tensor *tensors = s->bundle != NULL ? br_bundle_tensors(s->bundle, &n_tensors) : NULL;
+    double           bytes   = 0.0;
+
+    for (int32_t i = 0; i < n_tensors; i++) {
+        double n = 4.0;
+
+        for (int32_t d = 0; d < tensors[i].rank; d++)
+            n *= (double)tensors[i].dim[d];
+        bytes += n;
+    }
+    return bytes;
+}
+
 /* Two rounds of shortlists while the second is joined to the first, and what an allocation keeps
  * beside them: lists as they are, were and may be. */
 static double fleet_bytes(const br_setup *s)
@@ -148,18 +165,20 @@ br_footprint br_footprint_of(const br_setup *s)
                 (double)s->config->list_k * 4 *
                     (2 + s->n_heads + s->objective.n_terms +
                      s->n_weightings * (2.0 + (s->is_sweep ? s->objective.n_terms : 0))));
-    f.weights += (double)s->n_listed * (s->dim + s->objective.width) * 4;
-    f.weights += s->n_weightings * (double)s->n_listed * (s->objective.width * 2.0 + 4);
+    f.weights += (double)s->held.n * (s->dim + s->objective.width) * 4;
+    f.weights += s->n_weightings * (double)s->held.n * (s->objective.width * 2.0 + 4);
     f.weights += pair_bytes(s);
     if (s->config->policy_type != BR_POLICY_GREEDY) /* groups of items, items of groups */
         f.weights += (double)s->n_listed * s->shape.shape.n_quotas * 8;
+    f.model  = model_bytes(s);
+    f.shards = br_shards_bytes(s, rows);
     f.shape  = shape_bytes(s);
     f.fleet  = fleet_bytes(s);
-    f.memory = f.events + f.lists + f.device + f.weights + f.shape + f.fleet;
+    f.memory = f.events + f.lists + f.device + f.weights + f.shards + f.shape + f.fleet;
     f.output = n * row_bytes(s) + fleet_output(s);
     f.flop_score =
-        br_flops_score(info->n_customers, s->n_listed, s->objective.width, s->n_heads) +
-        s->n_weightings * br_flops_score(info->n_customers, s->n_listed, s->objective.width, 0) +
+        br_flops_score(info->n_customers, s->held.n, s->objective.width, s->n_heads) +
+        s->n_weightings * br_flops_score(info->n_customers, s->held.n, s->objective.width, 0) +
         br_flops_pairs(s, info->n_customers) +
         br_flops_hazards(info->n_customers, s->dim, s->n_periods);
     return f;
