@@ -40,14 +40,15 @@ struct br_comm {
     int                  n_nodes;
     char                 host[BR_HOST_BYTES];
     bool                 is_leaving; /* all have agreed on an end */
-    br_comm             *node;       /* NULL: this is one of a machine, or a team */
-    br_comm             *team;       /* likewise */
+    br_comm             *node;       /* NULL, all three: this is one of them */
+    br_comm             *firsts;     /* of one rank where the rank is no first of a machine */
+    br_comm             *team;       /* of one rank where no teams were formed */
     struct br_service   *service;    /* NULL: of one rank, of a machine, or a team */
     struct br_watchdog  *watchdog;
 };
 
-/* table, own, rank, size of what the launcher started, and node likewise. `split`: those of the
- * ranks that name the same part. */
+/* table, own, rank, size of what the launcher started; mpi: of node and firsts too. `split`: those
+ * of the ranks that name the same part. */
 br_status br_comm_open_single(br_comm *comm);
 br_status br_comm_open_mpi(br_comm *comm);
 

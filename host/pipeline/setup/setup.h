@@ -60,25 +60,26 @@ typedef struct br_setup {
     int32_t             *listed_row;    /* [n_items], -1: cannot be listed */
     int32_t             *table_row;     /* [n_listed] row of the model's item table; NULL: the
                                            catalogue's vectors */
-    int32_t         n_shards; /* ranks that hold the listed items together, 1: each holds all */
-    int32_t         shard;    /* this one's among them */
-    br_rows         held;     /* listed rows that this rank scores */
-    int64_t         n_unscorable;
-    int64_t         n_invalid; /* outside their validity at as_of */
-    int32_t         n_heads;   /* item heads to write */
-    int32_t         head[BR_MAX_HEADS];
-    int32_t         n_curves; /* survival heads to write */
-    int32_t         curve[BR_MAX_HEADS];
-    int32_t         n_periods; /* of all of these */
-    br_objective    objective;
-    int32_t         n_weightings;
-    br_weighting   *weighting;
-    bool            is_sweep; /* the weightings' terms are wanted, nothing is published */
-    br_rulebook     rulebook;
-    br_shape_plan   shape;
-    const uint64_t *require_N; /* bits that items require, by catalogue row; NULL: none */
-    br_rows        *unit_rows; /* [n_units] rows of the customers' file */
-    int64_t         n_units;
+    int32_t              n_shards;      /* ranks that hold the items together; 1: each holds all */
+    int32_t              shard;         /* this one's among them */
+    br_rows              held;          /* listed rows that this rank scores */
+    int64_t              n_unscorable;
+    int64_t              n_invalid; /* outside their validity at as_of */
+    int32_t              n_heads;   /* item heads to write */
+    int32_t              head[BR_MAX_HEADS];
+    int32_t              n_curves; /* survival heads to write */
+    int32_t              curve[BR_MAX_HEADS];
+    int32_t              n_periods; /* of all of these */
+    br_objective         objective;
+    int32_t              n_weightings;
+    br_weighting        *weighting;
+    bool                 is_sweep; /* the weightings' terms are wanted, nothing is published */
+    br_rulebook          rulebook;
+    br_shape_plan        shape;
+    const uint64_t      *require_N; /* bits that items require, by catalogue row; NULL: none */
+    int64_t             *popular_N; /* [n_listed] what ranks counted together; NULL: not yet */
+    br_rows             *unit_rows; /* [n_units] rows of the customers' file */
+    int64_t              n_units;
 } br_setup;
 
 /* BR_E_USAGE, BR_E_INPUT or BR_E_IO with everything needed to mend it. */
