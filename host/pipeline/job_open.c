@@ -16,37 +16,42 @@
 
 static br_status open_model(br_job *job)
 {
-    br_status        st = BR_OK;
-    const br_setup  *s  = job->setup;
-    const br_tensor *tensors;
-    int32_t          n_tensors;
+    br_status         st      = BR_OK;
+    const br_setup   *s       = job->setup;
+    br_shards_tensors tensors = {0};
 
     if (s->bundle == NULL)
         return BR_OK;
-    tensors = br_bundle_tensors(s->bundle, &n_tensors);
-    BR_TRY(st, br_model_create(job->dev, s->spec, tensors, n_tensors,
+    BR_TRY(st, br_shards_take_tensors(s, &tensors));
+    BR_TRY(st, br_model_create(job->dev, s->spec, tensors.tensor, tensors.n,
                                (br_precision)job->config->run_precision, &job->model));
 done:
+    br_shards_free_tensors(&tensors);
     return st;
 }
 
 br_status br_job_gather_listed(br_job *job, br_mat table, br_mat *out)
 {
-    br_status           st   = BR_OK;
-    const br_setup     *s    = job->setup;
-    br_mat              rows = {0};
+    br_status           st    = BR_OK;
+    const br_setup     *s     = job->setup;
+    br_mat              rows  = {0};
+    int32_t            *row_N = NULL;
     br_gather_rows_args args;
 
     *out = (br_mat){0};
     if (table.buf == NULL)
         return BR_OK;
+    BR_ALLOC(st, row_N, s->held.n, "rows of items");
+    for (int64_t i = 0; i < s->held.n; i++)
+        row_N[i] = br_shards_cut_tables(s) ? (int32_t)i : s->table_row[s->held.first + i];
     BR_TRY(st, br_dev_alloc(job->dev, BR_I32, s->held.n, 1, &rows));
     BR_TRY(st, br_dev_alloc(job->dev, BR_F32, s->held.n, table.n_cols, out));
-    BR_TRY(st, br_upload(job->dev, rows, s->table_row + s->held.first));
+    BR_TRY(st, br_upload(job->dev, rows, row_N));
     args = (br_gather_rows_args){.table_VD = table, .row_B = rows, .out_BD = *out};
     BR_TRY(st, br_op_gather_rows(job->dev, &args));
     BR_TRY(st, br_dev_sync(job->dev));
 done:
+    br_free(&row_N);
     br_dev_free(&rows);
     return st;
 }
@@ -97,6 +102,10 @@ static br_status place_catalogue(br_job *job)
                                             &job->head_bias_N[i]));
     } else {
         BR_TRY(st, upload_listed(job, BR_F32, s->catalogue.vector_ND, s->dim, &job->item_ND));
+        if (s->n_shards > 1) { /* nobody needs the others' any more */
+            BR_TRY(st, br_dev_sync(job->dev));
+            br_free(&job->setup->catalogue.vector_ND);
+        }
         BR_TRY(st, upload_listed(job, BR_F32, s->catalogue.bias_N, 1, &job->bias_N));
     }
     BR_TRY(st, upload_listed(job, BR_U64, s->require_N, 1, &job->require_N));

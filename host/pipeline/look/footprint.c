@@ -106,22 +106,6 @@ static double shortlist_of(const br_setup *s)
     return width < (double)s->n_listed ? width : (double)s->n_listed;
 }
 
-static double model_bytes(const br_setup *s)
-{
-    int32_t          n_tensors = 0;
-    const br_tensor *tensors = s->bundle != NULL ? br_bundle_tensors(s->bundle, &n_tensors) : NULL;
-    double           bytes   = 0.0;
-
-    for (int32_t i = 0; i < n_tensors; i++) {
-        double n = 4.0;
-
-        for (int32_t d = 0; d < tensors[i].rank; d++)
-            n *= (double)tensors[i].dim[d];
-        bytes += n;
-    }
-    return bytes;
-}
-
 /* Two rounds of shortlists while the second is joined to the first, and what an allocation keeps
  * beside them: lists as they are, were and may be. */
 static double fleet_bytes(const br_setup *s)
@@ -170,7 +154,7 @@ br_footprint br_footprint_of(const br_setup *s)
     f.weights += pair_bytes(s);
     if (s->config->policy_type != BR_POLICY_GREEDY) /* groups of items, items of groups */
         f.weights += (double)s->n_listed * s->shape.shape.n_quotas * 8;
-    f.model  = model_bytes(s);
+    f.model  = br_shards_tensor_bytes(s);
     f.shards = br_shards_bytes(s, rows);
     f.shape  = shape_bytes(s);
     f.fleet  = fleet_bytes(s);

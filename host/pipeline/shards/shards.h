@@ -17,6 +17,7 @@
 #include "host/comm/comm.h"
 #include "host/pipeline/batch.h"
 #include "host/pipeline/setup/setup.h"
+#include "models/model.h"
 
 struct br_job;
 
@@ -42,6 +43,21 @@ br_status br_shards_plan(br_comm *comm, br_setup *setup);
 
 /* What a rank holds, for `plan` and `check`; the setup stays as it is. */
 void br_shards_print(const br_setup *setup, FILE *out);
+
+/* The model's tensors for what this rank holds: item table and item biases have a row per item
+ * held, in their order, where br_shards_cut_tables says so; else they are the bundle's. Borrow from
+ * the setup. */
+typedef struct br_shards_tensors {
+    int32_t    n;
+    br_tensor *tensor;
+    float    **rows; /* [n] what was cut */
+} br_shards_tensors;
+br_status br_shards_take_tensors(const br_setup *setup, br_shards_tensors *out);
+void      br_shards_free_tensors(br_shards_tensors *tensors);
+/* Bytes of them. */
+double    br_shards_tensor_bytes(const br_setup *setup);
+/* The catalogue is in shards, and no encoder reads the item table. */
+bool      br_shards_cut_tables(const br_setup *setup);
 
 /* held_* of a unit that was read. */
 br_status br_shards_hold(const br_setup *setup, br_batch *batch);
