@@ -131,6 +131,7 @@ static br_status do_units(work *w, const br_flow_args *args)
     br_timing_start(&job->timing, n_customers);
     BR_TRY(st, br_flow_run(args, w->slot));
     br_timing_report(&job->timing, br_dev_grain(job->dev).n_lanes > 0 ? 0 : job->n_lanes);
+    br_shards_report(job->shards);
 done:
     return st;
 }

@@ -7,6 +7,8 @@
 
 #include <math.h>
 
+#include "host/base/clock.h"
+#include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/pipeline/job.h"
 
@@ -26,6 +28,9 @@ struct br_shards {
     float     *packed_P; /* values of the items of one rank after the other */
     int64_t   *n_own_W;  /* listed slots whose item each rank holds */
     int64_t   *at_W;
+    double     wait_s;  /* for the others to come to an agreement */
+    double     trade_s; /* and with what they send */
+    double     sent_bytes;
 };
 
 static int64_t most_rows(const br_job *job, int32_t n)
@@ -104,8 +109,27 @@ bool br_shards_go_on(br_shards *s, int64_t unit, bool has_failed)
     /* -1 and the least of two units differ from what the largest says */
     int64_t said[3] = {has_failed || unit < 0, unit, -unit};
 
+    s->wait_s -= br_clock_wall_s();
     br_comm_max_i64(s->team, said, 3);
+    s->wait_s += br_clock_wall_s();
     return said[0] == 0 && said[1] == -said[2];
+}
+
+void br_shards_report(const br_shards *s)
+{
+    if (s != NULL)
+        br_log(BR_LOG_INFO, "run",
+               "exchange %10.3f s, %.1f MB sent; %.3f s waited for the team's others", s->trade_s,
+               s->sent_bytes / 1e6, s->wait_s);
+}
+
+static void trade(br_shards *s)
+{
+    s->trade_s -= br_clock_wall_s();
+    br_comm_trade(s->team, s->parcel_W);
+    s->trade_s += br_clock_wall_s();
+    for (int32_t r = 0; r < s->n; r++)
+        s->sent_bytes += r == s->rank ? 0.0 : (double)s->parcel_W[r].from_bytes;
 }
 
 /* ---- rows to all, or to the leader ---- */
@@ -131,7 +155,7 @@ static void share_rows(br_shards *s, void *array, int64_t n_rows, size_t row_byt
     }
     if (!to_all && s->rank != 0) /* of the own nothing stays */
         s->parcel_W[s->rank] = (br_parcel){0};
-    br_comm_trade(s->team, s->parcel_W);
+    trade(s);
 }
 
 /* A matrix of which each rank has filled its own rows, through x_BD. */
@@ -188,7 +212,7 @@ static void trade_parts(br_shards *s, const void *from, void *to, int64_t n_rows
                                      .to         = (char *)to + 4 * r * own.n * k,
                                      .to_bytes   = (size_t)(4 * own.n * k)};
     }
-    br_comm_trade(s->team, s->parcel_W);
+    trade(s);
 }
 
 /* The k best of W lists of one row: score descending, then item row ascending, which is the order
@@ -320,7 +344,7 @@ static br_status collect(br_job *job, br_mat mat, int64_t n_rows)
         s->parcel_W[0] = (br_parcel){
             .from = s->packed_P, .from_bytes = (size_t)s->n_own_W[s->rank] * sizeof *s->packed_P};
     }
-    br_comm_trade(s->team, s->parcel_W);
+    trade(s);
     if (st != BR_OK || s->rank > 0)
         return st;
     unpack(job->setup, s, n);

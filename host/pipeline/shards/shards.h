@@ -69,6 +69,9 @@ br_status                br_shards_open(struct br_job *job, br_comm *team, br_sh
 void                     br_shards_close(br_shards **shards);
 double                   br_shards_bytes(const br_setup *setup, double n_rows);
 
+/* What it took, to the log; nothing where nothing is exchanged. */
+void br_shards_report(const br_shards *shards);
+
 /* Is everybody of the team at this unit (-1: at none), and nobody failed? Collective, as are the
  * three below; these are called only where all can go on. */
 bool br_shards_go_on(br_shards *shards, int64_t unit, bool has_failed);
