@@ -13,7 +13,7 @@
 typedef struct score_context {
     br_job    *job;
     br_batch  *batch;
-    br_rows_fn fn; /* of a task */
+    br_rows_fn step; /* enqueues the work of a task */
 } score_context;
 
 /* Never-lists and segment bits of the whole unit, onto the device. */
@@ -192,7 +192,6 @@ static br_status choose_rows(void *context, br_dev *lane, br_rows rows)
     BR_TRY(st, br_choose_rows(c->job, c->batch, lane, rows));
     br_dev_rewind(lane, mark);
     BR_TRY(st, br_weightings_rows(c->job, c->batch, lane, rows));
-    BR_TRY(st, br_dev_sync(lane));
 done:
     return st;
 }
@@ -208,7 +207,6 @@ static br_status tell_rows(void *context, br_dev *lane, br_rows rows)
         BR_TRY(st, score_hazards(c, lane, rows));
         BR_TRY(st, square_norms(c, lane, rows));
     }
-    BR_TRY(st, br_dev_sync(lane));
 done:
     return st;
 }
@@ -223,12 +221,23 @@ done:
     return st;
 }
 
+static br_status run_step(void *context, br_dev *lane, br_rows rows)
+{
+    br_status            st = BR_OK;
+    const score_context *c  = context;
+
+    BR_TRY(st, c->step(context, lane, rows));
+    BR_TRY(st, br_dev_sync(lane));
+done:
+    return st;
+}
+
 static br_status score_task(void *context, int lane, int64_t task)
 {
     const score_context *c    = context;
     br_rows              rows = br_rows_of_task(c->batch->n_rows, c->job->score_rows, task);
 
-    return br_lane_run(c->job->lane[lane], rows, c->fn, context);
+    return br_lane_run(c->job->lane[lane], rows, run_step, context);
 }
 
 static br_status run_tasks(score_context *c, double *cpu_s)

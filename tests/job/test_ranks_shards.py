@@ -12,12 +12,17 @@ import tempfile
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 
+import random_worlds
 import ranks_case as case
 import test_objective as world
 import test_ranks_faults as faults
 from job_files import call, open_file, run, write_csr, write_job
+
+
+WORLD = 24
 
 
 def shards(n):
@@ -40,7 +45,6 @@ def check_worlds(folder):
     world.make(folder)
     with open_file(folder / "contacts.h5", "customers") as f:
         rng = np.random.default_rng(world.SEED)
-        import h5py
         with h5py.File(folder / "customers.h5") as old:
             for name in old:
                 old.copy(name, f)
@@ -58,9 +62,8 @@ def check_worlds(folder):
                            "half_life_days": 3}]}}
     write_job(folder / "terms.json", **job)
     same(folder / "terms.json", folder, "terms", (4, 4), (4, 2))
-    job["objective"] = {"type": "score"}
-    write_job(folder / "score.json", **job)
-    same(folder / "score.json", folder, "score", (2, 2))
+    random_worlds.World(WORLD).write(folder)  # rules of all kinds, an encoder
+    same(folder / "run.json", folder, "rules", (2, 2))
 
 
 def check_ties(folder):

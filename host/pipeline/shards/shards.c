@@ -106,13 +106,16 @@ void br_shards_close(br_shards **shards)
 
 bool br_shards_go_on(br_shards *s, int64_t unit, bool has_failed)
 {
-    /* -1 and the least of two units differ from what the largest says */
     int64_t said[3] = {has_failed || unit < 0, unit, -unit};
 
     s->wait_s -= br_clock_wall_s();
     br_comm_max_i64(s->team, said, 3);
     s->wait_s += br_clock_wall_s();
-    return said[0] == 0 && said[1] == -said[2];
+    if (said[0] == 0 && said[1] != -said[2])
+        br_comm_abort(s->team,
+                      br_fail(BR_E_SELFCHECK, "shards: ranks of a team are at units %lld and %lld",
+                              (long long)-said[2], (long long)said[1]));
+    return said[0] == 0;
 }
 
 void br_shards_report(const br_shards *s)

@@ -72,8 +72,8 @@ double                   br_shards_bytes(const br_setup *setup, double n_rows);
 /* What it took, to the log; nothing where nothing is exchanged. */
 void br_shards_report(const br_shards *shards);
 
-/* Is everybody of the team at this unit (-1: at none), and nobody failed? Collective, as are the
- * three below; these are called only where all can go on. */
+/* Is everybody of the team at a unit (-1: at none), and nobody failed? Collective, as are the three
+ * below; these are called only where all can go on. */
 bool br_shards_go_on(br_shards *shards, int64_t unit, bool has_failed);
 
 /* x_u of the whole unit on every rank of the team; attention and gates on the leader. */
