@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The same bytes from 1, 2, 3, 4 and 8 ranks and from two machines; ranks that are not alike are
+"""The same bytes from 2, 3, 4 and 8 ranks and from two machines; ranks that are not alike are
 refused; verbs that are no work for ranks."""
 import shutil
 import subprocess
@@ -13,17 +13,19 @@ import h5py
 import ranks_case as case
 from job_files import run
 
+IS_FEW = "--few" in sys.argv  # the sanitizers' builds are slow
+
 
 def check_plain(folder):
     job = case.generate(folder)
     run("run", job, "--set", f"output.path={folder / 'one'}", "--log-level", "error")
-    for n in (1, 2, 3, 4, 8):
+    for n in (3,) if IS_FEW else (2, 3, 4, 8):
         said = case.ranks(n, "run", job, "--set", f"output.path={folder / f'of{n}'}")[1]
         case.compare(folder / f"of{n}", folder / "one")
-        assert n == 1 or f"{n} ranks on 1 machine" in said, said
+        assert f"{n} ranks on 1 machine" in said, said
         print(f"ok  {n} ranks: the same bytes")
-    run("verify", folder / "of4")
-    said = case.ranks(2, "run", job, "--set", f"output.path={folder / 'of2'}")[1]
+    run("verify", folder / "of3")
+    said = case.ranks(2, "run", job, "--set", f"output.path={folder / 'of3'}")[1]
     assert "complete already" in said, said
 
 

@@ -23,6 +23,8 @@ from job_files import call, open_file, run, write_csr, write_job
 
 
 WORLD = 24
+IS_FEW = "--few" in sys.argv  # the sanitizers' builds are slow
+GRIDS = [(4, 2)] if IS_FEW else [(4, 4), (4, 2)]
 
 
 def shards(n):
@@ -61,8 +63,8 @@ def check_worlds(folder):
                world.LOW, {"name": "again", "type": "repetition", "weight": 2.0,
                            "half_life_days": 3}]}}
     write_job(folder / "terms.json", **job)
-    same(folder / "terms.json", folder, "terms", (4, 4), (4, 2))
-    random_worlds.World(WORLD).write(folder)  # rules of all kinds, an encoder
+    same(folder / "terms.json", folder, "terms", *GRIDS)
+    random_worlds.World(WORLD).write(folder)  # rules of several kinds, encoders
     same(folder / "run.json", folder, "rules", (2, 2))
 
 
@@ -132,7 +134,8 @@ def check_failure(folder):
 
 
 def check_kills(folder, job):
-    for name, number, again in (("kill", signal.SIGKILL, 4), ("stop", signal.SIGSTOP, 1)):
+    ends = [("kill", signal.SIGKILL, 4), ("stop", signal.SIGSTOP, 1)]
+    for name, number, again in ends[:faults.N_KILLS]:
         process, pids = faults.begin(job, folder, name, 4, 5, *shards(2))
         os.kill(pids[3], number)  # of the second team, not its first
         start = time.monotonic()
@@ -156,10 +159,11 @@ def main():
         check_ties(folder)
         check_refusals(folder)
         check_failure(folder)
-        job = case.generate(folder, customers=9600)
+        job = case.generate(folder, customers=2400 if IS_FEW else 7200)
         run("run", job, "--set", f"output.path={folder / 'one'}", "--log-level", "error")
-        check_plan(folder, job)
         check_kills(folder, job)
+        if not IS_FEW:
+            check_plan(folder, job)
 
 
 if __name__ == "__main__":
