@@ -47,6 +47,7 @@ static br_status join(br_comm *comm)
     comm->n_nodes = (int)n_first;
     share_cores(comm);
     BR_TRY(st, br_service_open(comm, &comm->service));
+    comm->job_rank = comm->node->job_rank = comm->team->job_rank = comm->rank;
     br_log_set_rank(comm->rank);
 done:
     return st;
@@ -63,11 +64,13 @@ br_status br_comm_open(br_comm **out)
     *out = NULL;
     BR_ALLOC(st, comm, 1, "communicator");
     BR_ALLOC(st, comm->node, 1, "communicator of a machine");
+    BR_ALLOC(st, comm->team, 1, "communicator of a team");
     BR_ALLOC(st, comm->firsts, 1, "communicator of machines");
     (void)gethostname(comm->host, sizeof comm->host - 1);
     comm->n_nodes = 1;
     BR_TRY(st, br_comm_open_single(comm));
     BR_TRY(st, br_comm_open_single(comm->node));
+    BR_TRY(st, br_comm_open_single(comm->team));
     BR_TRY(st, br_comm_open_single(comm->firsts));
     if (br_launcher_size(&launcher) > 1) {
         br_watch_phase(BR_PHASE_START);
@@ -82,6 +85,7 @@ done:
     if (comm != NULL) { /* the launcher ends the others */
         br_watchdog_close(&comm->watchdog);
         br_free(&comm->node);
+        br_free(&comm->team);
         br_free(&comm->firsts);
         br_free(&comm);
     }
@@ -97,12 +101,14 @@ void br_comm_close(br_comm **comm_at)
     br_comm_barrier(comm);
     br_watchdog_last(comm->watchdog, PARTING_S);
     br_service_end_thread(comm->service);
+    comm->team->table->close(comm->team);
     comm->node->table->close(comm->node);
     comm->firsts->table->close(comm->firsts);
     comm->table->close(comm);
     br_watchdog_close(&comm->watchdog);
     br_service_free(&comm->service);
     br_free(&comm->node);
+    br_free(&comm->team);
     br_free(&comm->firsts);
     br_free(comm_at);
 }
@@ -216,6 +222,35 @@ br_status br_comm_broadcast_text(br_comm *comm, const char *what, char **text)
     return br_comm_broadcast(comm, what, *text, (size_t)n_bytes);
 }
 
+/* ---- teams ---- */
+
+br_status br_comm_form_teams(br_comm *comm, int n_members)
+{
+    br_status st   = BR_OK;
+    br_comm  *team = comm->team;
+
+    if (comm->size % n_members != 0)
+        BR_FAIL(st, BR_E_SELFCHECK, "comm: teams of %d of %d ranks", n_members, comm->size);
+    if (team->size == n_members)
+        goto done;
+    team->table->close(team);
+    BR_TRY(st, br_comm_open_single(team));
+    if (n_members > 1)
+        BR_TRY(st, comm->table->split(comm, comm->rank / n_members, team));
+done:
+    return st;
+}
+
+br_comm *br_comm_team(br_comm *comm)
+{
+    return comm->team;
+}
+
+void br_comm_trade(br_comm *comm, const br_parcel *parcel_R)
+{
+    must(comm, comm->table->trade(comm, parcel_R));
+}
+
 /* ---- agreement ---- */
 
 static int64_t severity(br_status st)
@@ -273,8 +308,8 @@ br_status br_comm_agree(br_comm *comm, br_status st)
 
 void br_comm_abort(br_comm *comm, br_status st)
 {
-    (void)fprintf(stderr, "batchrank: rank %d on %s: %s\n", comm->rank, comm->host,
-                  br_error_last()->text);
+    (void)fprintf(stderr, "batchrank: rank %d%s%s: %s\n", comm->job_rank,
+                  comm->host[0] != '\0' ? " on " : "", comm->host, br_error_last()->text);
     comm->table->abort(comm, br_status_exit_code(st));
     _exit(br_status_exit_code(st));
 }

@@ -4,7 +4,8 @@
  * launcher there is one, and every operation is complete without another (docs/RANKS.md).
  *
  * Collective operations are called by all ranks in the same order, by one thread each, between
- * units of work and never in the hot loop; they wait without using a core. Where the transport
+ * units of work and never in the hot loop; they wait without using a core. Teams alone exchange
+ * within a unit, because they work on it together (below). Where the transport
  * fails there is nobody to tell: the job ends (br_comm_abort). A rank leaves a job only by
  * br_comm_agree or by abort, so that nobody waits for one that is gone. */
 #ifndef BR_HOST_COMM_COMM_H
@@ -57,6 +58,26 @@ void      br_comm_gather(br_comm *comm, const void *data, size_t n_bytes, void *
  * they are given. */
 br_status br_comm_agree(br_comm *comm, br_status st);
 
+/* ---- teams ---- */
+
+/* Teams of n_members ranks each, in order of ranks, that work on the same units: the first team is
+ * ranks 0 to n_members - 1. Collective; n_members divides the size. BR_E_DEVICE. */
+br_status br_comm_form_teams(br_comm *comm, int n_members);
+/* This rank's team, as ranks of their own; borrowed until teams are formed again. One rank where
+ * none were. */
+br_comm  *br_comm_team(br_comm *comm);
+
+/* What goes from this rank to another, and what comes from it; both know both lengths, 0: nothing.
+ */
+typedef struct br_parcel {
+    const void *from;
+    void       *to;
+    size_t      from_bytes;
+    size_t      to_bytes;
+} br_parcel;
+/* A parcel for each rank, the own one among them; all at once, of any length. Collective. */
+void br_comm_trade(br_comm *comm, const br_parcel *parcel_R);
+
 /* ---- one rank for all ---- */
 
 /* Prints the thread's error and ends all ranks with the exit code of `st`: for a failure that
@@ -69,8 +90,9 @@ _Noreturn void br_comm_abort(br_comm *comm, br_status st);
  * must not call anything of this header. */
 typedef void (*br_units_progress)(void *context, int64_t n_rows);
 
-/* Units 0 to n - 1 (n of rank 0 counts), each handed out once, in order, to whoever asks.
- * Collective at both ends, not between. NULL comm: this process alone. */
+/* Units 0 to n - 1 (n of rank 0 counts), each handed out once, in order, to whoever asks; to a
+ * team, to each of its ranks in the same order. Collective at both ends, not between. NULL comm:
+ * this process alone. */
 typedef struct br_units br_units;
 br_status br_units_open(br_comm *comm, int64_t n, br_units_progress progress, void *context,
                         br_units **out);

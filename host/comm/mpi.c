@@ -120,6 +120,57 @@ done:
     return st;
 }
 
+/* Bytes [at, at + CHUNK_BYTES) of a parcel, as far as they go. */
+static int piece(size_t n_bytes, size_t at)
+{
+    size_t left = n_bytes > at ? n_bytes - at : 0;
+
+    return (int)(left < CHUNK_BYTES ? left : CHUNK_BYTES);
+}
+
+/* To rank `to` and from rank `from`, at the same time. */
+static br_status trade_pair(br_comm *comm, const br_parcel *parcel_R, int to, int from)
+{
+    br_status        st    = BR_OK;
+    const br_parcel *send  = &parcel_R[to];
+    const br_parcel *take  = &parcel_R[from];
+    size_t           bytes = send->from_bytes > take->to_bytes ? send->from_bytes : take->to_bytes;
+    MPI_Comm         all   = own_of(comm)->collective;
+    MPI_Request      request[2];
+
+    for (size_t at = 0; at < bytes; at += CHUNK_BYTES) {
+        int n_send = piece(send->from_bytes, at), n_take = piece(take->to_bytes, at);
+
+        request[0] = request[1] = MPI_REQUEST_NULL;
+        if (n_take > 0)
+            BR_TRY(st, check(MPI_Irecv((char *)take->to + at, n_take, MPI_BYTE, from, 1, all,
+                                       &request[0]),
+                             "parcel"));
+        if (n_send > 0)
+            BR_TRY(st, check(MPI_Isend((const char *)send->from + at, n_send, MPI_BYTE, to, 1, all,
+                                       &request[1]),
+                             "parcel"));
+        for (int i = 0; i < 2; i++)
+            BR_TRY(st, wait_for(&request[i], "parcel", bytes > CHUNK_BYTES / 64));
+    }
+done:
+    return st;
+}
+
+static br_status trade(br_comm *comm, const br_parcel *parcel_R)
+{
+    br_status        st   = BR_OK;
+    const br_parcel *mine = &parcel_R[comm->rank];
+
+    if (mine->from != mine->to && mine->to_bytes > 0)
+        memcpy(mine->to, mine->from, mine->to_bytes);
+    for (int step = 1; step < comm->size; step++)
+        BR_TRY(st, trade_pair(comm, parcel_R, (comm->rank + step) % comm->size,
+                              (comm->rank + comm->size - step) % comm->size));
+done:
+    return st;
+}
+
 /* So short that MPI sends it at once, whatever the receiver does. */
 static br_status post(br_comm *comm, int to, const br_message *message)
 {
@@ -147,6 +198,8 @@ done:
     return st;
 }
 
+static br_status split(br_comm *comm, int part, br_comm *out);
+
 static void abort_all(br_comm *comm, int exit_code)
 {
     (void)comm;
@@ -172,6 +225,8 @@ static const br_comm_table table = {.name      = "mpi",
                                     .broadcast = broadcast,
                                     .reduce    = reduce,
                                     .gather    = gather,
+                                    .trade     = trade,
+                                    .split     = split,
                                     .post      = post,
                                     .take      = take,
                                     .abort     = abort_all,
@@ -209,6 +264,17 @@ static br_status fill(br_comm *comm, MPI_Comm collective)
     BR_TRY(st, check(MPI_Comm_set_errhandler(collective, MPI_ERRORS_RETURN), "errors"));
     BR_TRY(st, check(MPI_Comm_rank(collective, &comm->rank), "rank"));
     BR_TRY(st, check(MPI_Comm_size(collective, &comm->size), "size"));
+done:
+    return st;
+}
+
+static br_status split(br_comm *comm, int part, br_comm *out)
+{
+    br_status st = BR_OK;
+    MPI_Comm  some;
+
+    BR_TRY(st, check(MPI_Comm_split(own_of(comm)->collective, part, comm->rank, &some), "team"));
+    BR_TRY(st, fill(out, some));
 done:
     return st;
 }

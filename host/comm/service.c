@@ -19,9 +19,16 @@
 
 /* value: BEAT phase, unit, ticks, is_waiting, is_interrupted
  *        ANSWER is_interrupted, hand-out that is stopped (0: none)
- *        NEXT hand-out, rows done;  UNIT hand-out, unit or -1
+ *        NEXT hand-out, rows done, how many before it;  UNIT hand-out, unit or -1
  *        STOP hand-out;  END hand-out, rows done */
 enum { BEAT, ANSWER, NEXT, UNIT, STOP, END };
+
+/* What a team was given; its ranks are never further apart than this. */
+#define TEAM_LAG 4
+typedef struct given {
+    int64_t n;
+    int64_t last[TEAM_LAG]; /* the i-th is last[i % TEAM_LAG] */
+} given;
 
 struct br_service {
     br_comm          *comm;
@@ -37,8 +44,10 @@ struct br_service {
     int64_t           handout; /* 1, 2, ...; 0: none yet */
     atomic_bool       is_stopped;
     bool              is_open;
-    int64_t           unit; /* of the answer; -2: none came yet */
+    int64_t           unit;    /* of the answer; -2: none came yet */
+    int64_t           n_asked; /* of this hand-out */
     /* rank 0 */
+    given            *given_R; /* by team */
     int64_t           n_units;
     int64_t           next;
     int               n_ended;
@@ -58,9 +67,20 @@ static void post(br_service *s, int to, br_message message)
 
 /* ---- rank 0 ---- */
 
-static int64_t hand_out(br_service *s)
+/* The i-th unit of a rank: new, or what another of its team was given as such. */
+static int64_t hand_out(br_service *s, int rank, int64_t i)
 {
-    return s->is_stopped || s->next == s->n_units ? -1 : s->next++;
+    given *g = &s->given_R[rank / s->comm->team->size];
+
+    if (s->is_stopped || i < g->n - TEAM_LAG)
+        return -1;
+    if (i < g->n)
+        return g->last[i % TEAM_LAG];
+    if (s->next == s->n_units)
+        return -1;
+    g->n                  = i + 1;
+    g->last[i % TEAM_LAG] = s->next;
+    return s->next++;
 }
 
 static void note_sign(br_service *s, const br_message *m)
@@ -91,7 +111,8 @@ static void serve(br_service *s, const br_message *m)
     if (m->kind == BEAT)
         note_sign(s, m);
     else if (m->kind == NEXT)
-        post(s, m->rank, (br_message){.kind = UNIT, .value = {s->handout, hand_out(s)}});
+        post(s, m->rank,
+             (br_message){.kind = UNIT, .value = {s->handout, hand_out(s, m->rank, m->value[2])}});
     else if (m->kind == STOP)
         s->is_stopped = true;
     else
@@ -212,6 +233,7 @@ br_status br_service_open(br_comm *comm, br_service **out)
     (void)pthread_mutex_init(&s->sign_lock, NULL);
     (void)pthread_cond_init(&s->moved, NULL);
     BR_ALLOC(st, s->sign_R, comm->size, "signs of ranks");
+    BR_ALLOC(st, s->given_R, comm->size, "units of teams");
     BR_TRY(st, name_hosts(s));
     br_service_forgive(s);
     if (pthread_create(&s->thread, NULL, serving_thread, s) != 0)
@@ -219,8 +241,10 @@ br_status br_service_open(br_comm *comm, br_service **out)
     *out = s;
     s    = NULL;
 done:
-    if (s != NULL)
+    if (s != NULL) {
         br_free(&s->sign_R);
+        br_free(&s->given_R);
+    }
     br_free(&s);
     return st;
 }
@@ -255,6 +279,7 @@ void br_service_free(br_service **service)
     (void)pthread_mutex_destroy(&s->sign_lock);
     (void)pthread_cond_destroy(&s->moved);
     br_free(&s->sign_R);
+    br_free(&s->given_R);
     br_free(service);
 }
 
@@ -283,9 +308,11 @@ void br_service_begin(br_service *s, int64_t n, br_units_progress progress, void
     s->is_open    = true;
     s->n_units    = n;
     s->next       = 0;
-    s->n_ended    = 0;
-    s->progress   = progress;
-    s->context    = context;
+    s->n_asked    = 0;
+    memset(s->given_R, 0, (size_t)s->comm->size * sizeof *s->given_R);
+    s->n_ended  = 0;
+    s->progress = progress;
+    s->context  = context;
     (void)pthread_mutex_unlock(&s->lock);
     br_comm_barrier(s->comm); /* nobody asks before */
 }
@@ -294,7 +321,7 @@ void br_service_begin(br_service *s, int64_t n, br_units_progress progress, void
 static br_status ask(br_service *s, int64_t n_rows, int64_t *unit)
 {
     s->unit = -2;
-    post(s, 0, (br_message){.kind = NEXT, .value = {s->handout, n_rows}});
+    post(s, 0, (br_message){.kind = NEXT, .value = {s->handout, n_rows, s->n_asked++}});
     while (s->unit == -2 && s->error.code == BR_OK)
         (void)pthread_cond_wait(&s->moved, &s->lock);
     *unit = s->unit;
@@ -307,7 +334,7 @@ br_status br_service_next(br_service *s, int64_t n_rows, int64_t *unit)
 
     (void)pthread_mutex_lock(&s->lock);
     if (s->comm->rank == 0)
-        *unit = hand_out(s);
+        *unit = hand_out(s, 0, s->n_asked++);
     else
         st = ask(s, n_rows, unit);
     (void)pthread_mutex_unlock(&s->lock);

@@ -25,6 +25,20 @@ static br_status gather(br_comm *comm, const void *data, size_t n_bytes, void *o
     return BR_OK;
 }
 
+static br_status trade(br_comm *comm, const br_parcel *parcel_R)
+{
+    (void)comm;
+    if (parcel_R[0].from != parcel_R[0].to)
+        memcpy(parcel_R[0].to, parcel_R[0].from, parcel_R[0].to_bytes);
+    return BR_OK;
+}
+
+static br_status split(br_comm *comm, int part, br_comm *out)
+{
+    (void)comm, (void)part;
+    return br_comm_open_single(out);
+}
+
 static br_status post(br_comm *comm, int to, const br_message *message)
 {
     (void)comm, (void)message;
@@ -53,6 +67,8 @@ static const br_comm_table table = {.name      = "single",
                                     .broadcast = broadcast,
                                     .reduce    = reduce,
                                     .gather    = gather,
+                                    .trade     = trade,
+                                    .split     = split,
                                     .post      = post,
                                     .take      = take,
                                     .abort     = abort_now,

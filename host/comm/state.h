@@ -23,6 +23,8 @@ typedef struct br_comm_table {
     br_status (*broadcast)(br_comm *comm, int root, void *data, size_t n_bytes);
     br_status (*reduce)(br_comm *comm, int64_t *value_N, int64_t n, bool is_max);
     br_status (*gather)(br_comm *comm, const void *data, size_t n_bytes, void *out);
+    br_status (*trade)(br_comm *comm, const br_parcel *parcel_R);
+    br_status (*split)(br_comm *comm, int part, br_comm *out);
     br_status (*post)(br_comm *comm, int to, const br_message *message);
     br_status (*take)(br_comm *comm, br_message *message, bool *is_there);
     void (*abort)(br_comm *comm, int exit_code);
@@ -34,16 +36,19 @@ struct br_comm {
     void                *own; /* the implementation's */
     int                  rank;
     int                  size;
+    int                  job_rank; /* among all, for messages */
     int                  n_nodes;
     char                 host[BR_HOST_BYTES];
     bool                 is_leaving; /* all have agreed on an end */
-    br_comm             *node;       /* NULL, both: this is one of them */
+    br_comm             *node;       /* NULL, all three: this is one of them */
     br_comm             *firsts;     /* of one rank where the rank is no first of a machine */
-    struct br_service   *service;    /* NULL: of one rank, or of a machine */
+    br_comm             *team;       /* of one rank where no teams were formed */
+    struct br_service   *service;    /* NULL: of one rank, of a machine, or a team */
     struct br_watchdog  *watchdog;
 };
 
-/* table, own, rank, size of what the launcher started; mpi: of node and firsts too. */
+/* table, own, rank, size of what the launcher started; mpi: of node and firsts too. `split`: those
+ * of the ranks that name the same part. */
 br_status br_comm_open_single(br_comm *comm);
 br_status br_comm_open_mpi(br_comm *comm);
 

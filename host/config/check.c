@@ -90,6 +90,40 @@ void br_config_check_name(br_config *config, const char *path, const char *name)
                           name, MAX_NAME);
 }
 
+const char *br_config_unsharded(const br_config *c)
+{
+    const struct {
+        bool        is_set;
+        const char *key;
+    } whole[] = {
+        {c->policy_type != BR_POLICY_GREEDY, "policy.type other than greedy"},
+        {c->objective_type == BR_OBJECTIVE_EXPECTED_VALUE, "objective.type expected_value"},
+        {c->shape_quotas.n > 0, "shape.quotas"},
+        {c->shape_pins.n > 0, "shape.pins"},
+        {c->shape_diversity > 0.0, "shape.diversity"},
+        {c->list_fill, "list.fill"},
+        {c->list_fallback_newest, "list.fallback_newest"},
+        {c->list_fallback_group[0] != '\0', "list.fallback_group"},
+        {br_config_is_constrained(c), "constraints"},
+        {c->shadow_weightings.n > 0, "shadow.weightings"},
+    };
+
+    for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
+        if (whole[i].is_set)
+            return whole[i].key;
+    return NULL;
+}
+
+static void check_run(br_config *config)
+{
+    const char *key = br_config_unsharded(config);
+
+    if (config->run_catalogue_shards > 1 && key != NULL)
+        br_config_problem(config, "run.catalogue_shards",
+                          "is %lld, but %s needs the whole catalogue on every rank",
+                          (long long)config->run_catalogue_shards, key);
+}
+
 br_status br_config_check(br_config *config)
 {
     static const struct {
@@ -105,6 +139,7 @@ br_status br_config_check(br_config *config)
         {"shape.", br_config_check_shape},
         {"experiment.", br_config_check_experiment},
         {"shadow.", br_config_check_shadow},
+        {"run.", check_run},
     };
 
     check_required(config);

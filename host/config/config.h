@@ -82,6 +82,10 @@ void      br_config_close(br_config **config);
 /* Does any constraint hold over all customers together? */
 bool br_config_is_constrained(const br_config *config);
 
+/* What is set that needs the whole catalogue on every rank; NULL: nothing, so that ranks may hold
+ * it together (run.catalogue_shards). */
+const char *br_config_unsharded(const br_config *config);
+
 bool br_config_has(const br_config_list *list, const char *name);
 
 /* The resolved configuration as JSON (absolute paths); reading it gives the same again. */

@@ -86,6 +86,9 @@
       "and those after it; -1: the first, or a rank's own", "") \
     X(INT, "run.threads", run_threads, "0", 0, 256, BR_KEY_LOCAL, \
       "lanes (threads); 0: one per core", "") \
+    X(INT, "run.catalogue_shards", run_catalogue_shards, "1", 0, 1024, BR_KEY_LOCAL, \
+      "ranks that hold the catalogue together, a part each, where it is too large for a device; " \
+      "divides the number of ranks; 0: as few as the plan of memory allows (docs/RANKS.md)", "") \
     X(TIME, "run.as_of", run_as_of, "", 0, 0, BR_KEY_SHAPING, \
       "later events are dropped, validity is judged at this time: \"2017-12-01\", " \
       "\"2017-12-01T08:30:00Z\" or seconds; empty: everything counts", "") \

@@ -66,6 +66,8 @@ void br_batch_free(br_batch *batch)
         br_free(&batch->rule_span[i].data);
     for (size_t i = 0; i < sizeof batch->extra_span / sizeof(br_span); i++)
         br_free(&batch->extra_span[i].data);
+    for (size_t i = 0; i < sizeof batch->held_span / sizeof(br_span); i++)
+        br_free(&batch->held_span[i].data);
     batch->key = (br_keys){0}; /* lives in a span */
     free_device(batch);
     br_weightings_free_batch(batch);

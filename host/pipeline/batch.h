@@ -80,9 +80,16 @@ typedef struct br_batch {
     int32_t        *extra_item_P;    /* listed rows, ascending within a customer */
     float          *extra_penalty_P;
     float          *extra_part_PR; /* of each repetition penalty */
+    /* both for score: the same arrays, or of them the rank's shard by its own rows (shards/) */
+    int64_t        *held_offset_B1;
+    int32_t        *held_item_S;
+    int64_t        *held_extra_offset_B1;
+    int32_t        *held_extra_item_P;
+    float          *held_extra_penalty_P;
     br_span         span[10];
     br_span         rule_span[8];
     br_span         extra_span[5];
+    br_span         held_span[5];
 
     /* encode, fuse: on the device, sized for the largest unit; what is wanted of it is fetched */
     br_mat state_BS;
@@ -97,7 +104,7 @@ typedef struct br_batch {
     br_mat   rule_wanted_B;
     br_mat   rule_offset_B1;
     br_mat   rule_never_S;
-    br_mat   item_BK; /* listed rows */
+    br_mat   item_BK; /* listed rows, of a shard its own */
     br_mat   score_BK;
     br_mat   heat_mat_B;
     br_mat   customer_mat_B;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Stage 2: s_u of every modality (eq. 1), chunk by chunk over the lanes. Once per work unit. */
+ * Stage 2: s_u of every modality (eq. 1), chunk by chunk over the lanes, of the customers that this
+ * rank encodes. Once per work unit. */
 #include "host/base/parallel.h"
 #include "host/pipeline/lanes.h"
+#include "host/pipeline/shards/shards.h"
 #include "host/pipeline/stages.h"
 #include "host/pipeline/stats/flops.h"
 
@@ -71,6 +73,7 @@ static br_status encode_chunk(void *context, int lane, int64_t chunk)
 br_status br_stage_encode(br_job *job, br_batch *batch, double *cpu_s)
 {
     br_status st  = BR_OK;
+    br_rows   own = br_shards_own_rows(job->setup, batch->n_rows);
     int64_t   col = 0;
 
     if (batch->vector_BD != NULL)
@@ -83,7 +86,7 @@ br_status br_stage_encode(br_job *job, br_batch *batch, double *cpu_s)
         BR_TRY(st, br_parallel_for(job->n_lanes, batch->packed[m].n_chunks, encode_chunk, &context,
                                    cpu_s));
         job->timing.stage[BR_STAGE_ENCODE].flop +=
-            br_flops_encode(encoder, batch->n_rows, batch->packed[m].offset_B1);
+            br_flops_encode(encoder, own.n, batch->packed[m].offset_B1 + own.first);
         col += encoder->out_dim;
     }
 done:

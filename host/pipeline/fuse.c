@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Stage 3: x_u from the modalities, static attributes and aggregates (eq. 2-3), or vectors that are
- * there already, as they are. Once per work unit. */
+ * there already, as they are; of the customers that this rank encodes. Once per work unit. */
 #include "host/base/parallel.h"
 #include "host/pipeline/lanes.h"
+#include "host/pipeline/shards/shards.h"
 #include "host/pipeline/stages.h"
 #include "host/pipeline/stats/flops.h"
 
@@ -66,8 +67,10 @@ done:
 static br_status fuse_task(void *context, int lane, int64_t task)
 {
     const fuse_context *c    = context;
-    br_rows             rows = br_rows_of_task(c->batch->n_rows, c->job->chunk_rows, task);
+    br_rows             own  = br_shards_own_rows(c->job->setup, c->batch->n_rows);
+    br_rows             rows = br_rows_of_task(own.n, c->job->chunk_rows, task);
 
+    rows.first += own.first;
     return br_lane_run(c->job->lane[lane], rows, fuse_rows, context);
 }
 
@@ -75,6 +78,7 @@ br_status br_stage_fuse(br_job *job, br_batch *batch, double *cpu_s)
 {
     br_status    st      = BR_OK;
     fuse_context context = {job, batch};
+    br_rows      own     = br_shards_own_rows(job->setup, batch->n_rows);
 
     if (job->setup->n_encoders == 0 || batch->vector_BD != NULL) {
         BR_TRY(st,
@@ -82,10 +86,9 @@ br_status br_stage_fuse(br_job *job, br_batch *batch, double *cpu_s)
         BR_TRY(st, br_dev_sync(job->dev)); /* the lanes read it */
         goto done;
     }
-    BR_TRY(st,
-           br_parallel_for(job->n_lanes, (batch->n_rows + job->chunk_rows - 1) / job->chunk_rows,
-                           fuse_task, &context, cpu_s));
-    job->timing.stage[BR_STAGE_FUSE].flop += br_flops_fuse(job->setup->spec, batch->n_rows);
+    BR_TRY(st, br_parallel_for(job->n_lanes, (own.n + job->chunk_rows - 1) / job->chunk_rows,
+                               fuse_task, &context, cpu_s));
+    job->timing.stage[BR_STAGE_FUSE].flop += br_flops_fuse(job->setup->spec, own.n);
 done:
     return st;
 }

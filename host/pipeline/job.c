@@ -8,6 +8,7 @@
 #include "host/base/memory.h"
 #include "host/base/watch/interrupt.h"
 #include "host/pipeline/flow/flow.h"
+#include "host/pipeline/shards/shards.h"
 
 br_status br_job_check_interrupt(const char *what)
 {
@@ -134,6 +135,7 @@ static br_status do_units(work *w, const br_flow_args *args)
     br_timing_start(&job->timing, n_customers);
     BR_TRY(st, br_flow_run(args, w->slot));
     br_timing_report(&job->timing, br_dev_grain(job->dev).n_lanes > 0 ? 0 : job->n_lanes);
+    br_shards_report(job->shards);
 done:
     return st;
 }
@@ -156,6 +158,7 @@ br_status br_job_execute(br_job *job, br_comm *comm, br_run *run)
     BR_TRY(st, br_comm_agree(comm, is_first ? look_around(&w) : BR_OK));
     BR_TRY(st, br_comm_agree(comm, share_todo(&w, comm)));
     BR_TRY(st, br_comm_agree(comm, take_memory(&w)));
+    BR_TRY(st, br_comm_agree(comm, br_shards_open(job, br_comm_team(comm), &job->shards)));
     args.todo   = w.todo;
     args.n_todo = w.n_todo;
     br_watch_phase(BR_PHASE_UNITS);

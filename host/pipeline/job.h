@@ -57,6 +57,7 @@ typedef struct br_job {
     struct br_choose_room *choose_room;
     struct br_shaping     *shaping;    /* NULL: the best items are the lists */
     br_quotas             *quotas;     /* of drawn lists; NULL: none */
+    struct br_shards      *shards;     /* NULL: this rank holds the whole catalogue */
     struct br_weightings  *weightings; /* NULL: none (choose/weightings.h) */
 
     br_popularity popularity;
@@ -73,7 +74,7 @@ void      br_job_close(br_job **job);
 /* The device memory of a batch, for units of at most job->max_rows customers. */
 br_status br_job_alloc_batch(br_job *job, br_batch *batch);
 
-/* Rows of a [V, n_cols] table of the model for the listed items: [n_listed, n_cols], to be freed;
+/* Rows of a [V, n_cols] table of the model for the items held: [held.n, n_cols], to be freed;
  * absent where the table is. */
 br_status br_job_gather_listed(br_job *job, br_mat table, br_mat *out);
 

@@ -12,45 +12,51 @@
 #include "host/pipeline/job.h"
 #include "host/pipeline/lanes.h"
 #include "host/pipeline/popularity.h"
+#include "host/pipeline/shards/shards.h"
 
 static br_status open_model(br_job *job)
 {
-    br_status        st = BR_OK;
-    const br_setup  *s  = job->setup;
-    const br_tensor *tensors;
-    int32_t          n_tensors;
+    br_status         st      = BR_OK;
+    const br_setup   *s       = job->setup;
+    br_shards_tensors tensors = {0};
 
     if (s->bundle == NULL)
         return BR_OK;
-    tensors = br_bundle_tensors(s->bundle, &n_tensors);
-    BR_TRY(st, br_model_create(job->dev, s->spec, tensors, n_tensors,
+    BR_TRY(st, br_shards_take_tensors(s, &tensors));
+    BR_TRY(st, br_model_create(job->dev, s->spec, tensors.tensor, tensors.n,
                                (br_precision)job->config->run_precision, &job->model));
 done:
+    br_shards_free_tensors(&tensors);
     return st;
 }
 
 br_status br_job_gather_listed(br_job *job, br_mat table, br_mat *out)
 {
-    br_status           st   = BR_OK;
-    const br_setup     *s    = job->setup;
-    br_mat              rows = {0};
+    br_status           st    = BR_OK;
+    const br_setup     *s     = job->setup;
+    br_mat              rows  = {0};
+    int32_t            *row_N = NULL;
     br_gather_rows_args args;
 
     *out = (br_mat){0};
     if (table.buf == NULL)
         return BR_OK;
-    BR_TRY(st, br_dev_alloc(job->dev, BR_I32, s->n_listed, 1, &rows));
-    BR_TRY(st, br_dev_alloc(job->dev, BR_F32, s->n_listed, table.n_cols, out));
-    BR_TRY(st, br_upload(job->dev, rows, s->table_row));
+    BR_ALLOC(st, row_N, s->held.n, "rows of items");
+    for (int64_t i = 0; i < s->held.n; i++)
+        row_N[i] = br_shards_cut_tables(s) ? (int32_t)i : s->table_row[s->held.first + i];
+    BR_TRY(st, br_dev_alloc(job->dev, BR_I32, s->held.n, 1, &rows));
+    BR_TRY(st, br_dev_alloc(job->dev, BR_F32, s->held.n, table.n_cols, out));
+    BR_TRY(st, br_upload(job->dev, rows, row_N));
     args = (br_gather_rows_args){.table_VD = table, .row_B = rows, .out_BD = *out};
     BR_TRY(st, br_op_gather_rows(job->dev, &args));
     BR_TRY(st, br_dev_sync(job->dev));
 done:
+    br_free(&row_N);
     br_dev_free(&rows);
     return st;
 }
 
-/* Listed rows of a catalogue column, onto the device. */
+/* The held rows of a catalogue column, onto the device. */
 static br_status upload_listed(br_job *job, br_dtype dtype, const void *column, int64_t n_cols,
                                br_mat *out)
 {
@@ -62,11 +68,11 @@ static br_status upload_listed(br_job *job, br_dtype dtype, const void *column, 
     *out = (br_mat){0};
     if (column == NULL)
         return BR_OK;
-    BR_TRY(st, br_alloc(s->n_listed, bytes, "catalogue column", (void **)&dense));
-    for (int64_t i = 0; i < s->n_listed; i++)
+    BR_TRY(st, br_alloc(s->held.n, bytes, "catalogue column", (void **)&dense));
+    for (int64_t i = 0; i < s->held.n; i++)
         memcpy(dense + (size_t)i * bytes,
-               (const char *)column + (size_t)s->catalogue_row[i] * bytes, bytes);
-    BR_TRY(st, br_dev_alloc(job->dev, dtype, s->n_listed, n_cols, out));
+               (const char *)column + (size_t)s->catalogue_row[s->held.first + i] * bytes, bytes);
+    BR_TRY(st, br_dev_alloc(job->dev, dtype, s->held.n, n_cols, out));
     BR_TRY(st, br_upload(job->dev, *out, dense));
 done:
     br_free(&dense);
@@ -96,6 +102,10 @@ static br_status place_catalogue(br_job *job)
                                             &job->head_bias_N[i]));
     } else {
         BR_TRY(st, upload_listed(job, BR_F32, s->catalogue.vector_ND, s->dim, &job->item_ND));
+        if (s->n_shards > 1) { /* nobody needs the others' any more */
+            BR_TRY(st, br_dev_sync(job->dev));
+            br_free(&job->setup->catalogue.vector_ND);
+        }
         BR_TRY(st, upload_listed(job, BR_F32, s->catalogue.bias_N, 1, &job->bias_N));
     }
     BR_TRY(st, upload_listed(job, BR_U64, s->require_N, 1, &job->require_N));
@@ -140,7 +150,7 @@ br_status br_job_open(br_setup *setup, br_job **out)
     BR_TRY(st, br_lanes_open(job));
     BR_TRY(st, br_rank_open_columns(job, job->score_rows));
     BR_TRY(st, br_choose_open(job));
-    if (br_popularity_is_wanted(setup))
+    if (br_popularity_is_wanted(setup) && setup->shard == 0) /* the first of a team decides */
         BR_TRY(st, br_popularity_count(job));
     BR_TRY(st, br_shaping_open(job));
     br_weightings_bind(job); /* the last: it copies what is there */
@@ -159,6 +169,7 @@ void br_job_close(br_job **job_at)
     if (job == NULL)
         return;
     br_stats_free(&job->stats);
+    br_shards_close(&job->shards);
     br_unit_free(&job->raw);
     br_free(&job->popularity.count_N);
     br_free(&job->popularity.order_N);

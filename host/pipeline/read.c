@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "host/pipeline/rules/rulebook_apply.h"
+#include "host/pipeline/shards/shards.h"
 #include "host/pipeline/stages.h"
 
 /* The kept events of one customer end at `to`; they are the last max_length usable ones. */
@@ -89,13 +90,13 @@ done:
 }
 
 /* Cuts the customers into chunks of at most max_events events (or one customer) and max_rows. */
-static void plan_chunks(br_packed *p, int64_t n_rows, int64_t max_events, int64_t max_rows)
+static void plan_chunks(br_packed *p, br_rows rows, int64_t max_events, int64_t max_rows)
 {
-    int64_t first = 0;
+    int64_t first = rows.first;
 
     p->n_chunks     = 0;
-    p->chunk_row[0] = 0;
-    for (int64_t b = 0; b < n_rows; b++) {
+    p->chunk_row[0] = first;
+    for (int64_t b = first; b < rows.first + rows.n; b++) {
         bool is_full =
             p->offset_B1[b + 1] - p->offset_B1[first] > max_events || b - first >= max_rows;
         if (is_full && b > first) {
@@ -103,8 +104,8 @@ static void plan_chunks(br_packed *p, int64_t n_rows, int64_t max_events, int64_
             first                       = b;
         }
     }
-    if (n_rows > 0)
-        p->chunk_row[++p->n_chunks] = n_rows;
+    if (rows.n > 0)
+        p->chunk_row[++p->n_chunks] = rows.first + rows.n;
 }
 
 static float mean_weight(const br_packed *p, int64_t begin, int64_t end)
@@ -143,7 +144,7 @@ static br_status pack_modality(br_job *job, br_batch *batch, int32_t m)
         batch->present_BM[at]    = p->offset_B1[b + 1] > p->offset_B1[b];
         batch->confidence_BM[at] = mean_weight(p, p->offset_B1[b], p->offset_B1[b + 1]);
     }
-    plan_chunks(p, batch->n_rows, job->chunk_events[m], job->chunk_rows);
+    plan_chunks(p, br_shards_own_rows(s, batch->n_rows), job->chunk_events[m], job->chunk_rows);
 done:
     return st;
 }
@@ -302,6 +303,7 @@ br_status br_stage_read(br_job *job, br_batch *batch)
         BR_TRY(st, copy_stored_vectors(s, batch));
     BR_TRY(st, br_rulebook_apply(s, &job->raw, batch));
     BR_TRY(st, br_rulebook_never(s, &job->raw, batch));
+    BR_TRY(st, br_shards_hold(s, batch));
 done:
     return st;
 }

@@ -2,7 +2,7 @@
  *
  * Stage 4: the k best eligible items of every customer (eq. 4), then the heads' probabilities for
  * those items (eq. 6, 9) and the survival heads' hazards (eq. 17). Tiles of customers over the
- * lanes; once per work unit. */
+ * lanes; once per work unit. Of a shard of the catalogue, lists are merged in between (shards/). */
 #include "host/base/parallel.h"
 #include "host/pipeline/choose/choose.h"
 #include "host/pipeline/choose/weightings.h"
@@ -11,15 +11,16 @@
 #include "host/pipeline/stats/flops.h"
 
 typedef struct score_context {
-    br_job   *job;
-    br_batch *batch;
+    br_job    *job;
+    br_batch  *batch;
+    br_rows_fn step; /* enqueues the work of a task */
 } score_context;
 
 /* Never-lists and segment bits of the whole unit, onto the device. */
 static br_status place_rules(br_job *job, br_batch *b)
 {
     br_status st      = BR_OK;
-    int64_t   n_never = b->never_offset_B1[b->n_rows];
+    int64_t   n_never = b->held_offset_B1[b->n_rows];
 
     if (b->wanted_B != NULL)
         BR_TRY(st, br_upload(job->dev, br_mat_rows(b->rule_wanted_B, 0, b->n_rows), b->wanted_B));
@@ -37,8 +38,8 @@ static br_status place_rules(br_job *job, br_batch *b)
         BR_TRY(st, br_dev_alloc(job->dev, BR_I32, n_never + n_never / 4, 1, &b->rule_never_S));
     }
     BR_TRY(st, br_upload(job->dev, br_mat_rows(b->rule_offset_B1, 0, b->n_rows + 1),
-                         b->never_offset_B1));
-    BR_TRY(st, br_upload(job->dev, br_mat_rows(b->rule_never_S, 0, n_never), b->never_item_S));
+                         b->held_offset_B1));
+    BR_TRY(st, br_upload(job->dev, br_mat_rows(b->rule_never_S, 0, n_never), b->held_item_S));
 done:
     return st == BR_OK ? br_dev_sync(job->dev) : st; /* the lanes read it */
 }
@@ -174,7 +175,7 @@ done:
 br_status br_stage_describe(br_job *job, br_batch *batch)
 {
     br_status     st      = BR_OK;
-    score_context context = {job, batch};
+    score_context context = {job, batch, NULL};
 
     BR_TRY(st, br_lane_run(job->lane[0], (br_rows){0, batch->n_rows}, describe_rows, &context));
     BR_TRY(st, br_dev_sync(job->lane[0]));
@@ -182,7 +183,7 @@ done:
     return st;
 }
 
-static br_status score_rows(void *context, br_dev *lane, br_rows rows)
+static br_status choose_rows(void *context, br_dev *lane, br_rows rows)
 {
     br_status            st   = BR_OK;
     const score_context *c    = context;
@@ -191,9 +192,41 @@ static br_status score_rows(void *context, br_dev *lane, br_rows rows)
     BR_TRY(st, br_choose_rows(c->job, c->batch, lane, rows));
     br_dev_rewind(lane, mark);
     BR_TRY(st, br_weightings_rows(c->job, c->batch, lane, rows));
+done:
+    return st;
+}
+
+/* All that is said of lists; of customers alone by the first of a team. */
+static br_status tell_rows(void *context, br_dev *lane, br_rows rows)
+{
+    br_status            st = BR_OK;
+    const score_context *c  = context;
+
     BR_TRY(st, describe_rows(context, lane, rows));
-    BR_TRY(st, score_hazards(c, lane, rows));
-    BR_TRY(st, square_norms(c, lane, rows));
+    if (c->job->setup->shard == 0) {
+        BR_TRY(st, score_hazards(c, lane, rows));
+        BR_TRY(st, square_norms(c, lane, rows));
+    }
+done:
+    return st;
+}
+
+static br_status score_rows(void *context, br_dev *lane, br_rows rows)
+{
+    br_status st = BR_OK;
+
+    BR_TRY(st, choose_rows(context, lane, rows));
+    BR_TRY(st, tell_rows(context, lane, rows));
+done:
+    return st;
+}
+
+static br_status run_step(void *context, br_dev *lane, br_rows rows)
+{
+    br_status            st = BR_OK;
+    const score_context *c  = context;
+
+    BR_TRY(st, c->step(context, lane, rows));
     BR_TRY(st, br_dev_sync(lane));
 done:
     return st;
@@ -204,24 +237,37 @@ static br_status score_task(void *context, int lane, int64_t task)
     const score_context *c    = context;
     br_rows              rows = br_rows_of_task(c->batch->n_rows, c->job->score_rows, task);
 
-    return br_lane_run(c->job->lane[lane], rows, score_rows, context);
+    return br_lane_run(c->job->lane[lane], rows, run_step, context);
+}
+
+static br_status run_tasks(score_context *c, double *cpu_s)
+{
+    int64_t step = c->job->score_rows;
+
+    return br_parallel_for(c->job->n_lanes, (c->batch->n_rows + step - 1) / step, score_task, c,
+                           cpu_s);
+}
+
+br_status br_stage_tell(br_job *job, br_batch *batch, double *cpu_s)
+{
+    score_context context = {job, batch, tell_rows};
+
+    return run_tasks(&context, cpu_s);
 }
 
 br_status br_stage_score(br_job *job, br_batch *batch, double *cpu_s)
 {
     br_status     st      = BR_OK;
-    score_context context = {job, batch};
+    score_context context = {job, batch, job->shards == NULL ? score_rows : choose_rows};
 
     batch->n_slow     = 0;
     batch->n_rescored = 0;
     BR_TRY(st, place_rules(job, batch));
     br_weightings_begin(job, batch);
-    BR_TRY(st,
-           br_parallel_for(job->n_lanes, (batch->n_rows + job->score_rows - 1) / job->score_rows,
-                           score_task, &context, cpu_s));
+    BR_TRY(st, run_tasks(&context, cpu_s));
     br_weightings_end(job, batch);
     job->timing.stage[BR_STAGE_SCORE].flop +=
-        br_flops_score(batch->n_rows, job->setup->n_listed, job->setup->objective.width,
+        br_flops_score(batch->n_rows, job->setup->held.n, job->setup->objective.width,
                        job->setup->n_heads) +
         batch->n_weighted *
             br_flops_score(batch->n_rows, job->setup->n_listed, job->setup->objective.width, 0) +

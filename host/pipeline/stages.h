@@ -25,6 +25,10 @@ br_status br_stage_fuse(br_job *job, br_batch *batch, double *cpu_s);
 /* The k best items, eq. 4, their probabilities, eq. 6 and 9, and hazards, eq. 17. */
 br_status br_stage_score(br_job *job, br_batch *batch, double *cpu_s);
 
+/* Where ranks hold the catalogue together, br_stage_score finds the best of a shard alone; this is
+ * the rest, of the merged lists. */
+br_status br_stage_tell(br_job *job, br_batch *batch, double *cpu_s);
+
 /* The heads and terms alone, of whatever items item_BK holds of few customers. For `explain`. */
 br_status br_stage_describe(br_job *job, br_batch *batch);
 

@@ -16,16 +16,22 @@ ENV = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONF
        "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
 
 
-def skip_without_mpi():
-    """Exit 77 where ranks cannot be started."""
+def why_no_ranks():
+    """What is missing for ranks to be started; None: nothing."""
     if shutil.which("mpirun") is None:
-        print("skipped: mpirun is not installed")
-        sys.exit(77)
+        return "mpirun is not installed"
     done = subprocess.run(words(2, "--version"), env=ENV, capture_output=True, text=True)
     if "has no MPI" in done.stderr:
-        print("skipped: built without MPI")
-        sys.exit(77)
+        return "built without MPI"
     assert done.returncode == 0, done.stderr
+    return None
+
+
+def skip_without_mpi():
+    """Exit 77 where ranks cannot be started."""
+    if why_no_ranks() is not None:
+        print("skipped:", why_no_ranks())
+        sys.exit(77)
 
 
 def words(n, *args):

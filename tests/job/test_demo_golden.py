@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+import ranks_case
 from job_files import ROOT, read_parts, run
 
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -45,16 +46,30 @@ def check_metrics(folder):
     print("ok  held-out figures", rows)
 
 
+def check_shards(folder, words):
+    """Two teams of two ranks, which hold half of the catalogue each."""
+    words = [*words, "--set", "run.unit_customers=600", "--set"]
+    missing = ranks_case.why_no_ranks()
+    if missing is not None:
+        print("not tried: ranks,", missing)
+        return
+    run(*words, f"output.path={folder}/one")
+    ranks_case.ranks(4, *words, f"output.path={folder}/four", "--set", "run.catalogue_shards=2")
+    ranks_case.compare(folder / "four", folder / "one")
+    print("ok  2 x 2 ranks: the same bytes")
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         subprocess.run([ROOT / "scripts" / "prepare_completejourney.py", "--out", folder],
                        check=True, capture_output=True)
-        run("run", ROOT / "configs" / "demo" / "run.json",
-            "--set", f"input.customers={folder}/split/customers.h5",
-            "--set", f"input.catalogue={folder}/data/catalogue.h5",
-            "--set", f"output.path={folder}/run", "--set", "output.vectors=true",
-            "--set", "run.as_of=2017-12-01T05:00:00Z")
+        words = ["run", ROOT / "configs" / "demo" / "run.json",
+                 "--set", f"input.customers={folder}/split/customers.h5",
+                 "--set", f"input.catalogue={folder}/data/catalogue.h5",
+                 "--set", "output.vectors=true", "--set", "run.as_of=2017-12-01T05:00:00Z"]
+        run(*words, "--set", f"output.path={folder}/run")
+        check_shards(folder, words)
         lists = read_parts(folder / "run")
         check_vectors(lists)
         check_metrics(folder)

@@ -7,7 +7,7 @@ br_status br_candidates_overflow(const br_job *job, const br_batch *batch, br_ro
                                  int64_t bad_row, int64_t bad_item)
 {
     char    customer[BR_KEY_TEXT_BYTES], item[BR_KEY_TEXT_BYTES];
-    int32_t item_row = job->setup->catalogue_row[bad_item];
+    int32_t item_row = job->setup->catalogue_row[job->setup->held.first + bad_item];
 
     return br_fail(BR_E_INPUT,
                    "the score of customer %s (row %lld) and item %s (row %d) does not fit float32: "
@@ -33,7 +33,7 @@ br_status br_candidates(br_job *job, br_batch *b, br_dev *lane, br_rows rows,
         args.never_offset_B1 = wanted->subset->never_offset_B1;
         args.never_item_S    = wanted->subset->never_item_S;
         args.have_B          = wanted->subset->have_B;
-    } else if (b->never_offset_B1[b->n_rows] > 0) {
+    } else if (b->held_offset_B1[b->n_rows] > 0) {
         args.never_offset_B1 = br_mat_rows(b->rule_offset_B1, rows.first, rows.n + 1);
         args.never_item_S    = b->rule_never_S;
     }

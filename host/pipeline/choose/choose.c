@@ -15,7 +15,7 @@ typedef br_chunk chunk;
 
 static bool is_decided_here(const br_job *job, const br_batch *batch)
 {
-    return job->setup->objective.n_candidates > 0 || batch->extra_offset_B1 != NULL ||
+    return job->setup->objective.n_candidates > 0 || batch->held_extra_offset_B1 != NULL ||
            job->config->price_N != NULL;
 }
 
@@ -192,14 +192,14 @@ static bool gather_extras(chunk *c, int64_t first)
     bool            any   = false;
 
     for (int64_t b = 0; b < c->rows.n; b++) {
-        int64_t begin = batch->extra_offset_B1[br_chunk_row(c, b)] + first;
-        int64_t end   = batch->extra_offset_B1[br_chunk_row(c, b) + 1];
+        int64_t begin = batch->held_extra_offset_B1[br_chunk_row(c, b)] + first;
+        int64_t end   = batch->held_extra_offset_B1[br_chunk_row(c, b) + 1];
 
         for (int64_t j = 0; j < BR_EXTRA_COLUMNS; j++) {
             int64_t at              = b * BR_EXTRA_COLUMNS + j;
             bool    has             = begin + j < end;
-            c->room->item_BM[at]    = has ? batch->extra_item_P[begin + j] : -1;
-            c->room->penalty_BM[at] = has ? batch->extra_penalty_P[begin + j] : 0.0f;
+            c->room->item_BM[at]    = has ? batch->held_extra_item_P[begin + j] : -1;
+            c->room->penalty_BM[at] = has ? batch->held_extra_penalty_P[begin + j] : 0.0f;
             any |= has;
             if (has && c->drop_N != NULL && br_bit(c->drop_N, c->room->item_BM[at]))
                 c->room->item_BM[at] = -1;
@@ -211,7 +211,7 @@ static bool gather_extras(chunk *c, int64_t first)
 /* Scores of a block of pairs, to where draws want them. */
 static void collect_extras(chunk *c, int64_t first)
 {
-    const int64_t *offset_B1 = c->batch->extra_offset_B1 + c->rows.first;
+    const int64_t *offset_B1 = c->batch->held_extra_offset_B1 + c->rows.first;
 
     for (int64_t b = 0; b < c->rows.n; b++)
         for (int64_t j = 0; j < BR_EXTRA_COLUMNS && offset_B1[b] + first + j < offset_B1[b + 1];
@@ -244,7 +244,7 @@ br_status br_choose_best(br_chunk *c)
     for (int64_t b = 0; b < c->rows.n; b++)
         c->room->n_B[b] = 0;
     BR_TRY(st, take_candidates(c));
-    if (c->batch->extra_offset_B1 != NULL)
+    if (c->batch->held_extra_offset_B1 != NULL)
         BR_TRY(st, take_extras(c));
 done:
     return st;
@@ -302,7 +302,7 @@ static br_status draw(chunk *c)
 {
     br_status      st        = BR_OK;
     br_draw_extras extras    = {0};
-    const int64_t *offset_B1 = c->batch->extra_offset_B1;
+    const int64_t *offset_B1 = c->batch->held_extra_offset_B1;
     int64_t        base, n;
 
     if (offset_B1 == NULL)
@@ -320,8 +320,8 @@ static br_status draw(chunk *c)
     extras.score_X   = c->room->extra.score_X;
     BR_TRY(st, br_upload(c->lane, extras.offset_B1, c->room->extra_offset.data));
     if (n > 0) {
-        BR_TRY(st,
-               br_upload(c->lane, br_mat_rows(extras.item_X, 0, n), c->batch->extra_item_P + base));
+        BR_TRY(st, br_upload(c->lane, br_mat_rows(extras.item_X, 0, n),
+                             c->batch->held_extra_item_P + base));
         BR_TRY(st, br_upload(c->lane, br_mat_rows(extras.score_X, 0, n), c->collect_X));
     }
     BR_TRY(st, br_draw_rows(c->job, c->batch, c->lane, c->rows, c->query_BQ, &extras));

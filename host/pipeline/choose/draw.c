@@ -58,7 +58,7 @@ br_status br_draw_rows(br_job *job, br_batch *b, br_dev *lane, br_rows rows, br_
         args.law       = BR_DRAW_EPSILON;
         args.epsilon_B = heat;
     }
-    if (b->never_offset_B1[b->n_rows] > 0) {
+    if (b->held_offset_B1[b->n_rows] > 0) {
         args.never_offset_B1 = br_mat_rows(b->rule_offset_B1, rows.first, rows.n + 1);
         args.never_item_S    = b->rule_never_S;
     }

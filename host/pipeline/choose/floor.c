@@ -6,7 +6,7 @@
 bool br_floor_helps(const br_job *job, const br_batch *batch)
 {
     return job->config->policy_type == BR_POLICY_GREEDY && job->shaping == NULL &&
-           job->setup->objective.n_candidates == 0 && batch->extra_offset_B1 == NULL &&
+           job->setup->objective.n_candidates == 0 && batch->held_extra_offset_B1 == NULL &&
            job->config->price_N == NULL;
 }
 

@@ -2,7 +2,9 @@
  *
  * The order of the stages, their overlap and their clocks: one thread reads a unit, the calling
  * thread computes the one before over the lanes, one thread decides and writes the one before
- * that. Units come from a hand-out to all ranks (host/comm) and keep their order. */
+ * that. Units come from a hand-out to all ranks (host/comm) and keep their order. Ranks of a team
+ * (shards/) are handed the same units and compute them in step; the first one decides and writes.
+ */
 #include "host/pipeline/flow/flow.h"
 
 #include <pthread.h>
@@ -12,6 +14,7 @@
 #include "host/base/log.h"
 #include "host/base/watch/interrupt.h"
 #include "host/pipeline/lanes.h"
+#include "host/pipeline/shards/shards.h"
 #include "host/pipeline/stages.h"
 
 /* Units pass the three workers in order; the i-th of this rank lives in slot i % N_SLOTS. */
@@ -59,6 +62,15 @@ static void advance(flow *f, int64_t *count)
 {
     (void)pthread_mutex_lock(&f->lock);
     (*count)++;
+    (void)pthread_cond_broadcast(&f->moved);
+    (void)pthread_mutex_unlock(&f->lock);
+}
+
+/* Stops with the team, of whose others one stopped. */
+static void stop_flow(flow *f)
+{
+    (void)pthread_mutex_lock(&f->lock);
+    f->is_stopped = true;
     (void)pthread_cond_broadcast(&f->moved);
     (void)pthread_mutex_unlock(&f->lock);
 }
@@ -185,16 +197,18 @@ static void *writing_thread(void *context)
     flow *f = context;
 
     for (int64_t i = 0; wait_for(f, &f->n_computed, i); i++) {
-        br_batch *batch = &f->slot[i % BR_FLOW_SLOTS];
+        br_batch *batch    = &f->slot[i % BR_FLOW_SLOTS];
+        bool      is_first = f->job->setup->shard == 0;
+        int64_t   n_rows   = is_first ? batch->n_rows : 0;
 
-        if (decide_and_write(f, batch) != BR_OK) {
+        if (is_first && decide_and_write(f, batch) != BR_OK) {
             fail_flow(f, batch->unit);
             break;
         }
         (void)pthread_mutex_lock(&f->lock);
-        f->n_rows += batch->n_rows;
+        f->n_rows += n_rows;
         (void)pthread_mutex_unlock(&f->lock);
-        report(f, batch->n_rows);
+        report(f, n_rows);
         br_watch_tick();
         advance(f, &f->n_written);
     }
@@ -213,7 +227,19 @@ static br_status timed(br_job *job, br_stage which, lane_stage stage, br_batch *
     return st;
 }
 
-static br_status compute_unit(br_job *job, br_batch *batch)
+static br_status share_vectors(br_job *job, br_batch *batch, double *cpu_s)
+{
+    (void)cpu_s;
+    return br_shards_share_vectors(job, batch);
+}
+
+static br_status merge_lists(br_job *job, br_batch *batch, double *cpu_s)
+{
+    (void)cpu_s;
+    return br_shards_merge(job, batch);
+}
+
+static br_status encode_and_fuse(br_job *job, br_batch *batch)
 {
     br_status st = BR_OK;
 
@@ -221,22 +247,94 @@ static br_status compute_unit(br_job *job, br_batch *batch)
     BR_TRY(st, br_fault_point(BR_FAULT_UNIT_ENCODED, NULL));
     BR_TRY(st, timed(job, BR_STAGE_FUSE, br_stage_fuse, batch));
     BR_TRY(st, br_fault_point(BR_FAULT_UNIT_FUSED, NULL));
-    BR_TRY(st, timed(job, BR_STAGE_SCORE, br_stage_score, batch));
-    BR_TRY(st, br_fault_point(BR_FAULT_UNIT_SCORED, NULL));
-    if (batch->n_slow > 0)
-        br_log(BR_LOG_DEBUG, "score", "unit %lld: %lld customers redone on the slow path",
-               (long long)batch->unit, (long long)batch->n_slow);
 done:
     return st;
 }
 
+static br_status vectors_to_lists(br_job *job, br_batch *batch)
+{
+    br_status st = BR_OK;
+
+    BR_TRY(st, timed(job, BR_STAGE_FUSE, share_vectors, batch));
+    BR_TRY(st, timed(job, BR_STAGE_SCORE, br_stage_score, batch));
+done:
+    return st;
+}
+
+static br_status lists_to_values(br_job *job, br_batch *batch)
+{
+    br_status st = BR_OK;
+
+    BR_TRY(st, timed(job, BR_STAGE_SCORE, merge_lists, batch));
+    BR_TRY(st, timed(job, BR_STAGE_SCORE, br_stage_tell, batch));
+    BR_TRY(st, br_fault_point(BR_FAULT_UNIT_SCORED, NULL));
+done:
+    return st;
+}
+
+/* A step of a team, in which a rank may fail by itself; all leave after it where one did. */
+typedef br_status (*team_step)(br_job *job, br_batch *batch);
+
+/* *is_whole: the unit is computed, and nobody of the team failed. */
+static br_status compute_together(br_job *job, br_batch *batch, bool *is_whole)
+{
+    static const team_step steps[] = {encode_and_fuse, vectors_to_lists, lists_to_values,
+                                      br_shards_collect};
+    br_status              st      = BR_OK;
+
+    *is_whole = true;
+    for (size_t i = 0; *is_whole && i < sizeof steps / sizeof steps[0]; i++) {
+        st        = steps[i](job, batch);
+        *is_whole = br_shards_go_on(job->shards, batch->unit, st != BR_OK);
+    }
+    return st;
+}
+
+static br_status compute_unit(br_job *job, br_batch *batch, bool *is_whole)
+{
+    br_status st = BR_OK;
+
+    if (job->shards != NULL)
+        return compute_together(job, batch, is_whole);
+    BR_TRY(st, encode_and_fuse(job, batch));
+    BR_TRY(st, timed(job, BR_STAGE_SCORE, br_stage_score, batch));
+    BR_TRY(st, br_fault_point(BR_FAULT_UNIT_SCORED, NULL));
+done:
+    *is_whole = st == BR_OK;
+    return st;
+}
+
+/* The next unit is read, on all ranks of a team. Each comes here after every unit that is whole,
+ * whatever became of its other threads. */
+static bool is_ready(flow *f, int64_t i)
+{
+    bool is_there = wait_for(f, &f->n_read, i), all_there;
+
+    if (f->job->shards == NULL)
+        return is_there;
+    all_there =
+        br_shards_go_on(f->job->shards, is_there ? f->slot[i % BR_FLOW_SLOTS].unit : -1, false);
+    if (is_there && !all_there)
+        stop_flow(f);
+    return all_there;
+}
+
 static void compute_units(flow *f)
 {
-    for (int64_t i = 0; wait_for(f, &f->n_read, i); i++) {
-        if (compute_unit(f->job, &f->slot[i % BR_FLOW_SLOTS]) != BR_OK) {
-            fail_flow(f, f->slot[i % BR_FLOW_SLOTS].unit);
+    bool is_whole = true;
+
+    for (int64_t i = 0; is_ready(f, i); i++) {
+        br_batch *batch = &f->slot[i % BR_FLOW_SLOTS];
+
+        if (compute_unit(f->job, batch, &is_whole) != BR_OK)
+            fail_flow(f, batch->unit);
+        if (!is_whole) {
+            stop_flow(f);
             break;
         }
+        if (batch->n_slow > 0)
+            br_log(BR_LOG_DEBUG, "score", "unit %lld: %lld customers redone on the slow path",
+                   (long long)batch->unit, (long long)batch->n_slow);
         advance(f, &f->n_computed);
     }
 }

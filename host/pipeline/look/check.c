@@ -5,6 +5,7 @@
 
 #include "host/pipeline/job.h"
 #include "host/pipeline/setup/setup.h"
+#include "host/pipeline/shards/shards.h"
 #include "models/model.h"
 
 static br_status check_weights(const br_setup *s)
@@ -67,6 +68,7 @@ static void print_setup(const br_setup *s, FILE *out)
                           (long long)feed->n_tokens);
         (void)fprintf(out, "\n");
     }
+    br_shards_print(s, out);
     if (s->spec != NULL)
         (void)fprintf(out, "model      %s %s, D %d, %d heads\n", s->spec->name, s->spec->version,
                       s->dim, s->spec->n_heads);

@@ -7,6 +7,7 @@
 
 #include "host/base/parallel.h"
 #include "host/pipeline/choose/shaping.h"
+#include "host/pipeline/shards/shards.h"
 #include "host/pipeline/stats/flops.h"
 
 #define N_SLOTS 3 /* batches under way: read, computed, written */
@@ -148,18 +149,20 @@ br_footprint br_footprint_of(const br_setup *s)
                 (double)s->config->list_k * 4 *
                     (2 + s->n_heads + s->objective.n_terms +
                      s->n_weightings * (2.0 + (s->is_sweep ? s->objective.n_terms : 0))));
-    f.weights += (double)s->n_listed * (s->dim + s->objective.width) * 4;
-    f.weights += s->n_weightings * (double)s->n_listed * (s->objective.width * 2.0 + 4);
+    f.weights += (double)s->held.n * (s->dim + s->objective.width) * 4;
+    f.weights += s->n_weightings * (double)s->held.n * (s->objective.width * 2.0 + 4);
     f.weights += pair_bytes(s);
     if (s->config->policy_type != BR_POLICY_GREEDY) /* groups of items, items of groups */
         f.weights += (double)s->n_listed * s->shape.shape.n_quotas * 8;
+    f.model  = br_shards_tensor_bytes(s);
+    f.shards = br_shards_bytes(s, rows);
     f.shape  = shape_bytes(s);
     f.fleet  = fleet_bytes(s);
-    f.memory = f.events + f.lists + f.device + f.weights + f.shape + f.fleet;
+    f.memory = f.events + f.lists + f.device + f.weights + f.shards + f.shape + f.fleet;
     f.output = n * row_bytes(s) + fleet_output(s);
     f.flop_score =
-        br_flops_score(info->n_customers, s->n_listed, s->objective.width, s->n_heads) +
-        s->n_weightings * br_flops_score(info->n_customers, s->n_listed, s->objective.width, 0) +
+        br_flops_score(info->n_customers, s->held.n, s->objective.width, s->n_heads) +
+        s->n_weightings * br_flops_score(info->n_customers, s->held.n, s->objective.width, 0) +
         br_flops_pairs(s, info->n_customers) +
         br_flops_hazards(info->n_customers, s->dim, s->n_periods);
     return f;

@@ -13,9 +13,11 @@ typedef struct br_footprint {
     double lists;   /* lists of the units under way, on the host */
     double device;  /* states, vectors and lists of the units under way, on the device */
     double weights; /* weights and catalogue, on the device */
+    double model;   /* tensors of the model, on the device */
+    double shards;  /* what ranks of a team exchange, on the host */
     double shape;   /* what quotas and diversity keep, on the host; 0: lists have no shape */
     double fleet;   /* shortlists of all customers, on the host; 0: there are no constraints */
-    double memory;  /* all of the above: a cpu backend's device is host memory */
+    double memory;  /* all of the above but for the model: a cpu backend's device is host memory */
     double output;  /* on disk */
     double flop_encode;
     double flop_score;

@@ -11,6 +11,7 @@
 #include "host/pipeline/job.h"
 #include "host/pipeline/look/check.h"
 #include "host/pipeline/look/footprint.h"
+#include "host/pipeline/shards/shards.h"
 #include "host/pipeline/stages.h"
 
 #define BLOCK_ROWS_PER_LANE 512 /* two scoring tiles for each lane */
@@ -117,6 +118,7 @@ static void print_footprint(const br_setup *s, FILE *out)
     (void)fprintf(out, "arithmetic: encode   %12.1f Gflop\n", f.flop_encode * 1e-9);
     (void)fprintf(out, "arithmetic: score    %12.1f Gflop\n", f.flop_score * 1e-9);
     (void)fprintf(out, "lanes                %12d of %d cores\n", lanes, br_n_cores());
+    br_shards_print(s, out);
 }
 
 br_status br_job_plan(const br_config *config, bool is_fast, const br_window *window, FILE *out)
@@ -128,6 +130,8 @@ br_status br_job_plan(const br_config *config, bool is_fast, const br_window *wi
     BR_TRY(st, br_setup_open(config, &s));
     BR_TRY(st, br_setup_plan_units(s));
     print_footprint(s, out);
+    if (config->run_catalogue_shards != 1)
+        goto done; /* what one rank would take alone says nothing of it */
     BR_TRY(st, br_footprint_check(s));
     if (is_fast || br_customers_info_of(s->customers)->n_customers == 0)
         goto done;

@@ -56,7 +56,7 @@ done:
     return st;
 }
 
-/* Adds weight x value x (b_{k,i} + c_k) of every listed item. */
+/* Adds weight x value x (b_{k,i} + c_k) of every item held. */
 static br_status add_bias(br_job *job, const br_term *term, float *column_N, double *bias_N)
 {
     br_status       st   = BR_OK;
@@ -73,8 +73,9 @@ static br_status add_bias(br_job *job, const br_term *term, float *column_N, dou
     }
     if (from.buf != NULL)
         BR_TRY(st, br_download(job->dev, from, column_N));
-    for (int64_t i = 0; i < s->n_listed; i++) {
-        double factor = term->weight * br_objective_value(s, term->value, s->catalogue_row[i]);
+    for (int64_t i = 0; i < s->held.n; i++) {
+        double factor =
+            term->weight * br_objective_value(s, term->value, s->catalogue_row[s->held.first + i]);
 
         bias_N[i] += factor * ((from.buf != NULL ? (double)column_N[i] : 0.0) + c);
     }
@@ -100,20 +101,21 @@ static br_status fold_bias(br_job *job)
     double             *bias_N   = NULL;
     float              *column_N = NULL;
 
-    BR_ALLOC(st, bias_N, s->n_listed, "the objective's bias");
-    BR_ALLOC(st, column_N, s->n_listed, "item bias");
+    BR_ALLOC(st, bias_N, s->held.n, "the objective's bias");
+    BR_ALLOC(st, column_N, s->held.n, "item bias");
     for (int32_t t = 0; t < o->n_terms; t++)
         if (!o->term[t].is_pair)
             BR_TRY(st, add_bias(job, &o->term[t], column_N, bias_N));
     if (o->n_linear == 0)
         BR_TRY(st, add_bias(job, &plain, column_N, bias_N));
-    for (int64_t i = 0; i < s->n_listed; i++) {
+    for (int64_t i = 0; i < s->held.n; i++) {
         for (int32_t p = 0; p < o->n_penalties; p++)
             if (o->penalty[p].type == BR_PENALTY_LOW_VALUE)
-                bias_N[i] -= br_objective_low_value(s, &o->penalty[p], s->catalogue_row[i]);
+                bias_N[i] -=
+                    br_objective_low_value(s, &o->penalty[p], s->catalogue_row[s->held.first + i]);
         column_N[i] = (float)bias_N[i];
     }
-    BR_TRY(st, br_dev_alloc(job->dev, BR_F32, s->n_listed, 1, &job->rank.bias_N));
+    BR_TRY(st, br_dev_alloc(job->dev, BR_F32, s->held.n, 1, &job->rank.bias_N));
     job->rank.owns_bias = true;
     BR_TRY(st, br_upload(job->dev, job->rank.bias_N, column_N));
     BR_TRY(st, br_dev_sync(job->dev));
@@ -130,12 +132,12 @@ static br_status fold_prices(br_job *job)
     const br_setup *s        = job->setup;
     float          *column_N = NULL;
 
-    BR_ALLOC(st, column_N, s->n_listed, "priced bias");
+    BR_ALLOC(st, column_N, s->held.n, "priced bias");
     if (job->rank.bias_N.buf != NULL)
         BR_TRY(st, br_download(job->dev, job->rank.bias_N, column_N));
-    for (int64_t i = 0; i < s->n_listed; i++)
-        column_N[i] -= s->config->price_N[s->catalogue_row[i]];
-    BR_TRY(st, br_dev_alloc(job->dev, BR_F32, s->n_listed, 1, &job->rank.select_N));
+    for (int64_t i = 0; i < s->held.n; i++)
+        column_N[i] -= s->config->price_N[s->catalogue_row[s->held.first + i]];
+    BR_TRY(st, br_dev_alloc(job->dev, BR_F32, s->held.n, 1, &job->rank.select_N));
     job->rank.owns_select = true;
     BR_TRY(st, br_upload(job->dev, job->rank.select_N, column_N));
     BR_TRY(st, br_dev_sync(job->dev));
@@ -153,18 +155,19 @@ static br_status fold_items(br_job *job)
     int64_t             D       = s->dim;
     float              *item_ND = NULL, *item_NQ = NULL;
 
-    BR_ALLOC(st, item_ND, s->n_listed * D, "item vectors");
-    BR_ALLOC(st, item_NQ, s->n_listed * o->width, "ranking vectors of items");
+    BR_ALLOC(st, item_ND, s->held.n * D, "item vectors");
+    BR_ALLOC(st, item_NQ, s->held.n * o->width, "ranking vectors of items");
     BR_TRY(st, br_download(job->dev, job->item_ND, item_ND));
-    for (int64_t i = 0; i < s->n_listed; i++)
+    for (int64_t i = 0; i < s->held.n; i++)
         for (int32_t b = 0; b < o->n_blocks; b++) {
             double value =
-                br_objective_value(s, o->block_value[b], s->catalogue_row[i]) / o->block_scale[b];
+                br_objective_value(s, o->block_value[b], s->catalogue_row[s->held.first + i]) /
+                o->block_scale[b];
 
             for (int64_t d = 0; d < D; d++)
                 item_NQ[i * o->width + b * D + d] = (float)(value * (double)item_ND[i * D + d]);
         }
-    BR_TRY(st, br_dev_alloc(job->dev, BR_F32, s->n_listed, o->width, &job->rank.item_NQ));
+    BR_TRY(st, br_dev_alloc(job->dev, BR_F32, s->held.n, o->width, &job->rank.item_NQ));
     job->rank.owns_item = true;
     BR_TRY(st, br_upload(job->dev, job->rank.item_NQ, item_NQ));
     BR_TRY(st, br_dev_sync(job->dev));

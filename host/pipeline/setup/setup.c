@@ -42,6 +42,8 @@ static br_status list_items(br_setup *s, const int32_t *table_row)
         s->catalogue_row[s->n_listed] = (int32_t)i;
         s->listed_row[i]              = (int32_t)s->n_listed++;
     }
+    s->n_shards = 1;
+    s->held     = (br_rows){0, s->n_listed};
     if (s->n_listed == 0)
         BR_FAIL(st, BR_E_INPUT,
                 "%s: none of its %lld items can be listed: %lld have no vector in the model, "

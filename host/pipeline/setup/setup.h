@@ -60,6 +60,9 @@ typedef struct br_setup {
     int32_t             *listed_row;    /* [n_items], -1: cannot be listed */
     int32_t             *table_row;     /* [n_listed] row of the model's item table; NULL: the
                                            catalogue's vectors */
+    int32_t              n_shards;      /* ranks that hold the items together; 1: each holds all */
+    int32_t              shard;         /* this one's among them */
+    br_rows              held;          /* listed rows that this rank scores */
     int64_t              n_unscorable;
     int64_t              n_invalid; /* outside their validity at as_of */
     int32_t              n_heads;   /* item heads to write */

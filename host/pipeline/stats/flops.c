@@ -25,7 +25,7 @@ static double gru_flops(const br_encoder_spec *e, double n_rows, double n_events
 
 double br_flops_encode(const br_encoder_spec *encoder, int64_t n_rows, const int64_t *offset_B1)
 {
-    double n_events = (double)offset_B1[n_rows], n_pairs = 0.0;
+    double n_events = (double)(offset_B1[n_rows] - offset_B1[0]), n_pairs = 0.0;
 
     if (encoder->kind == BR_ENCODER_DECAY)
         return 2.0 * n_events * encoder->out_dim;

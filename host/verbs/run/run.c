@@ -13,6 +13,7 @@
 #include "host/pipeline/popularity.h"
 #include "host/pipeline/setup/devices.h"
 #include "host/pipeline/setup/stage.h"
+#include "host/pipeline/shards/shards.h"
 #include "host/pipeline/sweep/sweep.h"
 #include "host/verbs/config_args.h"
 #include "host/verbs/run/ranks.h"
@@ -58,7 +59,6 @@ static br_status set_up(br_config *config, br_setup **setup)
     BR_TRY(st, br_fault_point(BR_FAULT_INPUT_OPENED, NULL));
     BR_TRY(st, br_setup_plan_units(*setup));
     BR_TRY(st, br_fault_point(BR_FAULT_INPUT_PLANNED, NULL));
-    BR_TRY(st, br_footprint_check(*setup));
 done:
     return st;
 }
@@ -76,6 +76,8 @@ br_status br_run_plain(br_comm *comm, br_config *config)
     br_watch_phase(BR_PHASE_SETUP);
     BR_TRY(st, br_stage_open(comm, config, &staged));
     BR_TRY(st, br_comm_agree(comm, set_up(config, &setup)));
+    BR_TRY(st, br_shards_plan(comm, setup));
+    BR_TRY(st, br_comm_agree(comm, br_footprint_check(setup)));
     BR_TRY(st, br_ranks_identity(comm, setup, &identity));
     BR_TRY(st, br_ranks_open_run(comm, setup, identity, &run, &is_complete));
     if (is_complete) {
@@ -141,6 +143,10 @@ static br_status read_arguments(int argc, char **argv, br_comm *comm, br_config 
     if (br_comm_size(comm) > 1)
         BR_FAIL(st, BR_E_USAGE, "--sweep is done by one process, but %d were started",
                 br_comm_size(comm));
+    if ((*out)->run_catalogue_shards > 1)
+        BR_FAIL(st, BR_E_USAGE,
+                "run.catalogue_shards: found %lld, expected 1: --sweep is done by one process",
+                (long long)(*out)->run_catalogue_shards);
     BR_TRY(st, br_sweep_job(*out, sweep, folder));
     br_config_close(out);
 done:

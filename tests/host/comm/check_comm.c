@@ -11,8 +11,9 @@
 #include "host/base/memory.h"
 #include "host/comm/comm.h"
 
-#define BIG_BYTES (((size_t)64 << 20) + 12345) /* more than one chunk of a broadcast */
-#define N_UNITS   500
+#define BIG_BYTES    (((size_t)64 << 20) + 12345) /* more than one chunk of a broadcast */
+#define N_UNITS      500
+#define N_TEAM_UNITS 40
 
 #define MUST(condition)                                                                            \
     do {                                                                                           \
@@ -108,6 +109,65 @@ static void check_units(br_comm *comm, int64_t n)
         MUST(n_mine + atomic_load(&n_rows_of_others) == 10 * n);
 }
 
+/* Parcels of r + 1 bytes from rank r to each, and a long one from the last to the first. */
+static void check_trade(br_comm *comm)
+{
+    int        size = br_comm_size(comm), rank = br_comm_rank(comm);
+    br_parcel *parcel_R = NULL;
+    uint8_t   *from = NULL, *to = NULL;
+
+    MUST(br_alloc(size, sizeof *parcel_R, "test", (void **)&parcel_R) == BR_OK);
+    MUST(br_alloc((int64_t)BIG_BYTES, 1, "test", (void **)&from) == BR_OK);
+    MUST(br_alloc((int64_t)BIG_BYTES + 64 * size, 1, "test", (void **)&to) == BR_OK);
+    memset(from, 7 + rank, BIG_BYTES);
+    for (int r = 0; r < size; r++)
+        parcel_R[r] = (br_parcel){from, to + 64 * r, (size_t)rank + 1, (size_t)r + 1};
+    if (rank == 0)
+        parcel_R[size - 1].to_bytes = BIG_BYTES;
+    if (rank == size - 1)
+        parcel_R[0].from_bytes = BIG_BYTES;
+    if (size == 1) /* what it sends to itself is there already */
+        parcel_R[0].to = from;
+    br_comm_trade(comm, parcel_R);
+    for (int r = 0; r < size && size > 1; r++) {
+        size_t n = rank == 0 && r == size - 1 ? BIG_BYTES : (size_t)r + 1;
+
+        MUST(to[64 * r] == 7 + r && to[64 * r + n - 1] == 7 + r);
+        MUST(r == size - 1 || to[64 * r + n] == 0);
+    }
+    br_free(&parcel_R);
+    br_free(&from);
+    br_free(&to);
+}
+
+/* Each unit to each rank of one team, in the same order. */
+static void check_teams(br_comm *comm, int n_members)
+{
+    br_units *units          = NULL;
+    int64_t   got_N[N_UNITS] = {0}, unit[2];
+    br_comm  *team;
+
+    MUST(br_comm_form_teams(comm, n_members) == BR_OK);
+    team = br_comm_team(comm);
+    MUST(br_comm_size(team) == n_members);
+    MUST(br_comm_rank(team) == br_comm_rank(comm) % n_members);
+    check_sums(team);
+    check_trade(team);
+    MUST(br_units_open(comm, N_TEAM_UNITS, NULL, NULL, &units) == BR_OK);
+    do {
+        MUST(br_units_next(units, 0, &unit[0]) == BR_OK);
+        unit[1] = -unit[0];
+        if (unit[0] >= 0)
+            got_N[unit[0]]++;
+        br_comm_max_i64(team, unit, 2);
+        MUST(unit[0] == -unit[1]);
+    } while (unit[0] >= 0);
+    MUST(br_units_close(&units, 0) == BR_OK);
+    br_comm_sum_i64(comm, got_N, N_UNITS);
+    for (int64_t u = 0; u < N_TEAM_UNITS; u++)
+        MUST(got_N[u] == n_members);
+}
+
 /* The last rank fails at once: nobody gets everything, nobody waits. */
 static void check_stop(br_comm *comm)
 {
@@ -201,6 +261,10 @@ int main(int argc, char **argv)
     check_units(comm, N_UNITS);
     check_units(comm, 0);
     check_units(comm, 1);
+    if (br_comm_size(comm) % 2 == 0)
+        check_teams(comm, 2);
+    check_teams(comm, br_comm_size(comm));
+    check_teams(comm, 1);
     check_stop(comm);
     check_agreement(comm);
     if (br_comm_rank(comm) == 0)

@@ -41,7 +41,7 @@ def main():
         assert done.returncode == 2 and "2 processes" in done.stderr, done
         print("skipped: built without MPI; one rank is right, and two are refused")
         sys.exit(77)
-    for n, per_machine in ((2, None), (3, 1), (5, 2)):
+    for n, per_machine in ((2, None), (3, 1), (4, 2)):
         done = ranks(n, per_machine=per_machine)
         machines = 1 if per_machine is None else -(-n // per_machine)
         assert done.returncode == 0, done
