@@ -22,6 +22,8 @@ const br_backend_table br_backend_cuda = {
     .upload         = br_cuda_upload,
     .download       = br_cuda_download,
     .sync           = br_cuda_sync,
+    .stream         = br_cuda_stream,
+    .poll           = br_cuda_poll,
     .weight_prepare = br_cuda_weight_prepare,
     .weight_release = br_cuda_weight_release,
     .embed          = br_cuda_embed,
@@ -45,4 +47,5 @@ const br_backend_table br_backend_cuda = {
     .score_pairs    = br_cuda_score_pairs,
     .pair_mlp       = br_cuda_pair_mlp,
     .calibrate      = br_cuda_calibrate,
+    .hash           = br_cuda_hash,
 };

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Device memory, streams and events of the emulated device. Work is done when it is enqueued, so
- * streams are in order and waits are no-ops. Fresh memory is 0xFF bytes. Under AddressSanitizer,
- * device memory can be touched only by kernels and copies: a host that follows a device address
- * is caught. BATCHRANK_CUDA_BYTES bounds what can be allocated (cudaErrorMemoryAllocation). */
+ * streams are in order and waits are no-ops; only for work of others (emulator_hold_streams) there
+ * is something to wait for, and what is enqueued before its end does not see it. Fresh memory is
+ * 0xFF bytes. Under AddressSanitizer, device memory can be touched only by kernels and copies: a
+ * host that follows a device address is caught. BATCHRANK_CUDA_BYTES bounds what can be allocated
+ * (cudaErrorMemoryAllocation). */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/cuda_on_cpu/emulator.h"
 #include "tests/cuda_on_cpu/include/cuda_runtime_api.h"
@@ -240,6 +244,8 @@ const char *cudaGetErrorString(cudaError_t error)
         return "no CUDA-capable device is detected";
     case cudaErrorInvalidDevice:
         return "invalid device ordinal";
+    case cudaErrorNotReady:
+        return "device not ready";
     }
     return "unknown error";
 }
@@ -261,9 +267,24 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
     return cudaSuccess;
 }
 
+static atomic_int n_held; /* pieces of work that have not ended */
+
+void emulator_hold_streams(int by)
+{
+    atomic_fetch_add(&n_held, by);
+}
+
+cudaError_t cudaStreamQuery(cudaStream_t stream)
+{
+    (void)stream;
+    return atomic_load(&n_held) > 0 ? fail(cudaErrorNotReady) : cudaSuccess;
+}
+
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
     (void)stream;
+    while (atomic_load(&n_held) > 0)
+        (void)usleep(100);
     return cudaSuccess;
 }
 

@@ -17,7 +17,8 @@ typedef enum {
     cudaErrorMemoryAllocation     = 2,
     cudaErrorInvalidConfiguration = 9,
     cudaErrorNoDevice             = 100,
-    cudaErrorInvalidDevice        = 101
+    cudaErrorInvalidDevice        = 101,
+    cudaErrorNotReady             = 600
 } cudaError_t;
 
 typedef enum {
@@ -66,6 +67,7 @@ cudaError_t cudaMemcpy2DAsync(void *to, size_t to_pitch, const void *from, size_
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaStreamQuery(cudaStream_t stream);
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
@@ -75,6 +77,9 @@ cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to);
 
 /* What cudaGetLastError then gives: a launch that was refused. */
 void emulator_set_error(int error);
+
+/* Work of others (a stand-in of NCCL) is on a stream: +1 as it begins, -1 as it ends. */
+void emulator_hold_streams(int by);
 
 #ifdef __cplusplus
 }
