@@ -63,10 +63,12 @@ br_status br_comm_open(br_comm **out)
     *out = NULL;
     BR_ALLOC(st, comm, 1, "communicator");
     BR_ALLOC(st, comm->node, 1, "communicator of a machine");
+    BR_ALLOC(st, comm->firsts, 1, "communicator of machines");
     (void)gethostname(comm->host, sizeof comm->host - 1);
     comm->n_nodes = 1;
     BR_TRY(st, br_comm_open_single(comm));
     BR_TRY(st, br_comm_open_single(comm->node));
+    BR_TRY(st, br_comm_open_single(comm->firsts));
     if (br_launcher_size(&launcher) > 1) {
         br_watch_phase(BR_PHASE_START);
         br_comm_set_deadlines(comm, &starting);
@@ -80,6 +82,7 @@ done:
     if (comm != NULL) { /* the launcher ends the others */
         br_watchdog_close(&comm->watchdog);
         br_free(&comm->node);
+        br_free(&comm->firsts);
         br_free(&comm);
     }
     return st;
@@ -95,10 +98,12 @@ void br_comm_close(br_comm **comm_at)
     br_watchdog_last(comm->watchdog, PARTING_S);
     br_service_end_thread(comm->service);
     comm->node->table->close(comm->node);
+    comm->firsts->table->close(comm->firsts);
     comm->table->close(comm);
     br_watchdog_close(&comm->watchdog);
     br_service_free(&comm->service);
     br_free(&comm->node);
+    br_free(&comm->firsts);
     br_free(comm_at);
 }
 
@@ -144,6 +149,11 @@ br_comm *br_comm_node(br_comm *comm)
     return comm->node;
 }
 
+br_comm *br_comm_firsts(br_comm *comm)
+{
+    return comm->node->rank == 0 ? comm->firsts : NULL;
+}
+
 /* ---- collective ---- */
 
 static void must(br_comm *comm, br_status st)
@@ -182,7 +192,7 @@ br_status br_comm_broadcast(br_comm *comm, const char *what, void *data, size_t 
     if (comm->size == 1 || n_bytes == 0)
         return BR_OK;
     must(comm, comm->table->broadcast(comm, 0, data, n_bytes));
-    found = br_hash_bytes(data, n_bytes);
+    found = br_hash_bulk(data, n_bytes);
     sent  = found;
     must(comm, comm->table->broadcast(comm, 0, &sent, sizeof sent));
     wrong = sent == found ? 0 : comm->size - comm->rank;
@@ -233,6 +243,8 @@ static void describe(const br_comm *comm, br_error *error)
     char     unit[32] = "";
 
     br_error_take(error);
+    if (comm->node == NULL) /* some of the ranks: the whole job's agreement names them */
+        return;
     if (watch.unit >= 0)
         (void)snprintf(unit, sizeof unit, ", unit %lld", (long long)watch.unit);
     (void)br_fail(error->code, "rank %d (%s%s): %.3900s", comm->rank, br_phase_text(watch.phase),

@@ -35,6 +35,8 @@ int         br_comm_node_size(const br_comm *comm);
 const char *br_comm_host(const br_comm *comm);
 /* The ranks of this machine, as ranks of their own; borrowed. */
 br_comm    *br_comm_node(br_comm *comm);
+/* The first ranks of all machines, likewise; NULL on the others. */
+br_comm    *br_comm_firsts(br_comm *comm);
 
 /* ---- collective ---- */
 

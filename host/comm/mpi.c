@@ -213,20 +213,36 @@ done:
     return st;
 }
 
+/* Ranks of one machine. For tests: a machine has as many ranks as BATCHRANK_RANKS_PER_NODE says. */
+static br_status split_by_machine(int rank, MPI_Comm *out)
+{
+    const char *per_node = getenv("BATCHRANK_RANKS_PER_NODE");
+    long        n        = per_node != NULL ? strtol(per_node, NULL, 10) : 0;
+
+    if (n > 0)
+        return check(MPI_Comm_split(MPI_COMM_WORLD, (int)(rank / n), rank, out), "split");
+    return check(
+        MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, out),
+        "split by machine");
+}
+
 br_status br_comm_open_mpi(br_comm *comm)
 {
     br_status st = BR_OK;
-    MPI_Comm  all, node;
+    MPI_Comm  all, node, firsts;
 
     BR_TRY(st, start());
     BR_TRY(st, check(MPI_Comm_dup(MPI_COMM_WORLD, &all), "duplicate"));
     BR_TRY(st, fill(comm, all));
     BR_TRY(st, check(MPI_Comm_dup(MPI_COMM_WORLD, &own_of(comm)->messages), "duplicate"));
     BR_TRY(st, check(MPI_Comm_set_errhandler(own_of(comm)->messages, MPI_ERRORS_RETURN), "errors"));
-    BR_TRY(st, check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, comm->rank,
-                                         MPI_INFO_NULL, &node),
-                     "ranks of this machine"));
+    BR_TRY(st, split_by_machine(comm->rank, &node));
     BR_TRY(st, fill(comm->node, node));
+    BR_TRY(st, check(MPI_Comm_split(MPI_COMM_WORLD, comm->node->rank == 0 ? 0 : MPI_UNDEFINED,
+                                    comm->rank, &firsts),
+                     "split"));
+    if (firsts != MPI_COMM_NULL)
+        BR_TRY(st, fill(comm->firsts, firsts));
 done:
     return st;
 }

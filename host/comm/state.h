@@ -37,12 +37,13 @@ struct br_comm {
     int                  n_nodes;
     char                 host[BR_HOST_BYTES];
     bool                 is_leaving; /* all have agreed on an end */
-    br_comm             *node;       /* NULL: this is one of a machine */
+    br_comm             *node;       /* NULL, both: this is one of them */
+    br_comm             *firsts;     /* of one rank where the rank is no first of a machine */
     struct br_service   *service;    /* NULL: of one rank, or of a machine */
     struct br_watchdog  *watchdog;
 };
 
-/* table, own, rank, size of what the launcher started, and node likewise. */
+/* table, own, rank, size of what the launcher started; mpi: of node and firsts too. */
 br_status br_comm_open_single(br_comm *comm);
 br_status br_comm_open_mpi(br_comm *comm);
 

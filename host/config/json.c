@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/base/inputs/stand_in.h"
 #include "host/base/memory.h"
 #include "host/config/json_scan.h"
 
@@ -69,7 +70,7 @@ br_status br_json_read_file(const br_json_limits *limits, const char *path, br_j
 {
     br_status   st   = BR_OK;
     char       *text = NULL;
-    int         fd   = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int         fd   = open(br_stand_in(path), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat info;
 
     *out = NULL;

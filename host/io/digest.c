@@ -8,6 +8,7 @@
 
 #include <openssl/evp.h>
 
+#include "host/base/inputs/stand_in.h"
 #include "host/base/memory.h"
 #include "host/base/watch/watch.h"
 #include "host/io/publish.h"
@@ -127,7 +128,7 @@ br_status br_digest_file_sized(const char *path, char out[BR_DIGEST_TEXT_BYTES],
     int         fd;
 
     do
-        fd = open(path, O_RDONLY | O_CLOEXEC);
+        fd = open(br_stand_in(path), O_RDONLY | O_CLOEXEC);
     while (fd < 0 && errno == EINTR);
     if (fd < 0)
         BR_FAIL(st, BR_E_IO, "%s: cannot open: %s", path, strerror(errno));

@@ -36,8 +36,8 @@ br_status br_run_read_unit(const br_run *run, int64_t unit, br_lists *out);
 #define BR_RUN_MARK_BYTES 65
 br_status br_run_mark(const br_run *run, char mark[BR_RUN_MARK_BYTES]);
 br_status br_run_attach(const char *path, int64_t n_units, const char *mark, br_run **out);
-/* Rank 0: a unit that another rank published is done from here on; its part is hashed. BR_E_IO
- * where it is missing or another than its receipt says. */
+/* Rank 0: a unit that another rank published is done from here on. BR_E_IO where receipt or part is
+ * missing, or has another length (not hashed: `verify` does that). */
 br_status br_run_take_unit(br_run *run, int64_t unit);
 
 /* What a run says of itself when it is complete. */

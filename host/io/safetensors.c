@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/base/inputs/stand_in.h"
 #include "host/base/memory.h"
 #include "host/base/watch/watch.h"
 #include "host/io/bundle/tensor_header.h"
@@ -33,7 +34,7 @@ static br_status open_source(const char *path, source *out)
     struct stat info;
 
     out->path = path;
-    out->fd   = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    out->fd   = open(br_stand_in(path), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (out->fd < 0 || fstat(out->fd, &info) != 0)
         BR_FAIL(st, BR_E_IO, "%s: cannot open: %s", path, strerror(errno));
     if (!S_ISREG(info.st_mode))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A job over its units: which are left, all of them through the stages (flow/), and what the parts
- * of earlier commands and of other ranks count. Called once per job. */
+ * of earlier commands count. Called once per job. */
 #include "host/pipeline/job.h"
 
 #include "host/base/log.h"
@@ -53,8 +53,8 @@ done:
     return st;
 }
 
-/* Parts that other ranks finished count like those of an earlier command. */
-static br_status count_others(const work *w)
+/* Parts that other ranks finished are of this run from here on. */
+static br_status take_others(const work *w)
 {
     br_status st = BR_OK;
 
@@ -63,7 +63,6 @@ static br_status count_others(const work *w)
             continue;
         BR_TRY(st, br_job_check_interrupt(NULL));
         BR_TRY(st, br_run_take_unit(w->run, w->todo[i]));
-        BR_TRY(st, count_unit(w->job, w->run, w->todo[i]));
     }
 done:
     return st;
@@ -146,7 +145,8 @@ br_status br_job_execute(br_job *job, br_comm *comm, br_run *run)
     br_watch_phase(BR_PHASE_UNITS);
     BR_TRY(st, br_comm_agree(comm, do_units(&w, &args)));
     br_watch_phase(BR_PHASE_FINISH);
-    BR_TRY(st, br_comm_agree(comm, is_first ? count_others(&w) : BR_OK));
+    br_stats_sum(comm, &job->stats);
+    BR_TRY(st, br_comm_agree(comm, is_first ? take_others(&w) : BR_OK));
 done:
     free_work(&w);
     return st;

@@ -80,8 +80,8 @@ br_status br_job_gather_listed(br_job *job, br_mat table, br_mat *out);
 /* job->items of the ranking pair. */
 br_status br_job_prepare_items(br_job *job);
 
-/* All units that `run` lacks, through all stages, handed out to the ranks; then, on rank 0, the
- * statistics of all parts. Collective: one rank's failure is everybody's (br_comm_agree). Ranks
+/* All units that `run` lacks, through all stages, handed out to the ranks; then the statistics of
+ * all parts, on every rank. Collective: one rank's failure is everybody's (br_comm_agree). Ranks
  * other than 0 have the run attached (br_run_attach). */
 br_status br_job_execute(br_job *job, br_comm *comm, br_run *run);
 

@@ -140,8 +140,7 @@ br_status br_job_open(br_setup *setup, br_job **out)
     BR_TRY(st, br_lanes_open(job));
     BR_TRY(st, br_rank_open_columns(job, job->score_rows));
     BR_TRY(st, br_choose_open(job));
-    if (job->config->list_fallback == BR_FALLBACK_POPULARITY &&
-        (!setup->is_sweep || setup->shape.is_on)) /* a sweep's lists are by scores */
+    if (br_popularity_is_wanted(setup))
         BR_TRY(st, br_popularity_count(job));
     BR_TRY(st, br_shaping_open(job));
     br_weightings_bind(job); /* the last: it copies what is there */

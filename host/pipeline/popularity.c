@@ -4,6 +4,7 @@
 #include "host/pipeline/popularity.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "host/base/memory.h"
 
@@ -26,34 +27,67 @@ static int compare_popularity(const void *a, const void *b, void *context)
     return (x > y) - (x < y);
 }
 
-static br_status count_units(br_job *job, const br_customers_request *request)
+/* Every n-th unit from `first` on. */
+static br_status count_units(const br_setup *s, int64_t first, int64_t n, int64_t *count_N)
 {
-    br_status       st = BR_OK;
-    const br_setup *s  = job->setup;
+    br_status            st      = BR_OK;
+    br_unit              raw     = {0};
+    br_customers_request request = {.channel = -1};
 
-    for (int64_t u = 0; u < s->n_units; u++) {
-        BR_TRY(st, br_customers_read(s->customers, request, s->unit_rows[u].first,
-                                     s->unit_rows[u].n, &job->raw));
-        for (int32_t i = 0; i < request->n_modalities; i++)
-            count_timeline(s, &job->raw.timeline[i], job->popularity.count_N);
+    for (int32_t f = 0; f < s->n_feeds; f++)
+        if (s->feed[f].is_popular)
+            request.modality[request.n_modalities++] = s->request.modality[s->feed[f].place];
+    for (int64_t u = first; u < s->n_units && request.n_modalities > 0; u += n) {
+        BR_TRY(st, br_job_check_interrupt(NULL));
+        BR_TRY(st, br_customers_read(s->customers, &request, s->unit_rows[u].first,
+                                     s->unit_rows[u].n, &raw));
+        for (int32_t i = 0; i < request.n_modalities; i++)
+            count_timeline(s, &raw.timeline[i], count_N);
     }
+done:
+    br_unit_free(&raw);
+    return st;
+}
+
+bool br_popularity_is_wanted(const br_setup *s)
+{
+    return s->config->list_fallback == BR_FALLBACK_POPULARITY &&
+           (!s->is_sweep || s->shape.is_on); /* a sweep's lists are by scores */
+}
+
+static br_status count_share(br_comm *comm, br_setup *s)
+{
+    br_status st = BR_OK;
+
+    BR_ALLOC(st, s->popular_N, s->n_listed, "popularity counts");
+    BR_TRY(st, count_units(s, br_comm_rank(comm), br_comm_size(comm), s->popular_N));
+done:
+    return st;
+}
+
+br_status br_popularity_share(br_comm *comm, br_setup *s)
+{
+    br_status st = BR_OK;
+
+    if (!br_popularity_is_wanted(s) || br_comm_size(comm) == 1)
+        return BR_OK;
+    BR_TRY(st, br_comm_agree(comm, count_share(comm, s)));
+    br_comm_sum_i64(comm, s->popular_N, s->n_listed);
 done:
     return st;
 }
 
 br_status br_popularity_count(br_job *job)
 {
-    br_status            st      = BR_OK;
-    const br_setup      *s       = job->setup;
-    br_customers_request request = {.channel = -1};
+    br_status       st = BR_OK;
+    const br_setup *s  = job->setup;
 
-    for (int32_t f = 0; f < s->n_feeds; f++)
-        if (s->feed[f].is_popular)
-            request.modality[request.n_modalities++] = s->request.modality[s->feed[f].place];
     BR_ALLOC(st, job->popularity.count_N, s->n_listed, "popularity counts");
     BR_ALLOC(st, job->popularity.order_N, s->n_listed, "popularity order");
-    if (request.n_modalities > 0)
-        BR_TRY(st, count_units(job, &request));
+    if (s->popular_N != NULL)
+        memcpy(job->popularity.count_N, s->popular_N, (size_t)s->n_listed * sizeof(int64_t));
+    else
+        BR_TRY(st, count_units(s, 0, 1, job->popularity.count_N));
     for (int64_t i = 0; i < s->n_listed; i++)
         job->popularity.order_N[i] = (int32_t)i;
     qsort_r(job->popularity.order_N, (size_t)s->n_listed, sizeof(int32_t), compare_popularity,

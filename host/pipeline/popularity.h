@@ -7,7 +7,14 @@
 
 #include "host/pipeline/job.h"
 
-/* Counts the popularity feeds over the whole file, unit by unit, and orders the items. */
+/* Does the job's fallback need it? */
+bool br_popularity_is_wanted(const br_setup *setup);
+
+/* Counts the popularity feeds over the whole file, each rank its share of the units, into
+ * setup->popular_N. Collective; nothing where there is one rank, or no need. */
+br_status br_popularity_share(br_comm *comm, br_setup *setup);
+
+/* Counts them over the whole file, unit by unit, unless ranks did; orders the items. */
 br_status br_popularity_count(br_job *job);
 
 /* The most popular items that customer b of the batch may be shown, as listed rows, by the quotas

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes of several ranks when one of them is killed, stopped, asked to stop or fails: all end
+"""What becomes of several ranks when one is killed, stopped, asked to stop or fails: all end
 in time with one message and one exit code, and the same command with another number of ranks goes
 on to the same bytes."""
 import os

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Constraints over all customers with several ranks: shortlists of every round, prices and lists are
-the bytes of one process, with and without a model, after a stop too."""
+"""Constraints over all customers with several ranks: shortlists of every round, prices and lists
+are the bytes of one process, with and without a model."""
 import sys
 import tempfile
 from pathlib import Path

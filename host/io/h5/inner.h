@@ -18,6 +18,7 @@ struct br_h5_file {
     char         *path;
     hid_t         id;
     struct stat   opened; /* as it was when opened; a change while reading is an error */
+    bool          is_stand_in;
     int32_t       n_objects;
     int32_t       capacity;
     br_h5_object *object;

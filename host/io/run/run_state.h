@@ -48,8 +48,6 @@ br_status br_run_delete_temporaries(const char *path);
 br_status br_run_set_path(br_run *run, const char *path);
 /* Fills receipt_U: parts whose receipt, size and SHA-256 agree; others are deleted. */
 br_status br_run_accept_units(br_run *run, int64_t *n_done, int64_t *n_deleted);
-/* The same of one unit; adds to *n_deleted. */
-br_status br_run_accept_unit(br_run *run, int64_t unit, int64_t *n_deleted);
 /* Has a file the size and SHA-256 that its manifest says? BR_E_INPUT naming it. */
 br_status br_run_verify_file(const char *folder, const br_manifest_file *file);
 /* BR_E_INPUT naming what was opened although it was denied. */

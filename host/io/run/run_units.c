@@ -38,7 +38,7 @@ static br_status is_part_right(const char *path, const br_receipt *receipt, bool
     return st;
 }
 
-br_status br_run_accept_unit(br_run *run, int64_t unit, int64_t *n_deleted)
+static br_status accept_unit(br_run *run, int64_t unit, int64_t *n_deleted)
 {
     br_status   st      = BR_OK;
     br_receipt *receipt = &run->receipt_U[unit];
@@ -73,7 +73,7 @@ br_status br_run_accept_units(br_run *run, int64_t *n_done, int64_t *n_deleted)
     *n_done    = 0;
     *n_deleted = 0;
     for (int64_t unit = 0; unit < run->n_units; unit++) {
-        BR_TRY(st, br_run_accept_unit(run, unit, n_deleted));
+        BR_TRY(st, accept_unit(run, unit, n_deleted));
         *n_done += run->receipt_U[unit].is_done;
     }
 done:

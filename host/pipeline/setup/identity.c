@@ -79,13 +79,35 @@ void br_identity_prices(const float *price_N, int64_t n, char out[BR_IDENTITY_PR
                    (unsigned long long)br_hash_bytes(price_N, (size_t)n * sizeof *price_N));
 }
 
-br_status br_identity_digests(const br_setup *setup, char **out)
+/* The digest of `known`, where the file is that one; else *known becomes what is found. */
+static br_status add_known(br_strbuf *t, const char *name, const char *path, br_known_file *known)
+{
+    br_status     st    = BR_OK;
+    br_known_file found = {0};
+    struct stat   about;
+
+    if (stat(path, &about) == 0) {
+        found.inode   = (int64_t)about.st_ino;
+        found.n_bytes = (int64_t)about.st_size;
+        found.time_ns = (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec;
+    }
+    if (known->digest[0] == '\0' || found.inode != known->inode ||
+        found.n_bytes != known->n_bytes || found.time_ns != known->time_ns) {
+        BR_TRY(st, br_digest_file(path, found.digest));
+        *known = found;
+    }
+    br_strbuf_add(t, "  \"%s\": \"%s\",\n", name, known->digest);
+done:
+    return st;
+}
+
+br_status br_identity_digests(const br_setup *setup, br_known_file *customers, char **out)
 {
     br_status        st     = BR_OK;
     const br_config *config = setup->config;
     br_strbuf        t      = {0};
 
-    BR_TRY(st, add_file(&t, "sha256 of customers", config->input_customers));
+    BR_TRY(st, add_known(&t, "sha256 of customers", config->input_customers, customers));
     BR_TRY(st, add_file(&t, "sha256 of catalogue", config->input_catalogue));
     if (setup->bundle != NULL)
         BR_TRY(st, add_bundle(&t, config->input_model));
@@ -123,10 +145,11 @@ done:
 
 br_status br_identity_text(const br_setup *setup, char **out)
 {
-    br_status st      = BR_OK;
-    char     *digests = NULL;
+    br_status     st        = BR_OK;
+    br_known_file customers = {0};
+    char         *digests   = NULL;
 
-    BR_TRY(st, br_identity_digests(setup, &digests));
+    BR_TRY(st, br_identity_digests(setup, &customers, &digests));
     BR_TRY(st, br_identity_with(setup, digests, out));
 done:
     br_free(&digests);

@@ -283,6 +283,7 @@ void br_setup_close(br_setup **setup)
     br_free(&s->listed_row);
     br_free(&s->table_row);
     br_free(&s->weighting);
+    br_free(&s->popular_N);
     br_free(&s->unit_rows);
     br_bundle_close(&s->bundle);
     br_customers_close(&s->customers);

@@ -74,6 +74,7 @@ typedef struct br_setup {
     br_rulebook          rulebook;
     br_shape_plan        shape;
     const uint64_t      *require_N; /* bits that items require, by catalogue row; NULL: none */
+    int64_t             *popular_N; /* [n_listed] what ranks counted together; NULL: not yet */
     br_rows             *unit_rows; /* [n_units] rows of the customers' file */
     int64_t              n_units;
 } br_setup;

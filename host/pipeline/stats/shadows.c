@@ -65,6 +65,19 @@ br_status br_shadow_stats_add(br_shadow_stats *stats, const br_lists *lists)
     return BR_OK;
 }
 
+void br_shadow_stats_sum(br_comm *comm, br_shadow_stats *stats, int64_t n_items)
+{
+    if (stats->n == 0)
+        return;
+    br_comm_sum_i64(comm, &stats->n_customers, 1);
+    br_comm_sum_i64(comm, stats->exposure_N, n_items);
+    for (int32_t s = 0; s < stats->n; s++) {
+        br_comm_sum_i64(comm, &stats->of[s].share, 1);
+        br_comm_sum_i64(comm, &stats->of[s].rbo, 1);
+        br_comm_sum_i64(comm, stats->of[s].exposure_N, n_items);
+    }
+}
+
 void br_shadow_stats_render(const br_shadow_stats *stats, const br_setup *setup, br_strbuf *json)
 {
     int64_t n = stats->n_customers > 0 ? stats->n_customers : 1;

@@ -6,6 +6,7 @@
 #define BR_HOST_PIPELINE_STATS_SHADOWS_H
 
 #include "host/base/strbuf.h"
+#include "host/comm/comm.h"
 #include "host/decide/compare.h"
 #include "host/io/lists.h"
 #include "host/pipeline/setup/setup.h"
@@ -29,6 +30,9 @@ void      br_shadow_stats_close(br_shadow_stats *stats);
 
 /* BR_E_SELFCHECK where the lists have other shadows than this job. */
 br_status br_shadow_stats_add(br_shadow_stats *stats, const br_lists *lists);
+
+/* As br_stats_sum; n_items: of the catalogue. */
+void br_shadow_stats_sum(br_comm *comm, br_shadow_stats *stats, int64_t n_items);
 
 /* "shadows": {...}, of stats.json; nothing where there are none. */
 void br_shadow_stats_render(const br_shadow_stats *stats, const br_setup *setup, br_strbuf *json);

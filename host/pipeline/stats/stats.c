@@ -232,6 +232,15 @@ br_status br_stats_add(br_stats *stats, const br_lists *lists)
     return br_shadow_stats_add(&stats->shadows, lists);
 }
 
+void br_stats_sum(br_comm *comm, br_stats *stats)
+{
+    for (int32_t i = 0; i < stats->n_counts; i++)
+        br_comm_sum_i64(comm, stats->total[i].count, stats->total[i].n);
+    br_comm_sum_i64(comm, stats->exposure_N, stats->n_items);
+    br_comm_sum_i64(comm, &stats->n_filled, 1);
+    br_shadow_stats_sum(comm, &stats->shadows, stats->n_items);
+}
+
 br_status br_stats_guard(const br_stats *stats, const br_setup *setup)
 {
     return br_draws_guard(setup, stats->total[BR_LEDGER_AT(setup->n_encoders) + 2].count);

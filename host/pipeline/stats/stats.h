@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "host/base/status.h"
+#include "host/comm/comm.h"
 #include "host/io/lists.h"
 #include "host/pipeline/batch.h"
 #include "host/pipeline/setup/setup.h"
@@ -39,6 +40,9 @@ br_status br_stats_recount(const br_setup *setup, const br_lists *before, br_bat
 /* Adds a part's counts and items to the totals. BR_E_SELFCHECK when the part's counts are others
  * than this job's or do not balance. */
 br_status br_stats_add(br_stats *stats, const br_lists *lists);
+
+/* Those of all ranks together, on all of them; whole numbers, so in any order. Collective. */
+void br_stats_sum(br_comm *comm, br_stats *stats);
 
 /* BR_GUARD_WARNED where a guard of the configuration is not met. */
 br_status br_stats_guard(const br_stats *stats, const br_setup *setup);

@@ -120,19 +120,34 @@ static br_status compare(const br_comm *comm, const char *found, const char *exp
                    (int)strcspn(expected + line, "\n") - 1, expected + line + 1);
 }
 
+/* Ranks of one machine see the same files: its first reads them. */
+static br_status share_digests(br_comm *comm, const br_setup *setup, char **digests)
+{
+    br_status     st        = BR_OK;
+    br_comm      *firsts    = br_comm_firsts(comm);
+    br_known_file customers = {0};
+    bool          is_us     = br_comm_rank(comm) == 0;
+
+    BR_TRY(st,
+           br_comm_agree(comm, is_us ? br_identity_digests(setup, &customers, digests) : BR_OK));
+    if (firsts != NULL)
+        st = br_comm_broadcast(firsts, "the hash of the customers", &customers, sizeof customers);
+    if (st == BR_OK && firsts != NULL && !is_us)
+        st = br_identity_digests(setup, &customers, digests);
+    BR_TRY(st, br_comm_agree(comm, st));
+    BR_TRY(st, br_comm_broadcast_text(br_comm_node(comm), "hashes of inputs", digests));
+done:
+    return st;
+}
+
 br_status br_ranks_identity(br_comm *comm, const br_setup *setup, char **out)
 {
     br_status st       = BR_OK;
-    br_comm  *node     = br_comm_node(comm);
     char     *digests  = NULL;
     char     *expected = NULL;
     bool      is_us    = br_comm_rank(comm) == 0;
 
-    /* ranks of one machine see the same files: they are read once */
-    if (br_comm_rank(node) == 0)
-        st = br_identity_digests(setup, &digests);
-    BR_TRY(st, br_comm_agree(comm, st));
-    BR_TRY(st, br_comm_broadcast_text(node, "hashes of inputs", &digests));
+    BR_TRY(st, share_digests(comm, setup, &digests));
     BR_TRY(st, br_comm_agree(comm, br_identity_with(setup, digests, out)));
     if (br_comm_size(comm) == 1)
         goto done;

@@ -9,6 +9,8 @@
 #include "host/base/parallel.h"
 #include "host/pipeline/job.h"
 #include "host/pipeline/look/footprint.h"
+#include "host/pipeline/popularity.h"
+#include "host/pipeline/setup/stage.h"
 #include "host/pipeline/sweep/sweep.h"
 #include "host/verbs/config_args.h"
 #include "host/verbs/run/ranks.h"
@@ -50,7 +52,6 @@ static br_status set_up(br_config *config, br_setup **setup)
 {
     br_status st = BR_OK;
 
-    br_watch_phase(BR_PHASE_SETUP);
     BR_TRY(st, br_setup_open(config, setup));
     BR_TRY(st, br_setup_plan_units(*setup));
     BR_TRY(st, br_footprint_check(*setup));
@@ -60,13 +61,16 @@ done:
 
 br_status br_run_plain(br_comm *comm, br_config *config)
 {
-    br_status st       = BR_OK;
-    br_setup *setup    = NULL;
-    br_job   *job      = NULL;
-    br_run   *run      = NULL;
-    char     *identity = NULL;
-    bool      is_first = br_comm_rank(comm) == 0, is_complete;
+    br_status      st       = BR_OK;
+    br_stage_files staged   = {0};
+    br_setup      *setup    = NULL;
+    br_job        *job      = NULL;
+    br_run        *run      = NULL;
+    char          *identity = NULL;
+    bool           is_first = br_comm_rank(comm) == 0, is_complete;
 
+    br_watch_phase(BR_PHASE_SETUP);
+    BR_TRY(st, br_stage_open(comm, config, &staged));
     BR_TRY(st, br_comm_agree(comm, set_up(config, &setup)));
     BR_TRY(st, br_ranks_identity(comm, setup, &identity));
     BR_TRY(st, br_ranks_open_run(comm, setup, identity, &run, &is_complete));
@@ -74,12 +78,15 @@ br_status br_run_plain(br_comm *comm, br_config *config)
         br_log(BR_LOG_INFO, "run", "%s is complete already: nothing to do", config->output_path);
         goto done;
     }
+    BR_TRY(st, br_popularity_share(comm, setup));
     BR_TRY(st, br_comm_agree(comm, br_job_open(setup, &job)));
+    br_stage_close(&staged); /* all have read them */
     BR_TRY(st, br_job_execute(job, comm, run));
     BR_TRY(st, br_comm_agree(comm, is_first ? finish(job, run) : BR_OK));
     report_memory();
     BR_TRY(st, br_comm_agree(comm, is_first ? br_stats_guard(&job->stats, setup) : BR_OK));
 done:
+    br_stage_close(&staged);
     br_run_close(&run);
     br_job_close(&job);
     br_setup_close(&setup);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -90,11 +91,13 @@ done:
     return st;
 }
 
+/* Its writer knew the digest of the bytes it wrote, as we know that of our own parts. */
 br_status br_run_take_unit(br_run *run, int64_t unit)
 {
-    br_status st = BR_OK;
-    char      name[BR_RUN_NAME_BYTES], path[PATH_MAX];
-    int64_t   n_deleted = 0;
+    br_status   st      = BR_OK;
+    br_receipt *receipt = &run->receipt_U[unit];
+    char        name[BR_RUN_NAME_BYTES], path[PATH_MAX];
+    struct stat part;
 
     br_run_receipt_name(unit, name);
     BR_TRY(st, br_run_join(run->path, name, path));
@@ -103,12 +106,15 @@ br_status br_run_take_unit(br_run *run, int64_t unit)
                 "%s: is missing %d s after another rank wrote it: does every rank see the same "
                 "file system?",
                 path, PATIENCE_S);
-    BR_TRY(st, br_run_accept_unit(run, unit, &n_deleted));
-    if (n_deleted > 0)
+    BR_TRY(st, br_receipt_read(path, unit, receipt));
+    br_run_part_name(unit, name);
+    BR_TRY(st, br_run_join(run->path, name, path));
+    if (!comes(path) || lstat(path, &part) != 0 || part.st_size != receipt->n_bytes)
         BR_FAIL(st, BR_E_IO,
-                "%s: unit %" PRId64 ": the part of another rank is not what its receipt says; it "
-                "was deleted: run the same command again",
-                run->path, unit);
+                "%s: is not the %" PRId64 " bytes that another rank wrote: run the same command "
+                "again",
+                path, receipt->n_bytes);
+    receipt->is_done = true;
 done:
     return st;
 }
