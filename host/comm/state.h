@@ -41,11 +41,15 @@ struct br_comm {
     br_comm             *firsts;     /* of one rank where the rank is no first of a machine */
     struct br_service   *service;    /* NULL: of one rank, or of a machine */
     struct br_watchdog  *watchdog;
+    br_deadlines         deadlines;
 };
 
 /* table, own, rank, size of what the launcher started; mpi: of node and firsts too. */
 br_status br_comm_open_single(br_comm *comm);
 br_status br_comm_open_mpi(br_comm *comm);
+
+/* Whether the n_bytes that arrived have rank 0's hash on all ranks: br_comm_broadcast's error. */
+br_status br_comm_compare(br_comm *comm, const char *what, uint64_t found, size_t n_bytes);
 
 /* How many ranks a launcher started, by its environment; 1: none did. */
 int br_launcher_size(const char **name);

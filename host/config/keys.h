@@ -40,6 +40,7 @@
 #define BR_CHOICES_FALLBACK  "none|popularity"
 #define BR_CHOICES_PRECISION "fp32|bf16"
 #define BR_CHOICES_LEVEL     "error|warn|info|debug"
+#define BR_CHOICES_NCCL      "auto|off|on"
 
 /* clang-format off */
 #define BR_CONFIG_KEYS(X) \
@@ -81,6 +82,10 @@
     X(CHOICE, "run.precision", run_precision, "fp32", 0, 0, BR_KEY_SHAPING, \
       "what the encoders multiply: fp32, or values rounded to bfloat16 (sums stay fp32): faster, " \
       "x_u differs in the third digit", BR_CHOICES_PRECISION) \
+    X(CHOICE, "run.nccl", run_nccl, "auto", 0, 0, BR_KEY_LOCAL, \
+      "weights and catalogue reach the GPUs of all ranks by NCCL, from that of rank 0; auto: " \
+      "several ranks on GPUs that find the library; off: each uploads its own; the lists are the " \
+      "same", BR_CHOICES_NCCL) \
     X(INT, "run.threads", run_threads, "0", 0, 256, BR_KEY_LOCAL, \
       "lanes (threads); 0: one per core", "") \
     X(TIME, "run.as_of", run_as_of, "", 0, 0, BR_KEY_SHAPING, \
