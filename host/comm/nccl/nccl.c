@@ -21,6 +21,11 @@ const char *br_nccl_version(const br_nccl *nccl)
     return nccl->library.version_text;
 }
 
+double br_nccl_seconds(const br_nccl *nccl)
+{
+    return nccl->seconds;
+}
+
 /* ---- failing ---- */
 
 typedef struct last_call {

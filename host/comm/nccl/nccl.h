@@ -33,6 +33,8 @@ br_status br_nccl_close(br_nccl **nccl, br_status st);
 
 /* "2.28.9" */
 const char *br_nccl_version(const br_nccl *nccl);
+/* Seconds in which arrays were moved so far, without agreements and hashes. */
+double      br_nccl_seconds(const br_nccl *nccl);
 
 /* A dense view of rank 0 to the same view on all. What arrived is hashed on each device
  * (br_op_hash) and compared: BR_E_DEVICE naming `what` and the first rank that has other bytes.
