@@ -13,7 +13,8 @@ from pathlib import Path
 
 PROGRAM, LIBRARY = sys.argv[1:3]
 ENV = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-       "LD_LIBRARY_PATH": LIBRARY, "ASAN_OPTIONS": "detect_leaks=0"}  # of MPI, and of what ends early
+       "LD_LIBRARY_PATH": LIBRARY,
+       "ASAN_OPTIONS": "detect_leaks=0"}  # of MPI, and of what ends early
 MOVED, DEVICE = "NCCL 2.28.9: test of rank", "on cuda: emulated on the host"
 
 
