@@ -15,18 +15,23 @@
 #   --out DIR     where to (build/bundle); must be new, or a bundle, which is replaced
 #
 # What is in it:
-#   bin/      batchrank, the op tests, bench_device, bench_models, bench_score_topk, topk_side
+#   bin/      batchrank, the op tests, bench_device, bench_models, bench_nccl, bench_score_topk,
+#             topk_side
 #   lib/      every library they need but glibc's and CUDA's, found through ../lib
-#   env.sh    sourced: finds CUDA's libraries and sets LD_LIBRARY_PATH
+#   env.sh    sourced: finds CUDA's libraries, and NCCL's where it is, and sets LD_LIBRARY_PATH
 #   demo/     the demo's prepared data; configs/ its job and model; scripts/, bench/peers/
 #   BUNDLE.txt  version, commit, architectures, glibc, libraries
+#
+# MPI is not in it: its own builds go without, so that a bundle is one process, which runs on NCCL
+# too (run.nccl=on). A tree of --build that has MPI brings libraries of it along; several ranks then
+# need the mpirun of that very MPI.
 #
 # Exit code 0, 2 for wrong arguments, 4 when something cannot be built, found or written.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 newest_glibc=2.36
-programs=(bench_device bench_models bench_score_topk topk_side)
+programs=(bench_device bench_models bench_nccl bench_score_topk topk_side)
 # From the system, always: they belong to its kernel and its loader.
 of_glibc='^(ld-linux-x86-64|lib(c|m|dl|rt|pthread|resolv|util|mvec|anl|nsl|nss_[a-z]+))\.so'
 of_cuda='^lib(cuda|cudart|cublas|cublasLt|nccl|nvrtc|nvJitLink|nvidia-.*)\.so'
@@ -73,7 +78,7 @@ if [ -z "$build" ]; then
         fi
     fi
     cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBR_TESTS=ON -DBR_BENCH=ON \
-        "${options[@]}" >&2 || fail 4 "cmake failed, its messages are above"
+        -DBR_MPI=OFF "${options[@]}" >&2 || fail 4 "cmake failed, its messages are above"
     mapfile -t targets <"$build/device_tests.txt"
     cmake --build "$build" -j "$(nproc)" -t batchrank "${targets[@]}" "${programs[@]}" >&2 ||
         fail 4 "the build failed, its messages are above"

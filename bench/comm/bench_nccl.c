@@ -7,7 +7,7 @@
  *
  * GB/s: bytes that arrive at a rank, by the time in NCCL alone. #wrong: values of the last call
  * that are not what was sent, over all ranks. Exit code 0: none is; 1: some are, or it failed; 77:
- * no GPU or no libnccl.so.2 here. */
+ * no GPU here, no libnccl.so.2, or a build without NCCL. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,29 +177,30 @@ done:
     return st;
 }
 
-static br_status open_bench(nccl_bench *b)
+/* What every rank needs before NCCL is asked for anything. */
+static br_status prepare(nccl_bench *b)
 {
-    br_status st = br_dev_open(BR_BACKEND_CUDA, 0, &b->dev);
+    br_status st = br_nccl_check();
 
-    BR_TRY(st, br_comm_agree(b->comm, st));
-    BR_TRY(st, br_nccl_open(b->comm, b->dev, BR_NCCL_ON, &b->nccl));
-done:
-    return st;
+    if (st == BR_OK)
+        st = br_dev_open(BR_BACKEND_CUDA, 0, &b->dev);
+    return br_comm_agree(b->comm, st);
 }
 
 static int work(nccl_bench *b)
 {
-    br_status st      = open_bench(b);
-    bool      is_open = st == BR_OK;
+    br_status st      = prepare(b);
+    bool      is_here = st == BR_OK;
 
-    if (is_open)
-        st = bench_all(b);
+    if (is_here)
+        st = br_nccl_open(b->comm, b->dev, BR_NCCL_ON, &b->nccl);
+    if (is_here && st == BR_OK)
+        st = br_nccl_close(&b->nccl, bench_all(b));
     if (st != BR_OK)
         (void)fprintf(stderr, "bench_nccl: %s\n", br_error_last()->text);
-    st = br_nccl_close(&b->nccl, st);
     br_dev_close(&b->dev);
-    if (!is_open)
-        return st == BR_E_DEVICE ? 77 : 1;
+    if (!is_here)
+        return 77;
     return st == BR_OK && b->n_wrong == 0 ? 0 : 1;
 }
 

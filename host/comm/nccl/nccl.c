@@ -147,6 +147,13 @@ done:
 
 /* ---- opening ---- */
 
+br_status br_nccl_check(void)
+{
+    br_nccl_library library;
+
+    return br_nccl_library_load(&library);
+}
+
 static br_status find_library(const br_dev *dev, br_nccl_library *library)
 {
     br_status st = BR_OK;

@@ -22,6 +22,10 @@ typedef enum { BR_NCCL_AUTO, BR_NCCL_OFF, BR_NCCL_ON } br_nccl_use;
 
 typedef struct br_nccl br_nccl;
 
+/* Whether this build knows NCCL (BR_E_USAGE) and this machine has the library (BR_E_DEVICE). Of one
+ * rank alone. */
+br_status br_nccl_check(void);
+
 /* *out NULL: not used, and the log says why. Otherwise br_dev_share of `dev` is from now on a
  * br_nccl_broadcast; one device per rank. ON: BR_E_USAGE where the build or the backend has no
  * NCCL, BR_E_DEVICE where a rank finds no library (libnccl.so.2, 2.14 or newer) or another version

@@ -3,7 +3,7 @@
  * libnccl.so.2 for the emulated device: the same calls, over MPI, on host memory. Made to be as
  * unforgiving as NCCL: a call returns before its work is taken, and its work ends later, while the
  * emulated streams say so; ranks that come with other sizes, or do not come, leave the rest waiting
- * for ever; one communicator, one call at a time (more: ncclInvalidUsage).
+ * for ever. One call at a time (another: ncclInvalidUsage).
  *
  *   BATCHRANK_NCCL_FAULT=what:rank:n  at the rank's n-th call (0: the start), counted from 1
  *     system, remote   the state becomes ncclSystemError, ncclRemoteError; nothing is moved
@@ -20,6 +20,7 @@
 #include <mpi.h>
 #include <nccl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +51,7 @@ struct ncclComm {
     task            task;
     int             n_calls; /* after the start */
     int             is_aborted;
-    int             n_held; /* pieces of work on the stream */
+    atomic_int      n_held; /* pieces of work on the stream */
     ncclResult_t    state;
 };
 
@@ -247,14 +248,11 @@ static void *working_thread(void *context)
         (void)pthread_mutex_lock(&comm->lock);
         while (comm->task.kind == IDLE)
             (void)pthread_cond_wait(&comm->moved, &comm->lock);
-        t = comm->task;
+        t               = comm->task;
+        comm->task.kind = IDLE;
         (void)pthread_mutex_unlock(&comm->lock);
         if (t.kind != QUIT)
             do_task(comm, &t);
-        (void)pthread_mutex_lock(&comm->lock);
-        if (comm->task.kind == t.kind)
-            comm->task.kind = IDLE;
-        (void)pthread_mutex_unlock(&comm->lock);
     }
     return NULL;
 }
@@ -269,13 +267,11 @@ static ncclResult_t give(struct ncclComm *comm, task t)
         return ncclInvalidArgument;
     if (is_planted(comm, "block"))
         hang();
+    if (comm->n_held > 0 || comm->state == ncclInProgress)
+        return ncclInvalidUsage;
     if (is_moving)
         hold(comm, 1);
     (void)pthread_mutex_lock(&comm->lock);
-    if (comm->task.kind != IDLE) {
-        (void)pthread_mutex_unlock(&comm->lock);
-        return ncclInvalidUsage;
-    }
     comm->task  = t;
     comm->state = ncclInProgress;
     (void)pthread_cond_broadcast(&comm->moved);
