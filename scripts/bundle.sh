@@ -69,9 +69,9 @@ fi
 
 if [ -z "$build" ]; then
     build=build/bundle-tree-$kind
-    options=(-DBR_CUDA=OFF)
+    options=(-DBR_CUDA=OFF -DBR_MPI=OFF) # the MPI of a machine is its own
     if [ "$kind" = cuda ]; then
-        options=(-DBR_CUDA=ON "-DCMAKE_CUDA_ARCHITECTURES=$arch")
+        options=(-DBR_CUDA=ON -DBR_MPI=OFF "-DCMAKE_CUDA_ARCHITECTURES=$arch")
         # each program holds every kernel; the drivers that CUDA 13 asks for can unpack this
         if nvcc --version | grep -qE 'release (1[3-9]|[2-9][0-9])\.'; then
             options+=(-DCMAKE_CUDA_FLAGS=--compress-mode=size)

@@ -21,7 +21,8 @@ check() {
     local preset=$1 started=$SECONDS log
     shift
     log=$(mktemp)
-    if cmake --preset "$preset" -G Ninja -DBR_WERROR=ON -DBR_TESTS=ON -DBR_BENCH=ON "$@" &&
+    if cmake --preset "$preset" -G Ninja -DBR_WERROR=ON -DBR_TESTS=ON -DBR_BENCH=ON \
+             -DBR_MPI=ON "$@" &&
        cmake --build "build/$preset" -j "$jobs"; then
         ctest --preset "$preset" -j "$jobs" 2>&1 | tee "$log"
         if [ "${PIPESTATUS[0]}" -ne 0 ]; then

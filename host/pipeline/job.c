@@ -80,20 +80,14 @@ static void list_todo(work *w)
                (long long)(s->n_units - w->n_todo), (long long)s->n_units);
 }
 
-/* All memory of this rank, taken before the first unit; on rank 0, what is left to do. */
-static br_status prepare(work *w, bool is_first)
+/* On rank 0: what is left to do, and what is done already. */
+static br_status look_around(work *w)
 {
-    br_status st      = BR_OK;
-    br_job   *job     = w->job;
-    int64_t   n_units = job->setup->n_units;
+    br_status st = BR_OK;
 
-    BR_ALLOC(st, w->todo, n_units, "units to do");
-    if (is_first)
-        list_todo(w);
-    if (is_first && w->run != NULL)
-        BR_TRY(st, count_finished(job, w->run));
-    for (int i = 0; i < BR_FLOW_SLOTS && i < n_units; i++)
-        BR_TRY(st, br_job_alloc_batch(job, &w->slot[i]));
+    list_todo(w);
+    if (w->run != NULL)
+        BR_TRY(st, count_finished(w->job, w->run));
 done:
     return st;
 }
@@ -105,6 +99,26 @@ static br_status share_todo(work *w, br_comm *comm)
     BR_TRY(st, br_comm_broadcast(comm, "the number of units", &w->n_todo, sizeof w->n_todo));
     BR_TRY(st, br_comm_broadcast(comm, "the units to do", w->todo,
                                  (size_t)w->n_todo * sizeof *w->todo));
+done:
+    return st;
+}
+
+/* All memory of the units, taken before the first. */
+static br_status take_memory(work *w)
+{
+    br_status st = BR_OK;
+
+    for (int i = 0; i < BR_FLOW_SLOTS && i < w->n_todo; i++)
+        BR_TRY(st, br_job_alloc_batch(w->job, &w->slot[i]));
+done:
+    return st;
+}
+
+static br_status open_work(work *w)
+{
+    br_status st = BR_OK;
+
+    BR_ALLOC(st, w->todo, w->job->setup->n_units, "units to do");
 done:
     return st;
 }
@@ -138,8 +152,10 @@ br_status br_job_execute(br_job *job, br_comm *comm, br_run *run)
     bool         is_first = br_comm_rank(comm) == 0;
     br_flow_args args     = {.job = job, .comm = comm, .run = run};
 
-    BR_TRY(st, br_comm_agree(comm, prepare(&w, is_first)));
+    BR_TRY(st, br_comm_agree(comm, open_work(&w)));
+    BR_TRY(st, br_comm_agree(comm, is_first ? look_around(&w) : BR_OK));
     BR_TRY(st, br_comm_agree(comm, share_todo(&w, comm)));
+    BR_TRY(st, br_comm_agree(comm, take_memory(&w)));
     args.todo   = w.todo;
     args.n_todo = w.n_todo;
     br_watch_phase(BR_PHASE_UNITS);
@@ -158,7 +174,9 @@ br_status br_job_pass(br_job *job, br_unit_fn take, void *context)
     work         w    = {.job = job};
     br_flow_args args = {.job = job, .take = take, .context = context};
 
-    BR_TRY(st, prepare(&w, true));
+    BR_TRY(st, open_work(&w));
+    BR_TRY(st, look_around(&w));
+    BR_TRY(st, take_memory(&w));
     args.todo   = w.todo;
     args.n_todo = w.n_todo;
     BR_TRY(st, do_units(&w, &args));

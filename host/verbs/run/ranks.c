@@ -103,6 +103,14 @@ void br_ranks_return(br_lent *lent)
 
 /* ---- identity ---- */
 
+/* Bytes of a line without the comma at its end. */
+static int line_bytes(const char *line)
+{
+    size_t n = strcspn(line, "\n");
+
+    return (int)(n > 0 && line[n - 1] == ',' ? n - 1 : n);
+}
+
 /* The first line in which two identities differ. */
 static br_status compare(const br_comm *comm, const char *found, const char *expected)
 {
@@ -113,11 +121,12 @@ static br_status compare(const br_comm *comm, const char *found, const char *exp
     for (; found[at] == expected[at] && found[at] != '\0'; at++)
         if (found[at] == '\n')
             line = at + 1;
+    line += strspn(found + line, " ");
     return br_fail(BR_E_USAGE,
-                   "on %s: found%.*s expected, as rank 0 has,%.*s: inputs, program and kind of "
+                   "on %s: found %.*s, expected, as rank 0 has, %.*s: inputs, program and kind of "
                    "device must be the same for all ranks",
-                   br_comm_host(comm), (int)strcspn(found + line, "\n") - 1, found + line + 1,
-                   (int)strcspn(expected + line, "\n") - 1, expected + line + 1);
+                   br_comm_host(comm), line_bytes(found + line), found + line,
+                   line_bytes(expected + line), expected + line);
 }
 
 /* Ranks of one machine see the same files: its first reads them. */

@@ -107,10 +107,21 @@ static void test_parallel_for(void **state)
 /* The test vectors of FNV-1a; the first number of splitmix64 from 0. */
 static void test_hash(void **state)
 {
+    uint8_t bytes[99] = {1, 2, 3};
+
     (void)state;
     assert_true(br_hash_bytes("", 0) == 0xcbf29ce484222325u);
     assert_true(br_hash_bytes("a", 1) == 0xaf63dc4c8601ec8cu);
     assert_true(br_hash_bytes("foobar", 6) == 0x85944171f73967e8u);
+    for (size_t n = 0; n < sizeof bytes; n++) /* every bit counts, and how many there are */
+        for (size_t bit = 0; bit < 8 * n; bit++) {
+            uint64_t before = br_hash_bulk(bytes, n);
+
+            assert_true(before != br_hash_bulk(bytes, n - 1));
+            bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+            assert_true(before != br_hash_bulk(bytes, n));
+            bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        }
     assert_true(br_hash_mix(0x9e3779b97f4a7c15u) == 0xe220a8397b1dcdafu);
 }
 
