@@ -22,9 +22,7 @@
 #   demo/     the demo's prepared data; configs/ its job and model; scripts/, bench/peers/
 #   BUNDLE.txt  version, commit, architectures, glibc, libraries
 #
-# MPI is not in it: its own builds go without, so that a bundle is one process, which runs on NCCL
-# too (run.nccl=on). A tree of --build that has MPI brings libraries of it along; several ranks then
-# need the mpirun of that very MPI.
+# MPI is not in it: a bundle is one process, which runs on NCCL too (run.nccl=on).
 #
 # Exit code 0, 2 for wrong arguments, 4 when something cannot be built, found or written.
 set -euo pipefail
@@ -78,7 +76,7 @@ if [ -z "$build" ]; then
         fi
     fi
     cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBR_TESTS=ON -DBR_BENCH=ON \
-        -DBR_MPI=OFF "${options[@]}" >&2 || fail 4 "cmake failed, its messages are above"
+        "${options[@]}" >&2 || fail 4 "cmake failed, its messages are above"
     mapfile -t targets <"$build/device_tests.txt"
     cmake --build "$build" -j "$(nproc)" -t batchrank "${targets[@]}" "${programs[@]}" >&2 ||
         fail 4 "the build failed, its messages are above"
