@@ -246,7 +246,8 @@ IFS=, read -ra gpus <<<"${CUDA_VISIBLE_DEVICES-}"
 # shellcheck disable=SC2016
 ranks=(env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "GPUS=${gpus[*]}"
     mpirun --oversubscribe --bind-to none -np ${#gpus[@]} bash -c
-    'gpus=($GPUS); export CUDA_VISIBLE_DEVICES=${gpus[$OMPI_COMM_WORLD_LOCAL_RANK]}; exec "$@"' rank)
+    'gpus=($GPUS); export CUDA_VISIBLE_DEVICES=${gpus[OMPI_COMM_WORLD_LOCAL_RANK]}
+    exec "$@"' rank)
 over_nccl() { # NAME COMMAND-BEFORE...
     local name=$1
     shift
