@@ -29,7 +29,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 newest_glibc=2.36
-programs=(bench_device bench_models bench_nccl bench_score_topk topk_side)
+programs=(bench_device bench_models bench_score_topk topk_side)
+alone=(batchrank bench_nccl) # as they are without MPI: that of a machine is its own
 # From the system, always: they belong to its kernel and its loader.
 of_glibc='^(ld-linux-x86-64|lib(c|m|dl|rt|pthread|resolv|util|mvec|anl|nsl|nss_[a-z]+))\.so'
 of_cuda='^lib(cuda|cudart|cublas|cublasLt|nccl|nvrtc|nvJitLink|nvidia-.*)\.so'
@@ -67,9 +68,9 @@ fi
 
 if [ -z "$build" ]; then
     build=build/bundle-tree-$kind
-    options=(-DBR_CUDA=OFF -DBR_MPI=OFF) # the MPI of a machine is its own
+    options=(-DBR_CUDA=OFF)
     if [ "$kind" = cuda ]; then
-        options=(-DBR_CUDA=ON -DBR_MPI=OFF "-DCMAKE_CUDA_ARCHITECTURES=$arch")
+        options=(-DBR_CUDA=ON "-DCMAKE_CUDA_ARCHITECTURES=$arch")
         # each program holds every kernel; the drivers that CUDA 13 asks for can unpack this
         if nvcc --version | grep -qE 'release (1[3-9]|[2-9][0-9])\.'; then
             options+=(-DCMAKE_CUDA_FLAGS=--compress-mode=size)
@@ -78,10 +79,10 @@ if [ -z "$build" ]; then
     cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBR_TESTS=ON -DBR_BENCH=ON \
         "${options[@]}" >&2 || fail 4 "cmake failed, its messages are above"
     mapfile -t targets <"$build/device_tests.txt"
-    cmake --build "$build" -j "$(nproc)" -t batchrank "${targets[@]}" "${programs[@]}" >&2 ||
-        fail 4 "the build failed, its messages are above"
+    cmake --build "$build" -j "$(nproc)" -t "${alone[@]/%/_alone}" \
+        "${targets[@]}" "${programs[@]}" >&2 || fail 4 "the build failed, its messages are above"
 fi
-[ -x "$build/batchrank" ] || fail 4 "$build/batchrank is missing: build it first"
+[ -x "$build/batchrank_alone" ] || fail 4 "$build/batchrank_alone is missing: build it first"
 [ -f "$build/device_tests.txt" ] || fail 4 "$build has no tests: configure it with -DBR_TESTS=ON"
 
 made=$out.new
@@ -99,7 +100,10 @@ take_program() { # NAME, or nothing when the tree was built without it
     echo "bundle.sh: $1 was not built in $build, and is left out" >&2
 }
 
-take_program batchrank
+for name in "${alone[@]}"; do
+    take_program "${name}_alone"
+    [ ! -e "$made/bin/${name}_alone" ] || mv "$made/bin/${name}_alone" "$made/bin/$name"
+done
 while read -r name; do
     take_program "$name"
 done <"$build/device_tests.txt"
