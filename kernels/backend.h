@@ -32,6 +32,9 @@ typedef struct br_backend_table {
     br_status (*download)(br_dev *dev, br_mat from, void *to);
     br_status (*sync)(br_dev *dev);
     br_launches (*launches)(const br_dev *dev); /* NULL: none */
+    /* both NULL: the host's memory, nothing is ever under way */
+    void *(*stream)(const br_dev *dev);
+    br_status (*poll)(br_dev *dev, bool *is_done);
     /* both NULL: nothing to prepare */
     br_status (*weight_prepare)(br_dev *dev, br_prepared *weight); /* fills weight->prepared */
     void (*weight_release)(br_prepared *weight);
@@ -57,6 +60,7 @@ typedef struct br_backend_table {
     br_status (*score_pairs)(br_dev *dev, const br_score_pairs_args *args);
     br_status (*pair_mlp)(br_dev *dev, const br_pair_mlp_args *args);
     br_status (*calibrate)(br_dev *dev, const br_calibrate_args *args);
+    br_status (*hash)(br_dev *dev, br_mat x_RC, br_mat out_11);
 } br_backend_table;
 
 struct br_dev {
@@ -65,6 +69,7 @@ struct br_dev {
     size_t                  scratch_used;
     size_t                  scratch_peak;
     void                   *native;
+    const br_share         *share; /* NULL: none */
     char                    description[160];
     char                    identity[40];
 };

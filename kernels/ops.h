@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The seam between the engine and the machines it runs on: devices, buffers, views (device.h) and
- * every operation (random lists: draw.h; given pairs: pairs.h). Backends (ref, cpu, cuda) implement
- * the table behind it; nobody else includes more of kernels/ than this file.
+ * every operation (random lists: draw.h; given pairs: pairs.h; several devices: share.h). Backends
+ * (ref, cpu, cuda) implement the table behind it; nobody else includes more of kernels/ than this
+ * file.
  *
  * Ops enqueue on the device's stream and return; only br_dev_sync and br_download wait. Arguments
  * are checked once, in ops.c (BR_E_SELFCHECK: a caller's mistake). Dimension letters are those of
@@ -21,6 +22,7 @@
 #include "kernels/device.h"
 #include "kernels/draw.h"
 #include "kernels/pairs.h"
+#include "kernels/share.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -25,6 +25,8 @@ static br_weight *add_weight(br_weights *w, int32_t home, const char *fmt, va_li
 
     assert(w->n_weights <= w->capacity);
     weight->home = home;
+    if (home >= 0 && w->home[home].name == NULL)
+        w->home[home].name = weight->name;
     (void)vsnprintf(weight->name, sizeof weight->name, fmt, names);
     return weight;
 }
@@ -149,7 +151,27 @@ static void settle_homes(br_weights *w)
     }
 }
 
-static br_status upload(br_weights *w, br_dev *dev)
+/* One tensor, to its place in its home. */
+static br_status upload(const br_weights *w, const br_weight *weight, br_dev *dev)
+{
+    const br_home *home = weight->home < 0 ? NULL : &w->home[weight->home];
+    br_mat         part;
+
+    if (home == NULL)
+        *weight->host_slot = weight->tensor->data[0];
+    if (home == NULL || home->same_as != NULL || !br_dev_is_source(dev))
+        return BR_OK;
+    part = home->mat;
+    if (weight->rank > 1 || part.n_rows == 1) {
+        int64_t n_rows = weight->rank > 1 ? weight->tensor->dim[0] : 1;
+        int64_t n_cols = weight->tensor->dim[weight->rank > 1 ? 1 : 0];
+
+        part = br_mat_cols(br_mat_rows(part, weight->row, n_rows), weight->col, n_cols);
+    }
+    return br_upload(dev, part, weight->tensor->data);
+}
+
+static br_status place(br_weights *w, br_dev *dev)
 {
     br_status st = BR_OK;
 
@@ -157,24 +179,11 @@ static br_status upload(br_weights *w, br_dev *dev)
         if (w->home[i].same_as == NULL)
             BR_TRY(st, br_dev_alloc(dev, BR_F32, w->home[i].n_rows, w->home[i].n_cols,
                                     &w->home[i].mat));
-    for (int32_t i = 0; i < w->n_weights; i++) {
-        const br_weight *weight = &w->weight[i];
-        const br_home   *home   = weight->home < 0 ? NULL : &w->home[weight->home];
-        br_mat           part;
-
-        if (home == NULL)
-            *weight->host_slot = weight->tensor->data[0];
-        if (home == NULL || home->same_as != NULL)
-            continue;
-        part = home->mat;
-        if (weight->rank > 1 || part.n_rows == 1) {
-            int64_t n_rows = weight->rank > 1 ? weight->tensor->dim[0] : 1;
-            int64_t n_cols = weight->tensor->dim[weight->rank > 1 ? 1 : 0];
-
-            part = br_mat_cols(br_mat_rows(part, weight->row, n_rows), weight->col, n_cols);
-        }
-        BR_TRY(st, br_upload(dev, part, weight->tensor->data));
-    }
+    for (int32_t i = 0; i < w->n_weights; i++)
+        BR_TRY(st, upload(w, &w->weight[i], dev));
+    for (int32_t i = 0; i < w->n_homes; i++)
+        if (w->home[i].same_as == NULL)
+            BR_TRY(st, br_dev_share(dev, w->home[i].name, w->home[i].mat));
     BR_TRY(st, br_dev_sync(dev));
 done:
     return st;
@@ -187,7 +196,7 @@ br_status br_weights_fill(br_weights *weights, br_dev *dev, const char *model,
 
     BR_TRY(st, br_weights_match(weights, model, tensors, n_tensors));
     settle_homes(weights);
-    BR_TRY(st, upload(weights, dev));
+    BR_TRY(st, place(weights, dev));
     for (int32_t i = 0; i < weights->n_homes; i++) {
         const br_home *home = &weights->home[i];
         *home->slot         = home->same_as == NULL ? home->mat : home->same_as->mat;

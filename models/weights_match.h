@@ -10,12 +10,13 @@ typedef struct br_home br_home;
 
 /* A view on the device, of one tensor or several. */
 struct br_home {
-    br_mat  *slot;
-    br_mat   mat;
-    int64_t  n_rows;
-    int64_t  n_cols;
-    bool     is_matrix; /* one whole tensor, which other homes may share */
-    br_home *same_as;
+    br_mat     *slot;
+    br_mat      mat;
+    int64_t     n_rows;
+    int64_t     n_cols;
+    bool        is_matrix; /* one whole tensor, which other homes may share */
+    br_home    *same_as;
+    const char *name; /* of its first tensor */
 };
 
 typedef struct br_weight br_weight;

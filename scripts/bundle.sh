@@ -15,11 +15,14 @@
 #   --out DIR     where to (build/bundle); must be new, or a bundle, which is replaced
 #
 # What is in it:
-#   bin/      batchrank, the op tests, bench_device, bench_models, bench_score_topk, topk_side
+#   bin/      batchrank, the op tests, bench_device, bench_models, bench_nccl, bench_score_topk,
+#             topk_side
 #   lib/      every library they need but glibc's and CUDA's, found through ../lib
-#   env.sh    sourced: finds CUDA's libraries and sets LD_LIBRARY_PATH
+#   env.sh    sourced: finds CUDA's libraries, and NCCL's where it is, and sets LD_LIBRARY_PATH
 #   demo/     the demo's prepared data; configs/ its job and model; scripts/, bench/peers/
 #   BUNDLE.txt  version, commit, architectures, glibc, libraries
+#
+# MPI is not in it: a bundle is one process, which runs on NCCL too (run.nccl=on).
 #
 # Exit code 0, 2 for wrong arguments, 4 when something cannot be built, found or written.
 set -euo pipefail
@@ -27,6 +30,7 @@ cd "$(dirname "$0")/.."
 
 newest_glibc=2.36
 programs=(bench_device bench_models bench_score_topk topk_side)
+alone=(batchrank bench_nccl) # as they are without MPI: that of a machine is its own
 # From the system, always: they belong to its kernel and its loader.
 of_glibc='^(ld-linux-x86-64|lib(c|m|dl|rt|pthread|resolv|util|mvec|anl|nsl|nss_[a-z]+))\.so'
 of_cuda='^lib(cuda|cudart|cublas|cublasLt|nccl|nvrtc|nvJitLink|nvidia-.*)\.so'
@@ -75,8 +79,8 @@ if [ -z "$build" ]; then
     cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBR_TESTS=ON -DBR_BENCH=ON \
         "${options[@]}" >&2 || fail 4 "cmake failed, its messages are above"
     mapfile -t targets <"$build/device_tests.txt"
-    cmake --build "$build" -j "$(nproc)" -t batchrank_alone "${targets[@]}" "${programs[@]}" >&2 ||
-        fail 4 "the build failed, its messages are above"
+    cmake --build "$build" -j "$(nproc)" -t "${alone[@]/%/_alone}" \
+        "${targets[@]}" "${programs[@]}" >&2 || fail 4 "the build failed, its messages are above"
 fi
 [ -x "$build/batchrank_alone" ] || fail 4 "$build/batchrank_alone is missing: build it first"
 [ -f "$build/device_tests.txt" ] || fail 4 "$build has no tests: configure it with -DBR_TESTS=ON"
@@ -96,8 +100,10 @@ take_program() { # NAME, or nothing when the tree was built without it
     echo "bundle.sh: $1 was not built in $build, and is left out" >&2
 }
 
-take_program batchrank_alone # the MPI of a machine is its own
-mv "$made/bin/batchrank_alone" "$made/bin/batchrank"
+for name in "${alone[@]}"; do
+    take_program "${name}_alone"
+    [ ! -e "$made/bin/${name}_alone" ] || mv "$made/bin/${name}_alone" "$made/bin/$name"
+done
 while read -r name; do
     take_program "$name"
 done <"$build/device_tests.txt"

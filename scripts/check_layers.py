@@ -15,6 +15,9 @@ LIBRARIES = {"hdf5.h": ["host/io"], "cjson/": ["host/config"], "mpi.h": ["host/c
              "cublas": ["kernels/cuda"]}
 # host/ and models/ know the cuda backend by its name alone: "cuda" in a choice, BR_BACKEND_CUDA.
 NO_CUDA = ("host/", "models/")
+# A device's own handles (kernels/share.h) are for collectives alone.
+HANDLE = re.compile(r"\bbr_dev_(stream|address|poll)\b")
+HANDLES = ("kernels/", "host/comm/nccl/", "tests/")
 CUDA_WORD = re.compile(
     r"\b(cuda[A-Z_]\w*|cu[A-Z][a-z]\w*|cublas\w*|nvidia\w*|nvcc|libcu(da|blas)\w*|br_cuda\w*|"
     r"BR_(WITH_|HAS_)?CUDA\w*|CUDA\w*|__(CUDA|NVCC)\w*|__(global|device|host|shared)__)|<<<")
@@ -75,6 +78,8 @@ def check_cuda(path, text):
 def check(path, lines):
     yield from check_cuda(path, "\n".join(lines))
     for n, line in enumerate(lines, 1):
+        if HANDLE.search(line) and not path.startswith(HANDLES):
+            yield f"{path}:{n}: handle: {HANDLE.search(line).group()} belongs to host/comm/nccl"
         m = INCLUDE.match(line)
         if m is None:
             continue
@@ -96,6 +101,9 @@ def self_test():
              ("host/pipeline/x.c", "#include <cuda_runtime.h>", "library"),
              ("host/io/x.c", '#include "kernels/cuda/cuda.h"', "seam"),
              ("models/x.cu", "int x;", "cuda"),
+             ("host/comm/mpi.c", "#include <cuda_runtime.h>", "library"),
+             ("host/pipeline/x.c", "#include <nccl.h>", "library"),
+             ("host/pipeline/x.c", "p = br_dev_address(mat);", "handle"),
              ("models/CMakeLists.txt", "target_link_libraries(br_models CUDA::cudart)", "cuda")]
     cases += [(room + "/x.c", line, "cuda") for room in ("host/pipeline", "models") for line in
               ("#include <cuda_runtime.h>", "cudaMalloc(&p, 1);", "cuMemAlloc(&p, 1);",

@@ -18,13 +18,16 @@
 #   topk       the demo's x_u over 20,000 items on the device and on the CPU: the same bytes
 #   graphs     a job of ten units with launches recorded in CUDA graphs and without: the same parts;
 #              launches a unit, and customers/s, of either
+#   nccl       bench_nccl (its version, GB/s, what arrived) and the demo job over NCCL, whose files
+#              must be those of the demo above: by one rank, and by one rank per GPU where there are
+#              several, mpirun, and a build with MPI (a bundle has none)
 #   bench      bench_device: copy and product peaks, score_topk, encoders, against the reference,
 #              with launches of a call; once more without graphs
 #   sanitizer  compute-sanitizer's memcheck and racecheck on small shapes
 #   peers      bench/peers/gpu_topk.py: torch, cuBLAS, cuVS, Faiss; what is not installed is listed
 #
 # Writes results.json (anew after each step, so that a run that is cut off keeps what it has),
-# summary.txt, log.txt, bench.jsonl, bench_one_by_one.jsonl (without graphs), peers.jsonl.
+# summary.txt, log.txt, bench.jsonl, bench_one_by_one.jsonl (without graphs), nccl.jsonl, peers.jsonl.
 #
 # Without a GPU the same steps run with `cpu` (tests, bench) and `ref` (demo) in its place, without
 # sanitizer and peers: that the check itself works, and nothing more.
@@ -64,7 +67,8 @@ if [ -f BUNDLE.txt ]; then
 fi
 out=${folder:-$([ $is_bundle = yes ] && echo gpu_check || echo build/gpu_check)}
 mkdir -p "$out" || fail 4 "$out cannot be made"
-rm -f "$out"/{results.json,summary.txt,log.txt,bench.jsonl,bench_one_by_one.jsonl,peers.jsonl}
+rm -f "$out"/{results.json,summary.txt,log.txt,nccl.jsonl,peers.jsonl} \
+    "$out"/{bench,bench_one_by_one}.jsonl
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 steps=()          # as JSON
@@ -85,9 +89,10 @@ write_results() {
         printf ' "version": %s, "date": %s, "seconds": %d, "failed": %d, "complete": %s,\n' \
             "$(quote "$version")" "$(quote "$(date +%F)")" "$SECONDS" "$n_failed" "${1:-false}"
         printf ' "steps": [\n%s],\n' "$(IFS=,; echo "${steps[*]-}")"
-        printf ' "bench": [\n%s],\n "bench_one_by_one": [\n%s],\n "peers": [\n%s]}\n' \
-            "$(rows "$out/bench.jsonl")" "$(rows "$out/bench_one_by_one.jsonl")" \
-            "$(rows "$out/peers.jsonl")"
+        printf ' "bench": [\n%s],\n "bench_one_by_one": [\n%s],\n' \
+            "$(rows "$out/bench.jsonl")" "$(rows "$out/bench_one_by_one.jsonl")"
+        printf ' "nccl": [\n%s],\n "peers": [\n%s]}\n' \
+            "$(rows "$out/nccl.jsonl")" "$(rows "$out/peers.jsonl")"
     } >"$out/results.json.new"
     mv "$out/results.json.new" "$out/results.json"
 }
@@ -252,6 +257,43 @@ else
     record "graphs" skipped 0 "no GPU"
 fi
 
+# ---- NCCL --------------------------------------------------------------------------------------
+deadline=$((budget * 62 / 100))
+IFS=, read -ra gpus <<<"${CUDA_VISIBLE_DEVICES-}"
+[ ${#gpus[@]} -gt 0 ] ||
+    mapfile -t gpus < <(nvidia-smi -L 2>/dev/null | sed -n 's/^GPU \([0-9]*\):.*/\1/p')
+# one per GPU, each of which sees its own
+# shellcheck disable=SC2016
+ranks=(env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "GPUS=${gpus[*]}"
+    mpirun --oversubscribe --bind-to none -np ${#gpus[@]} bash -c
+    'gpus=($GPUS); export CUDA_VISIBLE_DEVICES=${gpus[OMPI_COMM_WORLD_LOCAL_RANK]}
+    exec "$@"' rank)
+over_nccl() { # NAME COMMAND-BEFORE...
+    local name=$1
+    shift
+    step skippable "nccl $name" 60 "$@" "$(program bench_nccl)" --json "$out/nccl.jsonl" || return
+    show
+    step check "nccl $name, the demo" 60 "$@" "$batchrank" run configs/demo/run.json \
+        --set run.backend=cuda --set run.nccl=on --set output.vectors=true \
+        --set "output.path=$work/nccl-$name" &&
+        step check "nccl $name, the same files" 20 cmp "$work/cuda/manifest.json" \
+            "$work/nccl-$name/manifest.json"
+}
+if [ $has_gpu = no ]; then
+    record "nccl" skipped 0 "no GPU"
+else
+    over_nccl alone env
+    if [ ${#gpus[@]} -lt 2 ]; then
+        record "nccl ranks" skipped 0 "one GPU"
+    elif ! command -v mpirun >/dev/null; then
+        record "nccl ranks" skipped 0 "${#gpus[@]} GPUs, but no mpirun"
+    elif "${ranks[@]}" "$batchrank" --version 2>&1 | grep -q "has no MPI"; then
+        record "nccl ranks" skipped 0 "${#gpus[@]} GPUs, but a build without MPI"
+    else
+        over_nccl ranks "${ranks[@]}"
+    fi
+fi
+
 # ---- benches -----------------------------------------------------------------------------------
 deadline=$((budget * 75 / 100))
 small=()
@@ -300,7 +342,7 @@ write_results true
     echo "# $version"
     echo "# GPU: $device_words"
     printf '%s\n' "${lines[@]}"
-    sed -n -e '/launches a unit/p; /^info /d' \
+    sed -n -e '/launches a unit/p; /^info /d' -e '/^== nccl [a-z]*:/,/^$/p' \
         -e '/^== bench_device/,/^# [0-9]* rows/p; /^== peers/,$p' "$out/log.txt"
 } >"$out/summary.txt"
 n_skipped=$(printf '%s\n' "${lines[@]}" | grep -c ' skipped ')

@@ -115,6 +115,7 @@ void br_comm_close(br_comm **comm_at)
 
 void br_comm_set_deadlines(br_comm *comm, const br_deadlines *deadlines)
 {
+    comm->deadlines = *deadlines;
     br_watchdog_set(comm, deadlines, &comm->watchdog);
 }
 
@@ -192,14 +193,17 @@ void br_comm_gather(br_comm *comm, const void *data, size_t n_bytes, void *out)
 
 br_status br_comm_broadcast(br_comm *comm, const char *what, void *data, size_t n_bytes)
 {
-    uint64_t sent, found;
-    int64_t  wrong; /* size - rank of the first that got other bytes; 0: none */
-
     if (comm->size == 1 || n_bytes == 0)
         return BR_OK;
     must(comm, comm->table->broadcast(comm, 0, data, n_bytes));
-    found = br_hash_bulk(data, n_bytes);
-    sent  = found;
+    return br_comm_compare(comm, what, br_hash_bulk(data, n_bytes), n_bytes);
+}
+
+br_status br_comm_compare(br_comm *comm, const char *what, uint64_t found, size_t n_bytes)
+{
+    uint64_t sent = found;
+    int64_t  wrong; /* size - rank of the first that got other bytes; 0: none */
+
     must(comm, comm->table->broadcast(comm, 0, &sent, sizeof sent));
     wrong = sent == found ? 0 : comm->size - comm->rank;
     br_comm_max_i64(comm, &wrong, 1);

@@ -3,18 +3,14 @@
  * Ranks by MPI. Waiting is polling with sleeps: a rank that waits for others leaves its cores to
  * them. Collectives a few times per job; messages a few per second and rank. */
 #include <mpi.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "host/base/memory.h"
+#include "host/comm/pause.h"
 #include "host/comm/state.h"
 
-#define CHUNK_BYTES    ((size_t)64 << 20) /* counts of MPI are int */
-#define EAGER_POLLS    200
-#define LEAST_SLEEP_US 20
-#define MOST_SLEEP_US  2000
+#define CHUNK_BYTES ((size_t)64 << 20) /* counts of MPI are int */
 
 typedef struct mpi_own {
     MPI_Comm collective;
@@ -40,23 +36,18 @@ static mpi_own *own_of(br_comm *comm)
 /* is_bulk: bytes have to be moved on, so the wait does not sleep. */
 static br_status wait_for(MPI_Request *request, const char *what, bool is_bulk)
 {
-    br_status st       = BR_OK;
-    int       is_done  = 0;
-    long      sleep_us = LEAST_SLEEP_US;
+    br_status st      = BR_OK;
+    int       is_done = 0;
+    br_pause  pause   = {0};
 
     br_watch_wait(true);
-    for (int i = 0; !is_done; i++) {
-        struct timespec pause = {.tv_nsec = 1000 * sleep_us};
-
+    for (;;) {
         BR_TRY(st, check(MPI_Test(request, &is_done, MPI_STATUS_IGNORE), what));
         if (is_done)
             break;
-        if (i < EAGER_POLLS || is_bulk) {
-            (void)sched_yield();
-            continue;
-        }
-        (void)nanosleep(&pause, NULL);
-        sleep_us = 2 * sleep_us < MOST_SLEEP_US ? 2 * sleep_us : MOST_SLEEP_US;
+        if (is_bulk)
+            pause = (br_pause){0};
+        br_pause_once(&pause);
     }
 done:
     br_watch_wait(false);

@@ -45,12 +45,16 @@ struct br_comm {
     br_comm             *team;       /* of one rank where no teams were formed */
     struct br_service   *service;    /* NULL: of one rank, of a machine, or a team */
     struct br_watchdog  *watchdog;
+    br_deadlines         deadlines;
 };
 
 /* table, own, rank, size of what the launcher started; mpi: of node and firsts too. `split`: those
  * of the ranks that name the same part. */
 br_status br_comm_open_single(br_comm *comm);
 br_status br_comm_open_mpi(br_comm *comm);
+
+/* Whether the n_bytes that arrived have rank 0's hash on all ranks: br_comm_broadcast's error. */
+br_status br_comm_compare(br_comm *comm, const char *what, uint64_t found, size_t n_bytes);
 
 /* How many ranks a launcher started, by its environment; 1: none did. */
 int br_launcher_size(const char **name);

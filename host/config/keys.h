@@ -40,6 +40,7 @@
 #define BR_CHOICES_FALLBACK  "none|popularity"
 #define BR_CHOICES_PRECISION "fp32|bf16"
 #define BR_CHOICES_LEVEL     "error|warn|info|debug"
+#define BR_CHOICES_NCCL      "auto|off|on"
 
 /* clang-format off */
 #define BR_CONFIG_KEYS(X) \
@@ -84,6 +85,10 @@
     X(INT, "run.device", run_device, "-1", -1, 1023, BR_KEY_LOCAL, \
       "which GPU `run` takes of those visible, counted from 0; ranks of a machine take this one " \
       "and those after it; -1: the first, or a rank's own", "") \
+    X(CHOICE, "run.nccl", run_nccl, "auto", 0, 0, BR_KEY_LOCAL, \
+      "weights and catalogue reach the GPUs of all ranks by NCCL, from that of rank 0; auto: " \
+      "several ranks on GPUs that find the library; off: each uploads its own; the lists are the " \
+      "same", BR_CHOICES_NCCL) \
     X(INT, "run.threads", run_threads, "0", 0, 256, BR_KEY_LOCAL, \
       "lanes (threads); 0: one per core", "") \
     X(INT, "run.catalogue_shards", run_catalogue_shards, "1", 0, 1024, BR_KEY_LOCAL, \

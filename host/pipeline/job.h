@@ -69,6 +69,9 @@ typedef struct br_job {
 /* Device, weights, catalogue, popularity. The setup must have its units planned and outlives the
  * job. */
 br_status br_job_open(br_setup *setup, br_job **out);
+/* The same on all ranks: weights and catalogue come to the devices of the others from rank 0, where
+ * NCCL is used (run.nccl). Collective; the error is not yet agreed. comm NULL: br_job_open. */
+br_status br_job_open_shared(br_setup *setup, br_comm *comm, br_job **out);
 void      br_job_close(br_job **job);
 
 /* The device memory of a batch, for units of at most job->max_rows customers. */

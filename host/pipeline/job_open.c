@@ -6,6 +6,7 @@
 
 #include "host/base/log.h"
 #include "host/base/memory.h"
+#include "host/comm/nccl/nccl.h"
 #include "host/pipeline/choose/choose.h"
 #include "host/pipeline/choose/shaping.h"
 #include "host/pipeline/choose/weightings.h"
@@ -56,26 +57,43 @@ done:
     return st;
 }
 
-/* The held rows of a catalogue column, onto the device. */
-static br_status upload_listed(br_job *job, br_dtype dtype, const void *column, int64_t n_cols,
-                               br_mat *out)
+static br_status upload_rows(br_job *job, const void *column, br_mat to)
 {
     br_status       st    = BR_OK;
     const br_setup *s     = job->setup;
-    size_t          bytes = br_dtype_bytes(dtype) * (size_t)n_cols;
+    size_t          bytes = br_dtype_bytes(to.dtype) * (size_t)to.n_cols;
     char           *dense = NULL;
 
-    *out = (br_mat){0};
-    if (column == NULL)
-        return BR_OK;
     BR_TRY(st, br_alloc(s->held.n, bytes, "catalogue column", (void **)&dense));
     for (int64_t i = 0; i < s->held.n; i++)
         memcpy(dense + (size_t)i * bytes,
                (const char *)column + (size_t)s->catalogue_row[s->held.first + i] * bytes, bytes);
-    BR_TRY(st, br_dev_alloc(job->dev, dtype, s->held.n, n_cols, out));
-    BR_TRY(st, br_upload(job->dev, *out, dense));
+    BR_TRY(st, br_upload(job->dev, to, dense));
 done:
     br_free(&dense);
+    return st;
+}
+
+typedef struct listed {
+    const char *what; /* for messages */
+    br_dtype    dtype;
+    const void *column; /* [n_items, n_cols]; NULL: there is none */
+    int64_t     n_cols;
+} listed;
+
+/* The held rows of a catalogue column, on the device. */
+static br_status place_listed(br_job *job, const listed *l, br_mat *out)
+{
+    br_status st = BR_OK;
+
+    *out = (br_mat){0};
+    if (l->column == NULL)
+        return BR_OK;
+    BR_TRY(st, br_dev_alloc(job->dev, l->dtype, job->setup->held.n, l->n_cols, out));
+    if (br_dev_is_source(job->dev))
+        BR_TRY(st, upload_rows(job, l->column, *out));
+    BR_TRY(st, br_dev_share(job->dev, l->what, *out));
+done:
     return st;
 }
 
@@ -91,8 +109,12 @@ br_status br_job_prepare_items(br_job *job)
 
 static br_status place_catalogue(br_job *job)
 {
-    br_status       st = BR_OK;
-    const br_setup *s  = job->setup;
+    br_status           st      = BR_OK;
+    const br_setup     *s       = job->setup;
+    const br_catalogue *c       = &s->catalogue;
+    const listed        vector  = {"/item/vector", BR_F32, c->vector_ND, s->dim};
+    const listed        bias    = {"/item/bias", BR_F32, c->bias_N, 1};
+    const listed        require = {"segments of items", BR_U64, s->require_N, 1};
 
     if (s->table_row != NULL) {
         BR_TRY(st, br_job_gather_listed(job, br_model_item_table(job->model), &job->item_ND));
@@ -101,14 +123,14 @@ static br_status place_catalogue(br_job *job)
             BR_TRY(st, br_job_gather_listed(job, br_model_head_item_bias(job->model, s->head[i]),
                                             &job->head_bias_N[i]));
     } else {
-        BR_TRY(st, upload_listed(job, BR_F32, s->catalogue.vector_ND, s->dim, &job->item_ND));
+        BR_TRY(st, place_listed(job, &vector, &job->item_ND));
         if (s->n_shards > 1) { /* nobody needs the others' any more */
             BR_TRY(st, br_dev_sync(job->dev));
             br_free(&job->setup->catalogue.vector_ND);
         }
-        BR_TRY(st, upload_listed(job, BR_F32, s->catalogue.bias_N, 1, &job->bias_N));
+        BR_TRY(st, place_listed(job, &bias, &job->bias_N));
     }
-    BR_TRY(st, upload_listed(job, BR_U64, s->require_N, 1, &job->require_N));
+    BR_TRY(st, place_listed(job, &require, &job->require_N));
     for (int32_t t = 0; t < s->objective.n_terms; t++)
         if (s->objective.term[t].head >= 0)
             BR_TRY(st, br_job_gather_listed(
@@ -133,7 +155,33 @@ static void find_largest_unit(br_job *job)
     }
 }
 
+/* Weights and catalogue, from rank 0 by NCCL where run.nccl says so and all hold the same. comm
+ * NULL: no others. */
+static br_status fill_device(br_job *job, br_comm *comm)
+{
+    br_status st   = BR_OK;
+    br_nccl  *nccl = NULL;
+
+    if (job->setup->n_shards > 1 && job->config->run_nccl == BR_NCCL_ON)
+        BR_FAIL(st, BR_E_USAGE,
+                "run.nccl: found on, expected auto or off with run.catalogue_shards: every rank "
+                "uploads its own part of the catalogue");
+    if (comm != NULL && job->setup->n_shards == 1)
+        BR_TRY(st, br_nccl_open(comm, job->dev, (br_nccl_use)job->config->run_nccl, &nccl));
+    st = open_model(job);
+    if (st == BR_OK)
+        st = place_catalogue(job);
+    BR_TRY(st, br_nccl_close(&nccl, st));
+done:
+    return st;
+}
+
 br_status br_job_open(br_setup *setup, br_job **out)
+{
+    return br_job_open_shared(setup, NULL, out);
+}
+
+br_status br_job_open_shared(br_setup *setup, br_comm *comm, br_job **out)
 {
     br_status st  = BR_OK;
     br_job   *job = NULL;
@@ -145,8 +193,7 @@ br_status br_job_open(br_setup *setup, br_job **out)
     job->k      = (int32_t)setup->config->list_k;
     find_largest_unit(job);
     BR_TRY(st, br_lanes_open_device(job));
-    BR_TRY(st, open_model(job));
-    BR_TRY(st, place_catalogue(job));
+    BR_TRY(st, fill_device(job, comm));
     BR_TRY(st, br_lanes_open(job));
     BR_TRY(st, br_rank_open_columns(job, job->score_rows));
     BR_TRY(st, br_choose_open(job));

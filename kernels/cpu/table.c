@@ -36,4 +36,5 @@ const br_backend_table br_backend_cpu = {
     .score_pairs    = br_cpu_score_pairs,
     .pair_mlp       = br_cpu_pair_mlp,
     .calibrate      = br_ref_calibrate,
+    .hash           = br_ref_hash,
 };

@@ -27,6 +27,11 @@ br_launches br_cuda_launches(const br_dev *dev);
 br_status br_cuda_upload(br_dev *dev, br_mat to, const void *from);
 br_status br_cuda_download(br_dev *dev, br_mat from, void *to);
 
+/* share.cu */
+br_status br_cuda_hash(br_dev *dev, br_mat x_RC, br_mat out_11);
+void     *br_cuda_stream(const br_dev *dev);
+br_status br_cuda_poll(br_dev *dev, bool *is_done);
+
 /* gemm.cu */
 br_status br_cuda_weight_prepare(br_dev *dev, br_prepared *weight);
 void      br_cuda_weight_release(br_prepared *weight);

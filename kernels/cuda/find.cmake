@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Looks for nvcc. BR_CUDA: AUTO uses it when there, ON fails without it, OFF never looks.
-# Sets BR_HAS_CUDA and BR_CUDA_FOUND_TEXT.
+# Sets BR_HAS_CUDA, BR_CUDA_FOUND_TEXT and BR_DEVICE_INCLUDES.
 set(BR_HAS_CUDA FALSE)
 set(BR_CUDA_FOUND_TEXT "off")
 if(NOT BR_CUDA STREQUAL "OFF")
@@ -18,6 +18,7 @@ if(NOT BR_CUDA STREQUAL "OFF")
     enable_language(CUDA)
     find_package(CUDAToolkit 12.4 REQUIRED)
     set(BR_HAS_CUDA TRUE)
+    set(BR_DEVICE_INCLUDES ${CUDAToolkit_INCLUDE_DIRS}) # for headers of libraries on devices
     set(BR_CUDA_FOUND_TEXT "${CMAKE_CUDA_COMPILER_VERSION} (most ops, #4)")
   elseif(BR_CUDA STREQUAL "ON")
     message(FATAL_ERROR "BR_CUDA is ON but nvcc was not found: put nvcc on PATH, set "

@@ -2,7 +2,7 @@
 # The cuda backend's sources, one list for nvcc and for the emulated device. gemm.cu, the only one
 # that needs cuBLASLt, is apart: the emulated device has a twin of it.
 set(BR_CUDA_SOURCES
-  device.cu graph.cu transfer.cu weight.cu
+  device.cu graph.cu transfer.cu share.cu weight.cu
   encoder/embed.cu encoder/layer_norm.cu encoder/linear.cu encoder/last_rows.cu
   encoder/decay_pool.cu encoder/units.cu encoder/attention.cu encoder/attention_wide.cu
   encoder/attention_last.cu encoder/gru.cu

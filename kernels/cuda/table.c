@@ -23,6 +23,8 @@ const br_backend_table br_backend_cuda = {
     .download       = br_cuda_download,
     .sync           = br_cuda_sync,
     .launches       = br_cuda_launches,
+    .stream         = br_cuda_stream,
+    .poll           = br_cuda_poll,
     .weight_prepare = br_cuda_weight_prepare,
     .weight_release = br_cuda_weight_release,
     .embed          = br_cuda_embed,
@@ -46,4 +48,5 @@ const br_backend_table br_backend_cuda = {
     .score_pairs    = br_cuda_score_pairs,
     .pair_mlp       = br_cuda_pair_mlp,
     .calibrate      = br_cuda_calibrate,
+    .hash           = br_cuda_hash,
 };

@@ -22,6 +22,9 @@ br_status br_ref_upload(br_dev *dev, br_mat to, const void *from);
 br_status br_ref_download(br_dev *dev, br_mat from, void *to);
 br_status br_ref_sync(br_dev *dev);
 
+/* hash.c */
+br_status br_ref_hash(br_dev *dev, br_mat x_RC, br_mat out_11);
+
 /* encoders and fusion */
 br_status br_ref_embed(br_dev *dev, const br_embed_args *args);
 br_status br_ref_layer_norm(br_dev *dev, const br_layer_norm_args *args);

@@ -33,4 +33,5 @@ const br_backend_table br_backend_ref = {
     .score_pairs    = br_ref_score_pairs,
     .pair_mlp       = br_ref_pair_mlp,
     .calibrate      = br_ref_calibrate,
+    .hash           = br_ref_hash,
 };

@@ -11,9 +11,11 @@
  * thread unless its mode is relaxed, what takes or frees memory or waits at all. Stricter than a
  * device: copies of pageable memory fail too, and other streams cannot join a recording. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/cuda_on_cpu/device_fault.h"
 #include "tests/cuda_on_cpu/emulator.h"
@@ -302,6 +304,21 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
     return cudaSuccess;
 }
 
+/* Work of others: what is enqueued before its end does not see it. */
+static atomic_int n_held; /* pieces that have not ended */
+
+void emulator_hold_streams(int by)
+{
+    atomic_fetch_add(&n_held, by);
+}
+
+cudaError_t cudaStreamQuery(cudaStream_t stream)
+{
+    if (emulator_is_recording(stream))
+        return emulator_refuse(stream, cudaErrorStreamCaptureUnsupported);
+    return atomic_load(&n_held) > 0 ? emulator_fail(cudaErrorNotReady) : cudaSuccess;
+}
+
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
     int fault = device_fault(FAULT_SYNC);
@@ -310,6 +327,8 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
         return emulator_fail((cudaError_t)fault);
     if (emulator_is_recording(stream))
         return emulator_refuse(stream, cudaErrorStreamCaptureUnsupported);
+    while (atomic_load(&n_held) > 0)
+        (void)usleep(100);
     return emulator_allow_unsafe();
 }
 
@@ -317,7 +336,10 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 cudaError_t cudaDeviceSynchronize(void)
 {
     cudaError_t error = cudaSuccess;
+    int         fault = device_fault(FAULT_SYNC);
 
+    if (fault != 0)
+        return emulator_fail((cudaError_t)fault);
     pthread_mutex_lock(&lock);
     for (struct CUstream_st *s = recording; s != NULL; s = s->next) {
         s->is_invalid = 1;

@@ -85,7 +85,7 @@ br_status br_run_plain(br_comm *comm, br_config *config)
         goto done;
     }
     BR_TRY(st, br_popularity_share(comm, setup));
-    BR_TRY(st, br_comm_agree(comm, br_job_open(setup, &job)));
+    BR_TRY(st, br_comm_agree(comm, br_job_open_shared(setup, comm, &job)));
     br_stage_close(&staged); /* all have read them */
     BR_TRY(st, br_job_execute(job, comm, run));
     BR_TRY(st, br_comm_agree(comm, is_first ? finish(job, run) : BR_OK));
