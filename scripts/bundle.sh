@@ -64,9 +64,9 @@ fi
 
 if [ -z "$build" ]; then
     build=build/bundle-tree-$kind
-    options=(-DBR_CUDA=OFF -DBR_MPI=OFF) # the MPI of a machine is its own
+    options=(-DBR_CUDA=OFF)
     if [ "$kind" = cuda ]; then
-        options=(-DBR_CUDA=ON -DBR_MPI=OFF "-DCMAKE_CUDA_ARCHITECTURES=$arch")
+        options=(-DBR_CUDA=ON "-DCMAKE_CUDA_ARCHITECTURES=$arch")
         # each program holds every kernel; the drivers that CUDA 13 asks for can unpack this
         if nvcc --version | grep -qE 'release (1[3-9]|[2-9][0-9])\.'; then
             options+=(-DCMAKE_CUDA_FLAGS=--compress-mode=size)
@@ -75,10 +75,10 @@ if [ -z "$build" ]; then
     cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBR_TESTS=ON -DBR_BENCH=ON \
         "${options[@]}" >&2 || fail 4 "cmake failed, its messages are above"
     mapfile -t targets <"$build/device_tests.txt"
-    cmake --build "$build" -j "$(nproc)" -t batchrank "${targets[@]}" "${programs[@]}" >&2 ||
+    cmake --build "$build" -j "$(nproc)" -t batchrank_alone "${targets[@]}" "${programs[@]}" >&2 ||
         fail 4 "the build failed, its messages are above"
 fi
-[ -x "$build/batchrank" ] || fail 4 "$build/batchrank is missing: build it first"
+[ -x "$build/batchrank_alone" ] || fail 4 "$build/batchrank_alone is missing: build it first"
 [ -f "$build/device_tests.txt" ] || fail 4 "$build has no tests: configure it with -DBR_TESTS=ON"
 
 made=$out.new
@@ -96,7 +96,8 @@ take_program() { # NAME, or nothing when the tree was built without it
     echo "bundle.sh: $1 was not built in $build, and is left out" >&2
 }
 
-take_program batchrank
+take_program batchrank_alone # the MPI of a machine is its own
+mv "$made/bin/batchrank_alone" "$made/bin/batchrank"
 while read -r name; do
     take_program "$name"
 done <"$build/device_tests.txt"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * In place of mpi.c in a build without MPI. */
+ * In place of mpi.c in a program without MPI. */
 #include "host/comm/state.h"
 
 br_status br_comm_open_mpi(br_comm *comm)
@@ -10,7 +10,7 @@ br_status br_comm_open_mpi(br_comm *comm)
 
     (void)comm;
     return br_fail(BR_E_USAGE,
-                   "%s started %d processes, but this build has no MPI: they would do the same "
-                   "work %d times. Build with -DBR_MPI=ON, or start one process",
+                   "%s started %d processes, but this program has no MPI: they would do the same "
+                   "work %d times. Build one with -DBR_MPI=ON, or start one process",
                    launcher, n, n);
 }
