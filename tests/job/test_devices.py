@@ -43,7 +43,7 @@ def main():
         write_job(folder / "job.json",
                   input={"customers": "data/customers.h5", "catalogue": "data/catalogue.h5",
                          "model": "data/model"}, output={"path": "run"})
-        job = ["run", folder / "job.json", "--backend", "cuda"]
+        job = ["run", folder / "job.json", "--backend", "cuda", "--set", "run.nccl=off"]
         expect(4, "CUDA_VISIBLE_DEVICES=5", 1, *job, "--set", "run.device=5",
                BATCHRANK_CUDA_DEVICES="4")
         expect(4, "GPU 2 of this machine is wanted", 2, *job, "--set", "run.device=1",

@@ -113,7 +113,7 @@ def check_plan(folder, job):
     case.compare(folder / "auto", folder / "one")
     said = case.ranks(2, *auto, "run.memory_limit_bytes=100000", expect=4)[1]
     assert re.search(r"in 2 shards of the catalogue, a rank needs about \d+ bytes of host memory "
-                     r"\(\d+ of them weights and catalogue\), 100000 are there", said), said
+                     r"\(\d+ of them for weights and catalogue\), 100000 are there", said), said
     print("ok  as many shards as memory asks for")
 
 

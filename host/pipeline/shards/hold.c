@@ -29,55 +29,80 @@ static br_footprint footprint_of(const br_setup *setup, int32_t n_shards)
 
 /* ---- how many ---- */
 
-/* Device memory of this rank; where it is the host's, its share of the machine's, or of what
- * run.memory_limit_bytes allows. *is_host says which. */
-static br_status find_room(const br_comm *comm, const br_config *config, double *room,
-                           bool *is_host)
+#define SCREEN_BYTES 2.0 /* of a number in what score_topk screens by, on a device, at most */
+#define SCREEN_ITEM  8.0 /* beside these */
+
+/* Memory of this rank. */
+typedef struct room {
+    double bytes;
+    double lanes;   /* that ops take for the lanes of a device */
+    bool   is_host; /* a device's is the host's */
+} room;
+
+/* Where device memory is the host's, this rank's share of the machine's, or of what
+ * run.memory_limit_bytes allows. */
+static br_status find_room(const br_comm *comm, const br_config *config, room *out)
 {
     br_status st    = BR_OK;
     br_dev   *dev   = NULL;
     size_t    bytes = 0;
     double    limit = (double)config->run_memory_limit_bytes;
+    br_grain  grain;
 
     BR_TRY(st, br_dev_open((br_backend)config->run_backend, 0, &dev));
     BR_TRY(st, br_dev_room(dev, &bytes));
-    *is_host = bytes == SIZE_MAX;
-    *room    = (double)bytes;
-    if (!*is_host)
+    grain        = br_dev_grain(dev);
+    out->is_host = bytes == SIZE_MAX;
+    out->bytes   = (double)bytes;
+    out->lanes   = (double)grain.lane_bytes *
+                 (config->run_threads > 0 ? (double)config->run_threads : grain.n_lanes);
+    if (!out->is_host)
         goto done;
-    *room =
+    out->bytes =
         (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / br_comm_node_size(comm);
-    if (limit > 0.0 && limit < *room)
-        *room = limit;
+    if (limit > 0.0 && limit < out->bytes)
+        out->bytes = limit;
 done:
     br_dev_close(&dev);
     return st;
 }
 
+/* What a rank needs of it, lanes that take little at a time among it; *of_items: for weights and
+ * catalogue. */
+static double need_of(const br_setup *s, int32_t n_shards, const room *r, double *of_items)
+{
+    br_footprint f = footprint_of(s, n_shards);
+    double       n = (double)br_shards_cut(s->n_listed, n_shards, n_shards - 1).n;
+
+    *of_items = f.weights + f.model;
+    if (r->is_host)
+        return f.memory + f.model;
+    *of_items += n * (SCREEN_BYTES * s->objective.width + SCREEN_ITEM);
+    return f.device + r->lanes + *of_items;
+}
+
 /* The least number that divides the ranks and whose shards fit. */
 static br_status find_number(const br_comm *comm, const br_setup *s, int32_t *out)
 {
-    br_status    st       = BR_OK;
-    int32_t      n_ranks  = br_comm_size(comm);
-    const char  *only_one = br_config_unsharded(s->config);
-    double       room = 0.0, need = 0.0;
-    bool         is_host = false;
-    br_footprint f       = {0};
+    br_status   st       = BR_OK;
+    int32_t     n_ranks  = br_comm_size(comm);
+    const char *only_one = br_config_unsharded(s->config);
+    double      need = 0.0, of_items = 0.0;
+    room        r = {0};
 
-    BR_TRY(st, find_room(comm, s->config, &room, &is_host));
+    BR_TRY(st, find_room(comm, s->config, &r));
     for (int32_t n = 1; n <= n_ranks && n <= s->n_listed; n++) {
         if (n_ranks % n != 0 || (n > 1 && only_one != NULL))
             continue;
-        f    = footprint_of(s, n);
-        need = f.model + (is_host ? f.memory : f.device + f.weights);
         *out = n;
-        if (need <= room)
+        need = need_of(s, n, &r, &of_items);
+        if (need <= r.bytes)
             goto done;
     }
     BR_FAIL(st, BR_E_MEMORY,
             "run.catalogue_shards is 0: in %d shard%s of the catalogue, a rank needs about %.0f "
-            "bytes of %s memory (%.0f of them weights and catalogue), %.0f are there: %s%s",
-            *out, *out > 1 ? "s" : "", need, is_host ? "host" : "device", f.weights + f.model, room,
+            "bytes of %s memory (%.0f of them for weights and catalogue), %.0f are there: %s%s",
+            *out, *out > 1 ? "s" : "", need, r.is_host ? "host" : "device", of_items, r.bytes,
             only_one != NULL ? "more shards are not possible with " : "start more ranks",
             only_one != NULL ? only_one : "");
 done:
