@@ -128,6 +128,8 @@ static choice choose(const br_items *items, const double *norm_N, const br_cpu_i
         return (choice){BR_SCREEN_FP32, "a log-sum-exp to 1e-5"};
     if (items->logsumexp == BR_LSE_COARSE && items->screen != BR_SCREEN_FP32)
         return (choice){BR_SCREEN_INT16, "a log-sum-exp to 1e-3"};
+    if (items->screen == BR_SCREEN_FP16 || items->screen == BR_SCREEN_BF16)
+        return (choice){BR_SCREEN_INT16, "16 bits asked for"};
     if (items->screen != BR_SCREEN_AUTO)
         return (choice){items->screen, "asked for"};
     if (to->N < LEAST_ITEMS)
