@@ -299,9 +299,18 @@ double br_exp2_fixed(double x);
 
 /* ---- scoring -------------------------------------------------------------------------------- */
 
-/* How score_topk finds the items that are worth an exact score. The lists are the same. */
+/* How score_topk finds the items that are worth an exact score. The lists are the same. A kind that
+ * a backend lacks is its nearest better one: FP16 and BF16 are INT16 on cpu; FP32 and INT16 are
+ * FP16, the finest there is, on cuda. ref screens nothing. */
 typedef enum { BR_LSE_NONE, BR_LSE_FINE, BR_LSE_COARSE } br_lse_kind; /* to 1e-5, to 1e-3 */
-typedef enum { BR_SCREEN_AUTO, BR_SCREEN_FP32, BR_SCREEN_INT16, BR_SCREEN_INT8 } br_screen_kind;
+typedef enum {
+    BR_SCREEN_AUTO,
+    BR_SCREEN_FP32,
+    BR_SCREEN_INT16,
+    BR_SCREEN_INT8,
+    BR_SCREEN_FP16,
+    BR_SCREEN_BF16
+} br_screen_kind;
 
 /* items_prepare: a catalogue made ready once per run. The views must outlive *out.
  *   in   item_ND f32; bias_N f32 [N, 1] or absent; require_N u64 [N, 1] or absent; k: how long

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * score_topk on vectors that lie on the device, nearly Gaussian ones (nothing to prune by), with a
- * bias. The first rows' lists are compared with ref's, items and score bits, before a time is
- * printed. Its share is of the bf16 product's peak. */
+ * bias, by the screen that the planner takes and by each kind. The first rows' lists are compared
+ * with ref's, items and score bits, before a time is printed. Its share is of the bf16 product's
+ * peak, for int8 too, whose own is twice as high. */
 #include <math.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 typedef struct topk_case {
     int64_t            B, N, D;
     int32_t            k;
+    br_screen_kind     screen;
     br_dev            *lane;
     br_items          *items;
     br_mat             query_BD, item_ND, bias_N, item_BK, score_BK;
@@ -49,7 +51,7 @@ static void case_close(topk_case *c)
 static br_status case_open(br_dev *dev, topk_case *c)
 {
     br_status     st    = BR_OK;
-    br_items_args items = {.k = c->k};
+    br_items_args items = {.k = c->k, .screen = c->screen};
 
     BR_TRY(st, br_dev_open_lane(dev, br_score_topk_scratch_bytes(c->N, c->D, c->k), &c->lane));
     BR_TRY(st, place(dev, c->B, c->D, 1, &c->query_BD));
@@ -107,13 +109,28 @@ done:
     return st;
 }
 
+/* Behind the shape, which says nothing of AUTO. */
+static const char *name_of(br_screen_kind screen)
+{
+    switch (screen) {
+    case BR_SCREEN_FP16:
+        return " fp16";
+    case BR_SCREEN_BF16:
+        return " bf16";
+    case BR_SCREEN_INT8:
+        return " int8";
+    default:
+        return "";
+    }
+}
+
 static void bench_case(device_bench *bench, topk_case c)
 {
     br_status  st  = BR_OK;
     device_row row = {.op = "score_topk", .peak = bench->peaks.gemm_gflops[BR_PRECISION_BF16]};
 
-    (void)snprintf(row.shape, sizeof row.shape, "B %lld N %lld D %lld k %d", (long long)c.B,
-                   (long long)c.N, (long long)c.D, c.k);
+    (void)snprintf(row.shape, sizeof row.shape, "B %lld N %lld D %lld k %d%s", (long long)c.B,
+                   (long long)c.N, (long long)c.D, c.k, name_of(c.screen));
     row.gflop = 2e-9 * (double)c.B * (double)c.N * (double)c.D;
     BR_TRY(st, case_open(bench->dev, &c));
     BR_TRY(st, score_once(&c));
@@ -128,13 +145,20 @@ done:
 
 void device_bench_topk(device_bench *bench)
 {
-    static const topk_case full[]  = {{.B = 16384, .N = 1000000, .D = 128, .k = 100},
-                                      {.B = 16384, .N = 1000000, .D = 128, .k = 10},
-                                      {.B = 262144, .N = 1000, .D = 128, .k = 10}};
-    static const topk_case small[] = {{.B = 37, .N = 1500, .D = 128, .k = 100},
-                                      {.B = 37, .N = 1500, .D = 48, .k = 10},
-                                      {.B = 130, .N = 100, .D = 128, .k = 10}};
+    static const topk_case full[] = {
+        {.B = 16384, .N = 1000000, .D = 128, .k = 100},
+        {.B = 16384, .N = 1000000, .D = 128, .k = 100, .screen = BR_SCREEN_FP16},
+        {.B = 16384, .N = 1000000, .D = 128, .k = 100, .screen = BR_SCREEN_BF16},
+        {.B = 16384, .N = 1000000, .D = 128, .k = 100, .screen = BR_SCREEN_INT8},
+        {.B = 16384, .N = 1000000, .D = 128, .k = 10},
+        {.B = 262144, .N = 1000, .D = 128, .k = 10}};
+    static const topk_case small[] = {
+        {.B = 37, .N = 1500, .D = 128, .k = 100},
+        {.B = 37, .N = 1500, .D = 48, .k = 10, .screen = BR_SCREEN_INT8},
+        {.B = 130, .N = 100, .D = 128, .k = 10, .screen = BR_SCREEN_BF16}};
+    int n =
+        bench->is_small ? (int)(sizeof small / sizeof *small) : (int)(sizeof full / sizeof *full);
 
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < n; i++)
         bench_case(bench, bench->is_small ? small[i] : full[i]);
 }

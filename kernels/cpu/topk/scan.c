@@ -162,10 +162,10 @@ static void refine(const br_scan *s, int64_t at, int64_t place, br_screen_tile *
     float               step_R[ROWS];
 
     for (int r = 0; r < ROWS; r++) {
-        bool is_least = s->least_L[place + r].i - s->offset_L[place + r] <= (int32_t)LEAST_SUM;
+        int64_t least = (int64_t)s->least_L[place + r].i - s->offset_L[place + r];
 
         step_R[r] = s->inverse_L[place + r] * panel->inverse * (1.0f - BR_STEP);
-        if (is_least) /* less would have done: what stands above it says nothing */
+        if (least <= (int64_t)LEAST_SUM) /* less would do: what stands above it says nothing */
             step_R[r] = 0.0f;
     }
     tile->bias_C    = items->bias_N + at * COLS;

@@ -6,18 +6,20 @@
 #ifndef BR_KERNELS_CUDA_TOPK_BOUNDS_CUH
 #define BR_KERNELS_CUDA_TOPK_BOUNDS_CUH
 
+#include "kernels/cuda/topk/kind.cuh"
 #include "kernels/cuda/topk/topk.cuh"
 
 #define BR_CANONICAL_ERROR (0.02 * 0x1p-24) /* of |x| |z|: rounding inside the canonical sum */
 #define BR_TINY            0x1p-137f        /* underflow of a few roundings */
 #define BR_STEP            0x1p-20f         /* 16 units: several roundings of a float32 */
 #define BR_NONE_PASSES     3.4e38f          /* as a threshold */
+#define BR_NO_SUM          0x1p30f          /* no sum of whole codes is as large */
 
 /* Sums on tensor cores, of |x| |z|: two cuts for each product, each below 2^-22 of the largest
- * number that took part, in any order. */
-static inline double br_bound_of_sums(int64_t width)
+ * number that took part, in any order. Whole sums are exact. */
+template <typename K> static inline double br_bound_of_sums(int64_t width)
 {
-    return 2.0 * (double)(width + 16) * 0x1p-22;
+    return K::IS_WHOLE ? 0.0 : 2.0 * (double)(width + 16) * 0x1p-22;
 }
 
 /* A bound with 2 % to spare, as float32: one for the proof, one for what is done with it. */
@@ -42,6 +44,16 @@ static __device__ inline float br_bound_of_panel(const br_topk_panel &panel, flo
 static __device__ inline float br_least_of_panel(float down, float error)
 {
     return br_threshold_down(down - error);
+}
+
+/* The whole number that sums of codes must reach where approximate scores must reach `least`: by
+ * the panel's largest bias, so that no item of it is missed. inverse: 1 / (the scales' product). */
+static __host__ __device__ inline int32_t br_least_of_sums(float least, float bias_most,
+                                                           float inverse)
+{
+    float sum = fminf(fmaxf((least - bias_most) * inverse, -BR_NO_SUM), BR_NO_SUM);
+
+    return (int32_t)floorf(sum - fabsf(sum) * BR_STEP - 2.0f);
 }
 
 /* How far a candidate's canonical score may be from its approximate one. */

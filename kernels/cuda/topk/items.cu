@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A catalogue made ready for the tensor-core screen: scattered (order.h), coded in fp16 panel by
- * panel, measured. Called once per run; takes half as much memory again as the vectors (as much,
- * where a log-sum-exp is wanted), and 8 bytes an item, 16 with segments. */
+ * A catalogue made ready for the tensor-core screen: scattered (order.h), coded panel by panel,
+ * measured. Called once per run; takes half as much memory again as the vectors (a quarter in int8;
+ * as much, where a log-sum-exp is wanted), and 8 bytes an item, 16 with segments. */
 #include "kernels/cuda/topk/bounds.cuh"
 #include "kernels/cuda/topk/code.cuh"
 #include "kernels/cuda/topk/order.h"
@@ -22,8 +22,8 @@ static __device__ void raise(unsigned long long *bits, double size)
     atomicMax(bits, (unsigned long long)__double_as_longlong(fabs(size)));
 }
 
-/* A thread's item of the panel: where its row, bias and segments stand. */
-static __device__ void place_item(const panel_params &p, int64_t position)
+/* A thread's item of the panel: where its row, bias and segments stand. Returns its bias. */
+static __device__ float place_item(const panel_params &p, int64_t position)
 {
     bool    is_there = position < p.to.N;
     int32_t row      = is_there ? br_scatter_row(position, p.step, p.to.N) : -1;
@@ -37,10 +37,12 @@ static __device__ void place_item(const panel_params &p, int64_t position)
     p.to.bias_N[position] = bias;
     if (p.to.require_N != NULL)
         p.to.require_N[position] = is_there ? *p.require_N.row(row) : 0;
+    return bias;
 }
 
 typedef struct panel_sizes {
     float  element;
+    float  bias;
     double norm;
     double residual;
     double code_norm;
@@ -55,6 +57,7 @@ static __device__ panel_sizes largest(panel_sizes own, panel_sizes *of_warp)
     __syncthreads();
     for (int w = 0; w < BR_TOPK_WARPS; w++) {
         own.element   = fmaxf(own.element, of_warp[w].element);
+        own.bias      = fmaxf(own.bias, of_warp[w].bias);
         own.norm      = fmax(own.norm, of_warp[w].norm);
         own.residual  = fmax(own.residual, of_warp[w].residual);
         own.code_norm = fmax(own.code_norm, of_warp[w].code_norm);
@@ -68,6 +71,7 @@ static __device__ const float *item_at(const panel_params &p, int64_t position)
 }
 
 /* Grid: a block per panel; a warp measures, then codes, every eighth item. */
+template <typename K>
 static __global__ void __launch_bounds__(BR_TOPK_THREADS) panel_kernel(panel_params p)
 {
     __shared__ panel_sizes of_warp[BR_TOPK_WARPS];
@@ -76,8 +80,8 @@ static __global__ void __launch_bounds__(BR_TOPK_THREADS) panel_kernel(panel_par
     panel_sizes            most  = {};
     float                  scale;
 
-    if (threadIdx.x < BR_PANEL)
-        place_item(p, first + threadIdx.x);
+    most.bias = threadIdx.x < BR_PANEL ? place_item(p, first + threadIdx.x) : -INFINITY;
+    most.bias = br_warp_max(most.bias);
     for (int i = warp; i < BR_PANEL && first + i < p.to.N; i += BR_TOPK_WARPS) {
         br_measured m = br_measure(item_at(p, first + i), p.to.dim);
 
@@ -85,12 +89,10 @@ static __global__ void __launch_bounds__(BR_TOPK_THREADS) panel_kernel(panel_par
         most.norm    = fmax(most.norm, m.norm);
     }
     most  = largest(most, of_warp);
-    scale = br_code_scale(most.element);
+    scale = K::scale(most.element);
     for (int i = warp; i < BR_PANEL; i += BR_TOPK_WARPS) {
-        int64_t        at = (first + i) * p.to.width;
-        br_code_target to = {p.to.code_ND + at, p.to.below_ND == NULL ? NULL : p.to.below_ND + at,
-                             p.to.width};
-        br_coded       c  = br_encode(item_at(p, first + i), p.to.dim, scale, to);
+        br_code_target<K> to = br_code_place<K>(p.to.code_ND, p.to.below_ND, first + i, p.to.width);
+        br_coded          c  = br_encode(item_at(p, first + i), p.to.dim, scale, to);
 
         most.residual  = fmax(most.residual, c.residual);
         most.code_norm = fmax(most.code_norm, c.norm);
@@ -100,8 +102,9 @@ static __global__ void __launch_bounds__(BR_TOPK_THREADS) panel_kernel(panel_par
         double lost = most.residual + p.bound_of_sums * most.code_norm;
 
         raise(&p.to.size_2[0], most.norm);
-        p.to.panel_P[blockIdx.x] = {scale, br_bound_up(lost + BR_CANONICAL_ERROR * most.norm),
-                                    br_bound_up(most.code_norm)};
+        p.to.panel_P[blockIdx.x] = {scale, 1.0f / scale,
+                                    br_bound_up(lost + BR_CANONICAL_ERROR * most.norm),
+                                    br_bound_up(most.code_norm), most.bias};
     }
 }
 
@@ -109,7 +112,7 @@ static br_status allocate(const br_items *items, br_cuda_items *to)
 {
     br_status st       = BR_OK;
     int64_t   n_places = to->n_panels * BR_PANEL;
-    size_t    code     = (size_t)(n_places * to->width) * sizeof(__half);
+    size_t    code     = (size_t)(n_places * to->row_bytes);
 
 #define TAKE(bytes, field)                                                                         \
     BR_TRY(st, br_cuda_allocate((bytes), reinterpret_cast<void **>(&to->field)))
@@ -146,6 +149,17 @@ done:
     return st;
 }
 
+template <typename K> static br_status code_panels(br_dev *dev, panel_params p)
+{
+    br_status st = BR_OK;
+
+    p.bound_of_sums = br_bound_of_sums<K>(p.to.width);
+    BR_TRY(st, BR_LAUNCH(dev, panel_kernel<K>, br_cuda_blocks(p.to.n_panels, 1), BR_TOPK_THREADS, 0,
+                         p));
+done:
+    return st;
+}
+
 br_status br_cuda_items_prepare(br_dev *dev, br_items *items)
 {
     br_status      st = BR_OK;
@@ -157,16 +171,16 @@ br_status br_cuda_items_prepare(br_dev *dev, br_items *items)
     to->N           = items->item_ND.n_rows;
     to->n_panels    = (to->N + BR_PANEL - 1) / BR_PANEL;
     to->dim         = items->item_ND.n_cols;
-    to->width       = (to->dim + BR_SLICE - 1) / BR_SLICE * BR_SLICE;
+    BR_TRY(st, br_topk_plan(dev, items, &to->kind));
+    to->width     = br_topk_width(to->kind, to->dim);
+    to->row_bytes = to->width * br_topk_code_bytes(to->kind);
     BR_TRY(st, allocate(items, to));
-    p.to            = *to;
-    p.step          = br_scatter_step(to->N);
-    p.bound_of_sums = br_bound_of_sums(to->width);
-    p.item_ND       = br_view_of<const float>(items->item_ND);
-    p.bias_N        = br_view_of<const float>(items->bias_N);
-    p.require_N     = br_view_of<const uint64_t>(items->require_N);
-    BR_TRY(st,
-           BR_LAUNCH(dev, panel_kernel, br_cuda_blocks(to->n_panels, 1), BR_TOPK_THREADS, 0, p));
+    p.to        = *to;
+    p.step      = br_scatter_step(to->N);
+    p.item_ND   = br_view_of<const float>(items->item_ND);
+    p.bias_N    = br_view_of<const float>(items->bias_N);
+    p.require_N = br_view_of<const uint64_t>(items->require_N);
+    BR_TRY(st, BR_BY_KIND(to->kind, code_panels, dev, p));
     BR_TRY(st, learn_sizes(dev, to));
 done:
     return st;

@@ -25,14 +25,15 @@ static __device__ bool can_be_screened(const br_cuda_items &items, double norm)
 }
 
 /* Grid: a warp per customer. */
+template <typename K>
 static __global__ void __launch_bounds__(BR_ROW_THREADS) queries_kernel(br_topk_chunk c)
 {
-    int64_t        r   = br_row();
-    br_topk_row    row = {};
-    br_measured    m;
-    br_coded       coded;
-    br_code_target to;
-    bool           is_wanted;
+    int64_t           r   = br_row();
+    br_topk_row       row = {};
+    br_measured       m;
+    br_coded          coded;
+    br_code_target<K> to;
+    bool              is_wanted;
 
     if (r >= c.n_rows)
         return;
@@ -40,11 +41,9 @@ static __global__ void __launch_bounds__(BR_ROW_THREADS) queries_kernel(br_topk_
     m             = br_measure(c.rows->query_BD.row(r), c.items.dim);
     row.is_coded  = is_wanted && can_be_screened(c.items, m.norm);
     row.is_slow   = is_wanted && !row.is_coded;
-    row.scale     = br_code_scale(row.is_coded ? m.element : 0.0f);
+    row.scale     = K::scale(row.is_coded ? m.element : 0.0f);
     row.threshold = c.rows->floor_B.at == NULL ? -INFINITY : *c.rows->floor_B.row(r);
-    to.code_D     = c.code_RD + r * c.items.width;
-    to.below_D    = c.below_RD == NULL ? NULL : c.below_RD + r * c.items.width;
-    to.width      = c.items.width;
+    to            = br_code_place<K>(c.code_RD, c.below_RD, r, c.items.width);
     coded    = br_encode(row.is_coded ? c.rows->query_BD.row(r) : NULL, c.items.dim, row.scale, to);
     row.norm = br_bound_up(m.norm);
     row.residual = br_bound_up(coded.residual);
@@ -52,12 +51,17 @@ static __global__ void __launch_bounds__(BR_ROW_THREADS) queries_kernel(br_topk_
         c.row_R[r] = row;
 }
 
-br_status br_topk_queries(br_dev *dev, const br_topk_chunk *chunk)
+template <typename K> static br_status launch(br_dev *dev, const br_topk_chunk *chunk)
 {
     br_status st = BR_OK;
 
-    BR_TRY(st,
-           BR_LAUNCH(dev, queries_kernel, br_row_blocks(chunk->n_rows), BR_ROW_THREADS, 0, *chunk));
+    BR_TRY(st, BR_LAUNCH(dev, queries_kernel<K>, br_row_blocks(chunk->n_rows), BR_ROW_THREADS, 0,
+                         *chunk));
 done:
     return st;
+}
+
+br_status br_topk_queries(br_dev *dev, const br_topk_chunk *chunk)
+{
+    return BR_BY_KIND(chunk->items.kind, launch, dev, chunk);
 }

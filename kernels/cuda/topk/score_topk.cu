@@ -18,18 +18,12 @@
 #define FIRST_PANELS 4 /* 512 items: fewer than any capacity */
 #define GROWTH       8
 
-/* Candidates of a row, at most: what is pushed between two thresholds, with much to spare. */
-static int32_t capacity_of(int32_t k)
-{
-    return 4 * k + 1024;
-}
-
 /* ---- memory ---- */
 
 static void carve_chunk(br_carving *from, int32_t n_rows, bool is_split, br_topk_chunk *c)
 {
     size_t n    = (size_t)n_rows;
-    size_t code = n * (size_t)c->items.width;
+    size_t code = n * (size_t)c->items.row_bytes;
 
     br_carve_to(from, 1, &c->rows);
     br_carve_to(from, 1, &c->counters);
@@ -154,7 +148,7 @@ static void describe(const br_score_topk_args *args, br_topk_chunk *c)
     c->bias_N      = br_view_of<const float>(items->bias_N);
     c->temperature = args->temperature;
     c->k           = args->k;
-    c->capacity    = capacity_of(args->k);
+    c->capacity    = br_topk_capacity(args->k);
     c->n_runs      = args->logsumexp_B.buf == NULL ? 0 : br_topk_runs(c->items.n_panels);
 }
 

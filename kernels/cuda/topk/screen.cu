@@ -2,8 +2,9 @@
  *
  * The screen: approximate scores of customers and panels on tensor cores, of which those that may
  * reach the customer's threshold, and may be shown, are pushed as candidates. A thread looks at the
- * largest of its scores of a row first; nothing is stored but what is pushed. Called once per
- * stage of the catalogue (score_topk.cu). A door: a Hopper variant would replace br_stream_run. */
+ * largest of its scores of a row first (of whole codes: of its sums, beside a whole threshold);
+ * nothing is stored but what is pushed. Called once per stage of the catalogue (score_topk.cu). A
+ * door: a Hopper variant would replace br_stream_run. */
 #include "kernels/cuda/topk/bounds.cuh"
 #include "kernels/cuda/topk/tile.cuh"
 
@@ -15,28 +16,31 @@ template <int ROWS> struct places {
     float   norm[ROWS];
     float   residual[ROWS];
     float   scale[ROWS];
-    float   down[ROWS]; /* the threshold, lowered */
+    float   inverse[ROWS]; /* 1 / scale */
+    float   down[ROWS];    /* the threshold, lowered */
 };
 
-template <int ROWS> struct pusher {
-    const br_topk_chunk *c;
-    const places<ROWS>  *place;
+template <typename K, int ROWS> struct pusher {
+    typedef br_tile<K, ROWS> tile;
+    const br_topk_chunk     *c;
+    const places<ROWS>      *place;
 
-    __device__ void     operator()(int64_t panel, const br_tile<ROWS> &t, const float *bias) const;
-    __device__ void     push(int64_t panel, const br_tile<ROWS> &t, const float *bias, int m,
-                             int half) const;
+    __device__ void operator()(int64_t panel, const tile &t, const float *bias) const;
+    __device__ void push(int64_t panel, const tile &t, const float *bias, int m, int half) const;
     __device__ uint32_t drop_barred(uint32_t hits, int64_t panel, int32_t row) const;
 };
 
 /* Bits of the columns that exist and may be shown. Bit 2n + j is column j of block n. */
-template <int ROWS>
-__device__ uint32_t pusher<ROWS>::drop_barred(uint32_t hits, int64_t panel, int32_t row) const
+template <typename K, int ROWS>
+__device__ uint32_t pusher<K, ROWS>::drop_barred(uint32_t hits, int64_t panel, int32_t row) const
 {
     uint32_t kept = 0;
 
+    if (row < 0) /* none: even so a bias near the largest float passes */
+        return 0;
     for (; hits != 0; hits &= hits - 1) {
         int     bit = __ffs((int)hits) - 1;
-        int64_t at  = panel * BR_PANEL + br_tile<ROWS>::col_of(bit / 2) + bit % 2;
+        int64_t at  = panel * BR_PANEL + tile::col_of(bit / 2) + bit % 2;
 
         if (at < c->items.N && br_is_allowed(c->rows->rules, row, c->items.row_N[at]))
             kept |= 1u << bit;
@@ -45,11 +49,11 @@ __device__ uint32_t pusher<ROWS>::drop_barred(uint32_t hits, int64_t panel, int3
 }
 
 /* One row's candidates of the thread's columns, with one atomic for all. */
-template <int ROWS>
-__device__ __forceinline__ void pusher<ROWS>::push(int64_t panel, const br_tile<ROWS> &t,
-                                                   const float *bias, int m, int half) const
+template <typename K, int ROWS>
+__device__ __forceinline__ void pusher<K, ROWS>::push(int64_t panel, const tile &t,
+                                                      const float *bias, int m, int half) const
 {
-    int           at    = br_tile<ROWS>::row_of(m, half);
+    int           at    = tile::row_of(m, half);
     int32_t       row   = place->row[at];
     br_topk_panel p     = c->items.panel_P[panel];
     float         error = br_bound_of_panel(p, place->norm[at], place->residual[at]);
@@ -59,56 +63,78 @@ __device__ __forceinline__ void pusher<ROWS>::push(int64_t panel, const br_tile<
     int32_t       next;
 
 #pragma unroll
-    for (int i = 0; i < 2 * br_tile<ROWS>::BLOCKS; i++)
-        if (fmaf(t.sum[m][i / 2][half * 2 + i % 2], scale,
-                 bias[br_tile<ROWS>::col_of(i / 2) + i % 2]) >= least)
+    for (int i = 0; i < 2 * tile::BLOCKS; i++)
+        if (fmaf((float)t.sum[m][i / 2][half * 2 + i % 2], scale,
+                 bias[tile::col_of(i / 2) + i % 2]) >= least)
             hits |= 1u << i;
     hits = drop_barred(hits, panel, row);
     if (hits == 0)
         return;
     next = atomicAdd(&c->row_R[row].n, __popc(hits));
 #pragma unroll
-    for (int i = 0; i < 2 * br_tile<ROWS>::BLOCKS; i++) {
-        int col = br_tile<ROWS>::col_of(i / 2) + i % 2;
+    for (int i = 0; i < 2 * tile::BLOCKS; i++) {
+        int col = tile::col_of(i / 2) + i % 2;
 
         if ((hits >> i & 1) == 0)
             continue;
         if (next < c->capacity)
             c->candidate_RC[(int64_t)row * c->capacity + next] = {
-                fmaf(t.sum[m][i / 2][half * 2 + i % 2], scale, bias[col]),
+                fmaf((float)t.sum[m][i / 2][half * 2 + i % 2], scale, bias[col]),
                 (int32_t)(panel * BR_PANEL + col)};
         next++;
     }
 }
 
-template <int ROWS>
-__device__ __forceinline__ void pusher<ROWS>::operator()(int64_t panel, const br_tile<ROWS> &t,
-                                                         const float *bias) const
+/* The thread's largest approximate scores of its rows, or sums of whole codes. */
+template <int ROWS, typename K>
+static __device__ __forceinline__ void largest(const br_tile<K, ROWS> &t, const float *scale,
+                                               const float *bias, typename K::sum *most)
 {
-    br_topk_panel p = c->items.panel_P[panel];
-    float         scale[4], most[4]; /* of the thread's rows */
-
 #pragma unroll
-    for (int r = 0; r < 4; r++) {
-        scale[r] = place->scale[br_tile<ROWS>::row_of(r / 2, r % 2)] * p.scale;
-        most[r]  = -INFINITY;
-    }
-#pragma unroll
-    for (int n = 0; n < br_tile<ROWS>::BLOCKS; n++) {
-        float2 b = *reinterpret_cast<const float2 *>(bias + br_tile<ROWS>::col_of(n));
+    for (int n = 0; n < br_tile<K, ROWS>::BLOCKS; n++) {
+        float2 b = {};
 
+        if constexpr (!K::IS_WHOLE)
+            b = *reinterpret_cast<const float2 *>(bias + br_tile<K, ROWS>::col_of(n));
 #pragma unroll
         for (int r = 0; r < 4; r++) {
-            most[r] = fmaxf(most[r], fmaf(t.sum[r / 2][n][r % 2 * 2], scale[r], b.x));
-            most[r] = fmaxf(most[r], fmaf(t.sum[r / 2][n][r % 2 * 2 + 1], scale[r], b.y));
+            typename K::sum low = t.sum[r / 2][n][r % 2 * 2], high = t.sum[r / 2][n][r % 2 * 2 + 1];
+
+            if constexpr (!K::IS_WHOLE) {
+                low  = fmaf(low, scale[r], b.x);
+                high = fmaf(high, scale[r], b.y);
+            }
+            most[r] = n == 0 ? low : max(most[r], low);
+            most[r] = max(most[r], high);
         }
     }
+}
+
+template <typename K, int ROWS>
+__device__ __forceinline__ void pusher<K, ROWS>::operator()(int64_t panel, const tile &t,
+                                                            const float *bias) const
+{
+    br_topk_panel   p = c->items.panel_P[panel];
+    float           scale[4]; /* of the thread's rows */
+    typename K::sum most[4];
+
+#pragma unroll
+    for (int r = 0; r < 4; r++)
+        scale[r] = place->scale[tile::row_of(r / 2, r % 2)] * p.scale;
+    largest(t, scale, bias, most);
 #pragma unroll
     for (int r = 0; r < 4; r++) {
-        int   at    = br_tile<ROWS>::row_of(r / 2, r % 2);
+        int   at    = tile::row_of(r / 2, r % 2);
         float error = br_bound_of_panel(p, place->norm[at], place->residual[at]);
+        float least = br_least_of_panel(place->down[at], error);
+        bool  is_hit;
 
-        if (most[r] >= br_least_of_panel(place->down[at], error))
+        if constexpr (K::IS_WHOLE)
+            is_hit =
+                most[r] >= br_least_of_sums(least, p.bias_most, place->inverse[at] * p.inverse);
+        else
+            is_hit = most[r] >= least;
+        if (is_hit)
             push(panel, t, bias, r / 2, r % 2);
     }
 }
@@ -122,20 +148,22 @@ static __device__ void fill_places(const br_topk_chunk &c, const br_stream &s, p
 
     if (at >= ROWS)
         return;
+    own.scale = 1.0f;
     if (row >= 0)
         own = c.row_R[row];
     place->row[at]      = row;
     place->norm[at]     = own.norm;
     place->residual[at] = own.residual;
     place->scale[at]    = own.scale;
+    place->inverse[at]  = 1.0f / own.scale;
     place->down[at]     = own.is_coded ? br_threshold_down(own.threshold) : BR_NONE_PASSES;
     if (!own.is_coded)
         place->norm[at] = place->residual[at] = 0.0f; /* perhaps not finite */
 }
 
 /* Grid: x tiles of ROWS rows, y parts of the range. A block owns a tile's scores of its part, a
- * warp 32 rows by br_tile<ROWS>::COLS columns of each panel. */
-template <int ROWS>
+ * warp 32 rows by tile::COLS columns of each panel. */
+template <typename K, int ROWS>
 static __global__ void __launch_bounds__(BR_TOPK_THREADS, 2)
     screen_kernel(br_topk_chunk c, br_topk_range range)
 {
@@ -152,12 +180,12 @@ static __global__ void __launch_bounds__(BR_TOPK_THREADS, 2)
     s.first_panel = range.first + n_panels * blockIdx.y / gridDim.y;
     s.last_panel  = range.first + n_panels * (blockIdx.y + 1) / gridDim.y;
     fill_places<ROWS>(c, s, &place);
-    pusher<ROWS> end = {&c, &place};
-    br_stream_run<ROWS>(s, shared, end); /* its first barrier comes before the first panel's end */
+    pusher<K, ROWS> end = {&c, &place};
+    br_stream_run<K, ROWS>(s, shared, end); /* its first barrier: before the first panel's end */
 }
 
-template <int ROWS>
-static br_status launch(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range)
+template <typename K, int ROWS>
+static br_status launch_rows(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range)
 {
     br_status st       = BR_OK;
     unsigned  n_tiles  = br_cuda_blocks(range->n_rows, ROWS);
@@ -166,25 +194,31 @@ static br_status launch(br_dev *dev, const br_topk_chunk *chunk, const br_topk_r
 
     n_parts = n_parts < n_panels ? n_parts : n_panels;
     n_parts = n_parts < 1 ? 1 : n_parts < 65535 ? n_parts : 65535;
-    BR_TRY(st,
-           BR_LAUNCH(dev, screen_kernel<ROWS>, dim3(n_tiles, (unsigned)n_parts), BR_TOPK_THREADS,
-                     br_tile_bytes(ROWS, chunk->items.width, false), *chunk, *range));
+    BR_TRY(st, BR_LAUNCH(dev, (screen_kernel<K, ROWS>), dim3(n_tiles, (unsigned)n_parts),
+                         BR_TOPK_THREADS, br_tile_bytes(ROWS, chunk->items.row_bytes, false),
+                         *chunk, *range));
 done:
     return st;
 }
 
 template <int ROWS> static bool fits(const br_cuda_items *items)
 {
-    return br_tile_bytes(ROWS, items->width, false) + sizeof(places<ROWS>) + BR_SHARED_ALIGN <=
+    return br_tile_bytes(ROWS, items->row_bytes, false) + sizeof(places<ROWS>) + BR_SHARED_ALIGN <=
            items->shared_most;
 }
 
 /* As many rows as shared memory holds, and few more than there are: no list depends on it. */
-br_status br_topk_screen(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range)
+template <typename K>
+static br_status launch(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range)
 {
     if (range->n_rows > 64 && fits<128>(&chunk->items))
-        return launch<128>(dev, chunk, range);
+        return launch_rows<K, 128>(dev, chunk, range);
     if (range->n_rows > 32 && fits<64>(&chunk->items))
-        return launch<64>(dev, chunk, range);
-    return launch<32>(dev, chunk, range);
+        return launch_rows<K, 64>(dev, chunk, range);
+    return launch_rows<K, 32>(dev, chunk, range);
+}
+
+br_status br_topk_screen(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range)
+{
+    return BR_BY_KIND(chunk->items.kind, launch, dev, chunk, range);
 }

@@ -3,8 +3,9 @@
  * The sums behind the log-sum-exp: e^((score - best) / T) over the items that a customer's segments
  * allow and that are not in the list, whose terms are exact; never-lists are taken off later
  * (logsumexp.cu). The
- * products are split (tile.cuh), which leaves float32 sums of 22-bit numbers: enough for FINE, and
- * COARSE gets the same, since fp16 alone would be off by 2e-3 where one item holds the sum.
+ * products are of fp16 codes (plan.cu) and split (tile.cuh), which leaves float32 sums of 22-bit
+ * numbers: enough for FINE, and COARSE gets the same, since fp16 alone would be off by 2e-3 where
+ * one item holds the sum.
  *
  * A run of 128 panels has a sum of its own, by one block in a fixed order: 16 terms of a panel in
  * float32, panels in float64, the lanes of a row, its warps. Which rows stand beside it changes
@@ -32,8 +33,8 @@ template <int ROWS> struct summer {
     float                per_score; /* log2 e / T */
     double               total[2][2];
 
-    __device__ void  operator()(int64_t panel, const br_tile<ROWS> &t, const float *bias);
-    __device__ float terms(int64_t panel, const br_tile<ROWS> &t, const float *bias, int m,
+    __device__ void  operator()(int64_t panel, const br_tile<br_fp16, ROWS> &t, const float *bias);
+    __device__ float terms(int64_t panel, const br_tile<br_fp16, ROWS> &t, const float *bias, int m,
                            int half) const;
 };
 
@@ -61,10 +62,10 @@ static __device__ bool is_listed(const br_topk_chunk &c, int32_t row, int64_t po
 }
 
 template <int ROWS>
-__device__ __forceinline__ float summer<ROWS>::terms(int64_t panel, const br_tile<ROWS> &t,
+__device__ __forceinline__ float summer<ROWS>::terms(int64_t panel, const br_tile<br_fp16, ROWS> &t,
                                                      const float *bias, int m, int half) const
 {
-    sum_place     own   = place[br_tile<ROWS>::row_of(m, half)];
+    sum_place     own   = place[br_tile<br_fp16, ROWS>::row_of(m, half)];
     br_topk_panel p     = c->items.panel_P[panel];
     float         error = br_bound_of_panel(p, own.norm, own.residual);
     float         near  = br_least_of_panel(own.down, error);
@@ -72,8 +73,8 @@ __device__ __forceinline__ float summer<ROWS>::terms(int64_t panel, const br_til
     float         sum   = 0.0f;
 
 #pragma unroll
-    for (int i = 0; i < 2 * br_tile<ROWS>::BLOCKS; i++) {
-        int      col     = br_tile<ROWS>::col_of(i / 2) + i % 2;
+    for (int i = 0; i < 2 * br_tile<br_fp16, ROWS>::BLOCKS; i++) {
+        int      col     = br_tile<br_fp16, ROWS>::col_of(i / 2) + i % 2;
         int64_t  at      = panel * BR_PANEL + col;
         uint64_t require = c->items.require_N == NULL ? 0 : __ldg(&c->items.require_N[at]);
         float    score   = fmaf(t.sum[m][i / 2][half * 2 + i % 2], scale, bias[col]);
@@ -87,8 +88,8 @@ __device__ __forceinline__ float summer<ROWS>::terms(int64_t panel, const br_til
 }
 
 template <int ROWS>
-__device__ __forceinline__ void summer<ROWS>::operator()(int64_t panel, const br_tile<ROWS> &t,
-                                                         const float *bias)
+__device__ __forceinline__ void
+summer<ROWS>::operator()(int64_t panel, const br_tile<br_fp16, ROWS> &t, const float *bias)
 {
 #pragma unroll
     for (int m = 0; m < 2; m++)
@@ -122,8 +123,8 @@ static __device__ void fill_places(const br_topk_chunk &c, const br_stream &s, s
 template <int ROWS>
 static __device__ void write_sums(const br_topk_chunk &c, const summer<ROWS> &s, double *part)
 {
-    const int n_warps = br_tile<ROWS>::WARPS_N;
-    int       warp    = (int)threadIdx.x / BR_WARP / br_tile<ROWS>::WARPS_M;
+    const int n_warps = br_tile<br_fp16, ROWS>::WARPS_N;
+    int       warp    = (int)threadIdx.x / BR_WARP / br_tile<br_fp16, ROWS>::WARPS_M;
 
     for (int m = 0; m < 2; m++)
         for (int half = 0; half < 2; half++) {
@@ -132,7 +133,7 @@ static __device__ void write_sums(const br_topk_chunk &c, const summer<ROWS> &s,
             sum += __shfl_xor_sync(BR_FULL_WARP, sum, 1);
             sum += __shfl_xor_sync(BR_FULL_WARP, sum, 2);
             if (br_lane() % 4 == 0)
-                part[br_tile<ROWS>::row_of(m, half) * n_warps + warp] = sum;
+                part[br_tile<br_fp16, ROWS>::row_of(m, half) * n_warps + warp] = sum;
         }
     __syncthreads();
     if (threadIdx.x < ROWS && s.place[threadIdx.x].row >= 0) {
@@ -161,7 +162,7 @@ static __global__ void __launch_bounds__(BR_TOPK_THREADS, 1) sums_kernel(br_topk
     s.first_panel = (int64_t)blockIdx.y * RUN;
     s.last_panel  = min(s.first_panel + RUN, c.items.n_panels);
     fill_places<ROWS>(c, s, place);
-    br_stream_run<ROWS>(s, shared, end);
+    br_stream_run<br_fp16, ROWS>(s, shared, end);
     write_sums<ROWS>(c, end, reinterpret_cast<double *>(shared));
 }
 
@@ -173,7 +174,7 @@ int32_t br_topk_runs(int64_t n_panels)
 /* The layout is part of the order of the sums, so it rests on the catalogue alone. */
 static bool fits(const br_cuda_items *items, int rows)
 {
-    return br_tile_bytes(rows, items->width, items->below_ND != NULL) +
+    return br_tile_bytes(rows, items->row_bytes, items->below_ND != NULL) +
                (size_t)rows * sizeof(sum_place) + BR_SHARED_ALIGN <=
            items->shared_most;
 }
@@ -188,8 +189,9 @@ template <int ROWS> static br_status launch(br_dev *dev, const br_topk_chunk *ch
     br_status st = BR_OK;
     dim3      grid(br_cuda_blocks(chunk->n_rows, ROWS), (unsigned)chunk->n_runs);
 
-    BR_TRY(st, BR_LAUNCH(dev, sums_kernel<ROWS>, grid, BR_TOPK_THREADS,
-                         br_tile_bytes(ROWS, chunk->items.width, chunk->below_RD != NULL), *chunk));
+    BR_TRY(st,
+           BR_LAUNCH(dev, sums_kernel<ROWS>, grid, BR_TOPK_THREADS,
+                     br_tile_bytes(ROWS, chunk->items.row_bytes, chunk->below_RD != NULL), *chunk));
 done:
     return st;
 }

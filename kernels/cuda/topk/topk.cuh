@@ -2,7 +2,8 @@
  *
  * score_topk on tensor cores: what its kernels share. A call goes through its customers in chunks:
  *
- *   queries.cu    codes each customer in fp16, measures what the codes lose
+ *   plan.cu       picks the kind of codes (kind.cuh): fp16, bf16 or int8
+ *   queries.cu    codes each customer, measures what the codes lose
  *   screen.cu     multiplies codes stage by stage of the catalogue; what may matter is pushed
  *   foretell.cu   between stages: thresholds from what was found, candidates pruned
  *   finish.cu     canonical scores of what is left, the sorted list; who needs more is listed
@@ -15,29 +16,31 @@
 #ifndef BR_KERNELS_CUDA_TOPK_TOPK_CUH
 #define BR_KERNELS_CUDA_TOPK_TOPK_CUH
 
-#include <cuda_fp16.h>
-
 #include "kernels/cuda/topk/rules.cuh"
 
 #define BR_TOPK_THREADS 256
 #define BR_TOPK_WARPS   (BR_TOPK_THREADS / BR_WARP)
 #define BR_PANEL        128 /* items */
-#define BR_SLICE        32  /* columns of codes that are staged at a time */
+#define BR_SLICE        64  /* bytes of a row of codes that are staged at a time */
 
 /* ---- the prepared catalogue: items.cu -------------------------------------------------------- */
 
 /* Bounds are rounded up. */
 typedef struct br_topk_panel {
-    float scale;     /* z is about scale * code, a power of two */
+    float scale;     /* z is about scale * code */
+    float inverse;   /* 1 / scale */
     float residual;  /* times |x|: the part of the error that comes from the items and the sums */
     float code_norm; /* times the customer's residual: the rest of it */
+    float bias_most;
 } br_topk_panel;
 
 typedef struct br_cuda_items {
     int64_t             N;
     int64_t             n_panels;
     int64_t             dim;
-    int64_t             width;     /* D padded to slices */
+    br_screen_kind      kind;      /* FP16, BF16 or INT8 */
+    int64_t             width;     /* codes of a row: D padded to slices */
+    int64_t             row_bytes; /* of them */
     double              norm_most; /* largest |z|; infinite: nobody can be screened */
     double              bias_size; /* largest |b| */
     int                 n_sms;
@@ -47,16 +50,16 @@ typedef struct br_cuda_items {
     uint64_t           *require_N;   /* by position, to whole panels; NULL: no segments */
     br_topk_panel      *panel_P;
     unsigned long long *size_2;  /* bits of norm_most and bias_size on their way */
-    __half             *code_ND; /* by position, to whole panels */
-    __half *below_ND; /* what the codes lose, coded; NULL unless a log-sum-exp is wanted */
+    unsigned char      *code_ND; /* of the kind, by position, to whole panels */
+    unsigned char *below_ND; /* what the codes lose, coded; NULL unless a log-sum-exp is wanted */
 } br_cuda_items;
 
 /* ---- one chunk of customers ------------------------------------------------------------------ */
 
 typedef struct br_topk_row {
-    float   norm;      /* |x|, rounded up */
-    float   residual;  /* |x - scale * code|, rounded up */
-    float   scale;     /* a power of two */
+    float   norm;     /* |x|, rounded up */
+    float   residual; /* |x - scale * code|, rounded up */
+    float   scale;
     float   threshold; /* whatever may reach it is among the candidates */
     int32_t n;         /* candidates pushed; beyond the capacity they are not there */
     bool    is_coded;  /* may be screened */
@@ -102,8 +105,8 @@ typedef struct br_topk_chunk {
     br_topk_counters    *counters;
     br_topk_row         *row_R;
     br_topk_candidate   *candidate_RC;
-    __half              *code_RD;
-    __half              *below_RD; /* NULL: no log-sum-exp */
+    unsigned char       *code_RD;
+    unsigned char       *below_RD; /* NULL: no log-sum-exp */
     double              *part_RQ;  /* sums over runs of panels; NULL: no log-sum-exp */
     int32_t             *second_R;
     int32_t             *slow_R;
@@ -117,6 +120,27 @@ typedef struct br_topk_range {
     int32_t        n_rows;
 } br_topk_range;
 
+/* Candidates of a row, at most: what is pushed between two thresholds, with much to spare. */
+static inline int32_t br_topk_capacity(int32_t k)
+{
+    return 4 * k + 1024;
+}
+
+static inline int64_t br_topk_code_bytes(br_screen_kind kind)
+{
+    return kind == BR_SCREEN_INT8 ? 1 : 2;
+}
+
+/* Codes of a row, with zeros to whole slices. */
+static inline int64_t br_topk_width(br_screen_kind kind, int64_t dim)
+{
+    int64_t codes = BR_SLICE / br_topk_code_bytes(kind);
+
+    return (dim + codes - 1) / codes * codes;
+}
+
+/* plan.cu: the kind that screens a catalogue; says in the log which and why. */
+br_status br_topk_plan(br_dev *dev, const br_items *items, br_screen_kind *kind);
 br_status br_topk_queries(br_dev *dev, const br_topk_chunk *chunk);
 br_status br_topk_screen(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range);
 /* After the first n_positions of the catalogue. */

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "kernels/ops.h"
+#include "tests/kernels/op_case.h"
 
 #define TOPK_SEED  20261124u
 #define TOPK_NEVER 40 /* never-list entries of a customer, at most */
@@ -52,6 +53,18 @@ void free_problem(problem *p);
 /* Numbers that depend on the seed and the place only: any bits, and in [-1, 1). */
 uint64_t draw(uint64_t stream, uint64_t at);
 float    uniform(uint64_t stream, uint64_t at);
+
+/* The kinds of screen that the tested backend has, in turn; the first is AUTO. */
+#define TOPK_SCREENS 4
+static inline br_screen_kind topk_screen_of(int turn)
+{
+    static const br_screen_kind cpu[TOPK_SCREENS]  = {BR_SCREEN_AUTO, BR_SCREEN_FP32,
+                                                      BR_SCREEN_INT16, BR_SCREEN_INT8};
+    static const br_screen_kind cuda[TOPK_SCREENS] = {BR_SCREEN_AUTO, BR_SCREEN_FP16,
+                                                      BR_SCREEN_BF16, BR_SCREEN_INT8};
+
+    return (op_tested() == BR_BACKEND_CUDA ? cuda : cpu)[turn % TOPK_SCREENS];
+}
 
 /* May the customer be shown the item? */
 bool oracle_allows(const problem *p, int64_t b, int32_t item);
