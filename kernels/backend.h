@@ -75,6 +75,7 @@ struct br_items {
     br_screen_kind          screen;
     int32_t                 k;
     br_lse_kind             logsumexp;
+    bool                    is_witnessed;
     void                   *prepared; /* the backend's own */
 };
 

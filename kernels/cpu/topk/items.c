@@ -13,6 +13,7 @@
 #include "host/base/log.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/topk/bounds.h"
+#include "kernels/cpu/topk/proof.h"
 
 #define MOST_D 1024
 
@@ -70,6 +71,8 @@ static void code_panel(const making *m, int64_t at, int64_t n, double norm)
         residual += m->to->is_rotated ? 2.0 * BR_ROTATION_ERROR * norm : 0.0;
     panel->residual  = br_bound_up(residual + BR_CANONICAL_ERROR * norm);
     panel->code_norm = br_bound_up(code_norm);
+    if (m->to->proof_PD != NULL)
+        br_proof_panel(m->to, at);
 }
 
 BR_CLONES static void compare_segments(const uint64_t *require_C, uint64_t have, uint8_t *is_C)
@@ -139,7 +142,7 @@ static void bound_rest(br_cpu_items *to)
     }
 }
 
-static br_status allocate(br_cpu_items *to)
+static br_status allocate(br_cpu_items *to, bool is_witnessed)
 {
     br_status st = BR_OK;
 
@@ -149,6 +152,8 @@ static br_status allocate(br_cpu_items *to)
         BR_ALLOC(st, to->require_N, to->n_panels * BR_SCREEN_COLS, "item segments");
     BR_ALLOC(st, to->panel_P, to->n_panels, "item panels");
     BR_ALLOC(st, to->unit_PUC, to->n_panels * to->n_units * BR_SCREEN_COLS, "item codes");
+    if (is_witnessed)
+        BR_ALLOC(st, to->proof_PD, to->n_panels * br_proof_numbers(to), "sums of items");
 done:
     return st;
 }
@@ -186,7 +191,7 @@ br_status br_cpu_items_prepare(br_dev *dev, br_items *items)
     m.norm_N = norm_N;
     BR_TRY(st, br_cpu_items_order(items, norm_N, p));
     br_cpu_items_plan(items, norm_N, p);
-    BR_TRY(st, allocate(p));
+    BR_TRY(st, allocate(p, items->is_witnessed));
     for (int64_t at = 0; at < p->n_panels; at++) {
         int64_t left = p->N - at * BR_SCREEN_COLS;
 
@@ -211,5 +216,6 @@ void br_cpu_items_release(br_items *items)
     br_free(&p->require_N);
     br_free(&p->panel_P);
     br_free(&p->unit_PUC);
+    br_free(&p->proof_PD);
     br_free(&items->prepared);
 }

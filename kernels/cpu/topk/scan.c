@@ -153,11 +153,20 @@ static bool any_can_pass(const br_scan *s, int64_t place)
     return any != 0;
 }
 
+static void prove(br_scan *s, int64_t at, int64_t place, const br_screen_tile *tile)
+{
+    br_proof_place who = {at, place, s->row_L + place, s->n_live - place};
+
+    who.n = who.n < ROWS ? who.n : ROWS;
+    br_proof_check(&s->proof, &s->tile, &who, tile);
+}
+
 static br_status scan_tile(br_scan *s, int64_t at, int64_t place)
 {
-    br_status           st    = BR_OK;
-    const br_cpu_items *items = s->tile.items;
-    const br_panel     *panel = &items->panel_P[at];
+    br_status           st        = BR_OK;
+    const br_cpu_items *items     = s->tile.items;
+    const br_panel     *panel     = &items->panel_P[at];
+    bool                is_proven = br_proof_wants(&s->proof, place);
     br_screen_tile      tile; /* set field by field: an initialiser would clear its sums */
 
     if (panel->require_all != 0 && !pass_segments(s, panel, place))
@@ -168,9 +177,12 @@ static br_status scan_tile(br_scan *s, int64_t at, int64_t place)
     tile.z         = items->unit_PUC + at * items->n_units * COLS;
     tile.n_units   = items->n_units;
     tile.least_R   = s->least_L + place;
-    tile.keep_sums = s->tile.lse != NULL;
+    tile.keep_sums = s->tile.lse != NULL || is_proven;
+    s->proof.witness.n_tiles++;
     if (!items->kernel->run(&tile))
         return BR_OK;
+    if (is_proven)
+        prove(s, at, place, &tile);
     for (int r = 0; r < ROWS; r++)
         if (tile.hit_R[r] != 0)
             BR_TRY(st, collect(s, at, place + r, &tile));
@@ -207,6 +219,7 @@ static br_status scan_panel(br_scan *s, int64_t at)
         least_sums(s, panel);
     if (s->tile.lse != NULL)
         br_lse_enter_panel(&s->lse, at);
+    br_proof_enter_panel(&s->proof, at);
     for (int64_t place = 0; place < s->n_live; place += ROWS) {
         if (at + 1 < s->tile.items->n_panels)
             fetch_panel(s, at + 1, place);
@@ -264,6 +277,7 @@ static void close_ranks(br_scan *s)
 {
     int64_t place;
 
+    br_proof_forget(&s->proof);
     if (s->tile.items->has_bias)
         sort_by_least_norm(s);
     for (place = 0; place < s->n_live; place++) {
