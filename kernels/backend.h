@@ -19,6 +19,14 @@ struct br_buf {
     size_t                         bytes;
 };
 
+/* Memory that stays for a run; NULL: there is none. */
+typedef struct br_piece {
+    const char *what;
+    void       *memory;
+    size_t      bytes;
+} br_piece;
+#define BR_MAX_PIECES 8
+
 typedef struct br_backend_table {
     const char *name;
     br_grain    grain; /* zeros: as small as the caches like */
@@ -34,6 +42,9 @@ typedef struct br_backend_table {
     /* both NULL: nothing to prepare */
     br_status (*weight_prepare)(br_dev *dev, br_prepared *weight); /* fills weight->prepared */
     void (*weight_release)(br_prepared *weight);
+    /* resident.h: how many pieces; NULL where a backend keeps none */
+    int32_t (*weight_pieces)(const br_prepared *weight, br_piece piece[BR_MAX_PIECES]);
+    int32_t (*items_pieces)(const br_items *items, br_piece piece[BR_MAX_PIECES]);
     /* ops, in the order of ops.h */
     br_status (*embed)(br_dev *dev, const br_embed_args *args);
     br_status (*layer_norm)(br_dev *dev, const br_layer_norm_args *args);

@@ -21,6 +21,7 @@
 #include "kernels/device.h"
 #include "kernels/draw.h"
 #include "kernels/pairs.h"
+#include "kernels/resident.h"
 #include "kernels/witness.h"
 
 #ifdef __cplusplus

@@ -23,6 +23,7 @@
 #define BR_HOST_CONFIG_KEYS_H
 
 #include "host/config/sections/constraints.h"
+#include "host/config/sections/detect.h"
 #include "host/config/sections/experiment.h"
 #include "host/config/sections/governance.h"
 #include "host/config/sections/objective.h"
@@ -100,7 +101,8 @@
     BR_SHAPE_KEYS(X) \
     BR_EXPERIMENT_KEYS(X) \
     BR_SHADOW_KEYS(X) \
-    BR_GOVERNANCE_KEYS(X)
+    BR_GOVERNANCE_KEYS(X) \
+    BR_DETECT_KEYS(X)
 
 /* R(record, rows) makes br_config_<record>, br_config_<record>_list and br_record_<record>. */
 #define BR_CONFIG_RECORDS(R) \

@@ -146,5 +146,8 @@ br_status br_lists_describe(const char *path, br_lists_about *out);
  * where a list is from the model, else NaN; a shadow's lists likewise. BR_E_INPUT naming `name`,
  * row, slot or period. */
 br_status br_lists_check(const br_lists *lists, int64_t n_items, const char *name);
+/* The same from a row on; *bad: the row that breaks a promise, -1: none does. */
+br_status br_lists_check_rows(const br_lists *lists, int64_t n_items, const char *name,
+                              int64_t first, int64_t *bad);
 
 #endif

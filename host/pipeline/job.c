@@ -11,6 +11,7 @@
 #include "host/base/clock.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
+#include "host/pipeline/detect/detect.h"
 #include "host/pipeline/stages.h"
 
 #define N_SLOTS 3
@@ -29,6 +30,7 @@ typedef struct flow {
     int64_t         n_read;
     int64_t         n_computed;
     int64_t         n_written;
+    int64_t         n_sound; /* computed before a look that found nothing */
     bool            has_failed;
     br_error        error;
 } flow;
@@ -138,6 +140,8 @@ static br_status decide_and_write(flow *f, br_batch *batch)
     start_clock(&stage[BR_STAGE_POLICY]);
     BR_TRY(st,
            f->run != NULL ? br_stage_policy(f->job, batch) : f->take(f->context, f->job, batch));
+    if (f->run != NULL)
+        BR_TRY(st, br_detect_unit(f->job->detect, batch));
     stop_clock(&stage[BR_STAGE_POLICY]);
     if (f->run == NULL)
         return BR_OK;
@@ -185,10 +189,27 @@ static br_status compute_unit(br_job *job, br_batch *batch)
 
     BR_TRY(st, timed(job, BR_STAGE_ENCODE, br_stage_encode, batch));
     BR_TRY(st, timed(job, BR_STAGE_FUSE, br_stage_fuse, batch));
+    BR_TRY(st, br_detect_note_vectors(job->detect, batch));
+    BR_TRY(st, br_detect_flip(job, "x", br_mat_rows(batch->x_BD, 0, batch->n_rows)));
     BR_TRY(st, timed(job, BR_STAGE_SCORE, br_stage_score, batch));
+    BR_TRY(st, br_detect_flip(job, "item", br_mat_rows(batch->item_BK, 0, batch->n_rows)));
+    BR_TRY(st, br_detect_flip(job, "score", br_mat_rows(batch->score_BK, 0, batch->n_rows)));
     if (batch->n_slow > 0)
         br_log(BR_LOG_DEBUG, "score", "unit %lld: %lld customers redone on the slow path",
                (long long)batch->unit, (long long)batch->n_slow);
+done:
+    return st;
+}
+
+/* Now and then, whether the device still does what it did. */
+static br_status look(flow *f, int64_t i)
+{
+    br_status st = BR_OK;
+
+    if (f->run == NULL || !br_detect_is_due(f->job->detect, i))
+        return BR_OK;
+    BR_TRY(st, br_detect_look(f->job->detect));
+    f->n_sound = i;
 done:
     return st;
 }
@@ -198,7 +219,7 @@ static void compute_units(flow *f)
     for (int64_t i = 0; i < f->n_todo; i++) {
         if (!wait_for(f, &f->n_read, i))
             break;
-        if (compute_unit(f->job, &f->slot[i % N_SLOTS]) != BR_OK) {
+        if (look(f, i) != BR_OK || compute_unit(f->job, &f->slot[i % N_SLOTS]) != BR_OK) {
             fail_flow(f);
             break;
         }
@@ -255,6 +276,38 @@ static void list_todo(flow *f, int64_t *n_customers)
     }
 }
 
+/* What was published since the last look that found nothing may be wrong too. */
+static void withdraw(flow *f)
+{
+    br_error error;
+
+    br_error_take(&error);
+    for (int64_t i = f->n_sound; i < f->n_written; i++)
+        if (br_run_withdraw_unit(f->run, f->todo[i]) != BR_OK)
+            br_log(BR_LOG_ERROR, "detect", "%s", br_error_last()->text);
+    if (f->n_written > f->n_sound)
+        br_log(BR_LOG_WARN, "detect", "%lld parts that this command wrote were removed again",
+               (long long)(f->n_written - f->n_sound));
+    (void)br_error_put(&error);
+}
+
+/* The last look, and what all of them saw, into the audit log. */
+static br_status end_detection(flow *f)
+{
+    br_status st   = BR_OK;
+    br_strbuf json = {0};
+
+    if (f->job->detect == NULL)
+        return BR_OK;
+    BR_TRY(st, br_detect_look(f->job->detect));
+    f->n_sound = f->n_todo;
+    BR_TRY(st, br_detect_report(f->job->detect, &json));
+    BR_TRY(st, br_run_audit(f->run, "detect", json.data));
+done:
+    br_strbuf_free(&json);
+    return st;
+}
+
 /* The units that are left to do, all memory taken before the first. */
 static br_status execute(flow *f)
 {
@@ -269,10 +322,16 @@ static br_status execute(flow *f)
                (long long)(job->setup->n_units - f->n_todo), (long long)job->setup->n_units);
     for (int i = 0; i < N_SLOTS && i < f->n_todo; i++)
         BR_TRY(st, br_job_alloc_batch(job, &f->slot[i]));
+    if (f->run != NULL && f->n_todo > 0)
+        BR_TRY(st, br_detect_open(job, br_run_seed(f->run)));
     br_timing_start(&job->timing, n_customers);
     BR_TRY(st, run_threads(f));
+    BR_TRY(st, end_detection(f));
     br_timing_report(&job->timing, br_dev_grain(job->dev).n_lanes > 0 ? 0 : job->n_lanes);
 done:
+    if (st == BR_E_SELFCHECK && f->run != NULL)
+        withdraw(f);
+    br_detect_close(job);
     for (int i = 0; i < N_SLOTS; i++)
         br_batch_free(&f->slot[i]);
     br_free(&f->todo);

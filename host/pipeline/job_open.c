@@ -75,10 +75,11 @@ done:
 
 br_status br_job_prepare_items(br_job *job)
 {
-    const br_items_args items = {.item_ND   = job->rank.item_NQ,
-                                 .bias_N    = job->rank.select_N,
-                                 .require_N = job->require_N,
-                                 .k         = br_choose_n_candidates(job)};
+    const br_items_args items = {.item_ND      = job->rank.item_NQ,
+                                 .bias_N       = job->rank.select_N,
+                                 .require_N    = job->require_N,
+                                 .k            = br_choose_n_candidates(job),
+                                 .is_witnessed = job->config->detect_checksums};
 
     return br_items_prepare(job->dev, &items, &job->items);
 }
@@ -123,7 +124,36 @@ static void find_largest_unit(br_job *job)
     }
 }
 
+static br_status copy_popularity(const br_job *like, br_job *job)
+{
+    br_status st = BR_OK;
+    int64_t   n  = job->setup->n_listed;
+
+    if (like->popularity.count_N == NULL)
+        return BR_OK;
+    BR_ALLOC(st, job->popularity.count_N, n, "popularity");
+    BR_ALLOC(st, job->popularity.order_N, n, "popularity");
+    memcpy(job->popularity.count_N, like->popularity.count_N, (size_t)n * sizeof(int64_t));
+    memcpy(job->popularity.order_N, like->popularity.order_N, (size_t)n * sizeof(int32_t));
+done:
+    return st;
+}
+
+/* A sweep's lists are by scores. */
+static br_status find_popular(const br_job *like, br_job *job)
+{
+    if (job->config->list_fallback != BR_FALLBACK_POPULARITY ||
+        (job->setup->is_sweep && !job->setup->shape.is_on))
+        return BR_OK;
+    return like != NULL ? copy_popularity(like, job) : br_popularity_count(job);
+}
+
 br_status br_job_open(br_setup *setup, br_job **out)
+{
+    return br_job_open_like(setup, NULL, out);
+}
+
+br_status br_job_open_like(br_setup *setup, const br_job *like, br_job **out)
 {
     br_status st  = BR_OK;
     br_job   *job = NULL;
@@ -140,9 +170,7 @@ br_status br_job_open(br_setup *setup, br_job **out)
     BR_TRY(st, br_lanes_open(job));
     BR_TRY(st, br_rank_open_columns(job, job->score_rows));
     BR_TRY(st, br_choose_open(job));
-    if (job->config->list_fallback == BR_FALLBACK_POPULARITY &&
-        (!setup->is_sweep || setup->shape.is_on)) /* a sweep's lists are by scores */
-        BR_TRY(st, br_popularity_count(job));
+    BR_TRY(st, find_popular(like, job));
     BR_TRY(st, br_shaping_open(job));
     br_weightings_bind(job); /* the last: it copies what is there */
     BR_TRY(st, br_stats_create(setup, &job->stats));

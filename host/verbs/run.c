@@ -64,6 +64,8 @@ br_status br_run_plain(br_config *config)
         br_log(BR_LOG_INFO, "run", "%s is complete already: nothing to do", config->output_path);
         goto done;
     }
+    if (!config->detect_read_back)
+        br_run_trust(run);
     BR_TRY(st, br_job_open(setup, &job));
     BR_TRY(st, br_job_execute(job, run));
     BR_TRY(st, finish(job, run));

@@ -30,7 +30,8 @@ struct br_run {
     int         lock_fd; /* -1: not held */
     int64_t     n_units;
     bool        is_complete;
-    br_strbuf   run_json; /* as in the directory */
+    bool        is_trusted; /* parts are not read back */
+    br_strbuf   run_json;   /* as in the directory */
     br_receipt *receipt_U;
 };
 

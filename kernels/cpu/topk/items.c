@@ -205,6 +205,22 @@ done:
     return st;
 }
 
+int32_t br_cpu_items_pieces(const br_items *items, br_piece piece[BR_MAX_PIECES])
+{
+    const br_cpu_items *p = items->prepared;
+    size_t              n = (size_t)p->N, n_panels = (size_t)p->n_panels;
+    size_t              numbers = (size_t)br_proof_numbers(p);
+
+    piece[0] = (br_piece){"the items' codes", p->unit_PUC,
+                          n_panels * (size_t)p->n_units * BR_SCREEN_COLS * 4};
+    piece[1] = (br_piece){"the items' order", p->row_N, n * sizeof *p->row_N};
+    piece[2] = (br_piece){"the items' biases", p->bias_N, n * sizeof *p->bias_N};
+    piece[3] = (br_piece){"the panels' bounds", p->panel_P, n_panels * sizeof *p->panel_P};
+    piece[4] = (br_piece){"the items' segments", p->require_N, n_panels * BR_SCREEN_COLS * 8};
+    piece[5] = (br_piece){"the panels' sums", p->proof_PD, n_panels * numbers * 4};
+    return 6;
+}
+
 void br_cpu_items_release(br_items *items)
 {
     br_cpu_items *p = items->prepared;

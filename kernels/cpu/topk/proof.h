@@ -9,7 +9,7 @@
 
 #include "kernels/cpu/topk/tile.h"
 
-#define BR_PROOF_EVERY 12  /* tiles; bench_witness measures what it costs */
+#define BR_PROOF_EVERY        12 /* tiles; bench_witness measures what it costs */
 #define BR_PROOF_STRETCH      32 /* panels */
 #define BR_PROOF_MOST_NUMBERS (1024 + 32)
 #define BR_PROOF_TILES        (BR_TILE_ROWS / BR_SCREEN_ROWS)

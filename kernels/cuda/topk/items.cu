@@ -172,6 +172,21 @@ done:
     return st;
 }
 
+int32_t br_cuda_items_pieces(const br_items *items, br_piece piece[BR_MAX_PIECES])
+{
+    const br_cuda_items *p    = static_cast<const br_cuda_items *>(items->prepared);
+    size_t               n    = (size_t)(p->n_panels * BR_PANEL);
+    size_t               code = n * (size_t)p->width * sizeof(__half);
+
+    piece[0] = {"the items' codes", p->code_ND, code};
+    piece[1] = {"the items' order", p->row_N, (size_t)p->N * sizeof *p->row_N};
+    piece[2] = {"the items' biases", p->bias_N, n * sizeof *p->bias_N};
+    piece[3] = {"the panels' bounds", p->panel_P, (size_t)p->n_panels * sizeof *p->panel_P};
+    piece[4] = {"the items' segments", p->require_N, n * sizeof *p->require_N};
+    piece[5] = {"the items' second codes", p->below_ND, code};
+    return 6;
+}
+
 void br_cuda_items_release(br_items *items)
 {
     br_cuda_items *p = static_cast<br_cuda_items *>(items->prepared);
