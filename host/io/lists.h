@@ -136,7 +136,6 @@ typedef struct br_lists_about {
     int32_t  n_gates;
     char     gate_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
 } br_lists_about;
-
 br_status br_lists_describe(const char *path, br_lists_about *out);
 
 /* The promises that the values of the lists keep: items in [0, n_items) (-1: no upper bound) and
@@ -146,8 +145,7 @@ br_status br_lists_describe(const char *path, br_lists_about *out);
  * where a list is from the model, else NaN; a shadow's lists likewise. BR_E_INPUT naming `name`,
  * row, slot or period. */
 br_status br_lists_check(const br_lists *lists, int64_t n_items, const char *name);
-/* The same from a row on; *bad: the row that breaks a promise, -1: none does. */
 br_status br_lists_check_rows(const br_lists *lists, int64_t n_items, const char *name,
-                              int64_t first, int64_t *bad);
+                              int64_t first, int64_t *bad); /* from `first` on; -1: none */
 
 #endif

@@ -140,11 +140,12 @@ static br_status decide_and_write(flow *f, br_batch *batch)
     start_clock(&stage[BR_STAGE_POLICY]);
     BR_TRY(st,
            f->run != NULL ? br_stage_policy(f->job, batch) : f->take(f->context, f->job, batch));
-    if (f->run != NULL)
-        BR_TRY(st, br_detect_unit(f->job->detect, batch));
     stop_clock(&stage[BR_STAGE_POLICY]);
     if (f->run == NULL)
         return BR_OK;
+    start_clock(&stage[BR_STAGE_DETECT]);
+    BR_TRY(st, br_detect_unit(f->job->detect, batch));
+    stop_clock(&stage[BR_STAGE_DETECT]);
     start_clock(&stage[BR_STAGE_WRITE]);
     BR_TRY(st, br_stage_write(f->job, batch, f->run));
     stop_clock(&stage[BR_STAGE_WRITE]);
@@ -189,6 +190,7 @@ static br_status compute_unit(br_job *job, br_batch *batch)
 
     BR_TRY(st, timed(job, BR_STAGE_ENCODE, br_stage_encode, batch));
     BR_TRY(st, timed(job, BR_STAGE_FUSE, br_stage_fuse, batch));
+    BR_TRY(st, br_detect_flip(job, "x as made", br_mat_rows(batch->x_BD, 0, batch->n_rows)));
     BR_TRY(st, br_detect_note_vectors(job->detect, batch));
     BR_TRY(st, br_detect_flip(job, "x", br_mat_rows(batch->x_BD, 0, batch->n_rows)));
     BR_TRY(st, timed(job, BR_STAGE_SCORE, br_stage_score, batch));
@@ -329,6 +331,7 @@ static br_status execute(flow *f)
     BR_TRY(st, end_detection(f));
     br_timing_report(&job->timing, br_dev_grain(job->dev).n_lanes > 0 ? 0 : job->n_lanes);
 done:
+    st = br_detect_blame(job->detect, st);
     if (st == BR_E_SELFCHECK && f->run != NULL)
         withdraw(f);
     br_detect_close(job);

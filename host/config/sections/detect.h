@@ -12,8 +12,8 @@ enum { BR_ON_FAULT_STOP, BR_ON_FAULT_CORRECT };
 /* clang-format off */
 #define BR_DETECT_KEYS(X) \
     X(INT, "detect.golden", detect_golden, "16", 0, 1024, BR_KEY_LOCAL, \
-      "customers whose vectors and lists every lane computes at the start, again and again, and at " \
-      "the end; at most 1 in 64; 0: none", "") \
+      "customers whose vectors and lists every lane computes at the start, again and again, " \
+      "and at the end; at most 1 in 64; 0: none", "") \
     X(INT, "detect.golden_units", detect_golden_units, "64", 1, 1e9, BR_KEY_LOCAL, \
       "work units from one such look, and one at the memory, to the next", "") \
     X(BOOL, "detect.checksums", detect_checksums, "true", 0, 0, BR_KEY_LOCAL, \

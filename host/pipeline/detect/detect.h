@@ -29,6 +29,9 @@ br_status br_detect_note_vectors(br_detect *detect, br_batch *batch);
  * detect.on_fault says, the reference's list takes the wrong one's place. */
 br_status br_detect_unit(br_detect *detect, br_batch *batch);
 
+/* A run failed by its input. Is the device's memory to blame? Then that is the failure. */
+br_status br_detect_blame(br_detect *detect, br_status st);
+
 /* What was looked at and found, as a JSON object and in the log. */
 br_status br_detect_report(const br_detect *detect, br_strbuf *json);
 

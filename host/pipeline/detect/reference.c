@@ -74,14 +74,15 @@ static void take_events(br_reference *r, const br_batch *from, int64_t b)
         r->event_offset[m][0] = r->chunk_row[m][0] = 0;
         r->event_offset[m][1]                      = n;
         r->chunk_row[m][1]                         = 1;
-        *to                                        = (br_packed){.n_events  = n,
-                                                                 .n_chunks  = 1,
-                                                                 .offset_B1 = r->event_offset[m],
-                                                                 .item_E    = p->item_E + first,
-                                                                 .time_E    = p->time_E + first,
-                                                                 .type_E    = ROW(p->type_E, first, 1),
-                                                                 .weight_E  = ROW(p->weight_E, first, 1),
-                                                                 .chunk_row = r->chunk_row[m]};
+        memset(to, 0, sizeof *to);
+        to->n_events  = n;
+        to->n_chunks  = 1;
+        to->offset_B1 = r->event_offset[m];
+        to->chunk_row = r->chunk_row[m];
+        to->item_E    = p->item_E + first;
+        to->time_E    = p->time_E + first;
+        to->type_E    = ROW(p->type_E, first, 1);
+        to->weight_E  = ROW(p->weight_E, first, 1);
     }
 }
 
