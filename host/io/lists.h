@@ -103,8 +103,7 @@ br_status br_lists_image(const br_lists *lists, const br_keys *item_key, void **
 br_status br_lists_read(const char *path, br_lists *out);
 br_status br_lists_read_vectors(const char *path, br_lists *out);
 void      br_lists_free(br_lists *lists);
-
-/* Does customer b's list hold items of the model? */
+/* Does the list of customer b hold items of the model? */
 static inline bool br_lists_is_by_model(const br_lists *lists, int64_t b)
 {
     for (int32_t j = 0; j < lists->n_B[b]; j++)

@@ -193,7 +193,10 @@ static br_status compute_unit(br_job *job, br_batch *batch)
     BR_TRY(st, br_detect_flip(job, "x as made", br_mat_rows(batch->x_BD, 0, batch->n_rows)));
     BR_TRY(st, br_detect_note_vectors(job->detect, batch));
     BR_TRY(st, br_detect_flip(job, "x", br_mat_rows(batch->x_BD, 0, batch->n_rows)));
-    BR_TRY(st, timed(job, BR_STAGE_SCORE, br_stage_score, batch));
+    st = br_detect_blame_vectors(job->detect, batch,
+                                 timed(job, BR_STAGE_SCORE, br_stage_score, batch));
+    if (st != BR_OK)
+        goto done;
     BR_TRY(st, br_detect_flip(job, "item", br_mat_rows(batch->item_BK, 0, batch->n_rows)));
     BR_TRY(st, br_detect_flip(job, "score", br_mat_rows(batch->score_BK, 0, batch->n_rows)));
     if (batch->n_slow > 0)

@@ -220,17 +220,16 @@ static br_status check_witness(br_detect *d, br_batch *batch)
     return hit(d, batch, w->row, what);
 }
 
-static br_status check_vectors(br_detect *d, const br_batch *batch)
+static br_status check_vectors(br_detect *d, br_dev *lane, const br_batch *batch)
 {
     br_status st = BR_OK;
     uint64_t  found;
 
     if (!d->notes_vectors)
         return BR_OK;
-    BR_TRY(st, digest_vectors(d->unit_lane, batch, &found));
+    BR_TRY(st, digest_vectors(lane, batch, &found));
     if (found == batch->vectors_digest)
         return BR_OK;
-    d->n_faults++;
     BR_FAIL(st, BR_E_SELFCHECK,
             "device %s: unit %lld: memory of x_u changed while lists were made: found digest "
             "%016llx, expected %016llx",
@@ -238,6 +237,18 @@ static br_status check_vectors(br_detect *d, const br_batch *batch)
             (unsigned long long)batch->vectors_digest);
 done:
     return st;
+}
+
+br_status br_detect_blame_vectors(br_detect *d, const br_batch *batch, br_status st)
+{
+    br_error error;
+
+    if (d == NULL || st != BR_E_INPUT)
+        return st;
+    br_error_take(&error);
+    if (check_vectors(d, d->look_lane, batch) == BR_E_SELFCHECK)
+        return BR_E_SELFCHECK;
+    return br_error_put(&error);
 }
 
 static br_status check_structure(br_detect *d, br_batch *batch)
@@ -329,7 +340,7 @@ br_status br_detect_unit(br_detect *d, br_batch *batch)
         return BR_OK;
     d->n_customers += batch->n_rows;
     BR_TRY(st, check_witness(d, batch));
-    BR_TRY(st, check_vectors(d, batch));
+    BR_TRY(st, check_vectors(d, d->unit_lane, batch));
     BR_TRY(st, check_structure(d, batch));
     BR_TRY(st, check_listed(d, batch));
     BR_TRY(st, check_sample(d, batch));

@@ -25,6 +25,9 @@ bool      br_detect_is_due(const br_detect *detect, int64_t i);
 /* x_u of a unit is made: remembers its digest, where it lies in the host's memory. */
 br_status br_detect_note_vectors(br_detect *detect, br_batch *batch);
 
+/* Scoring failed by its input (st). Did x_u change since? Then that is the failure. */
+br_status br_detect_blame_vectors(br_detect *detect, const br_batch *batch, br_status st);
+
 /* A unit's lists are finished. BR_E_SELFCHECK naming device, customer and place; or, as
  * detect.on_fault says, the reference's list takes the wrong one's place. */
 br_status br_detect_unit(br_detect *detect, br_batch *batch);
