@@ -97,12 +97,12 @@ typedef struct br_lists {
 
 /* The HDF5 image of the lists: 1.10 format, no times, fixed order, Fletcher32: the same lists give
  * the same bytes. `item_key` adds /item/key (NULL: left out). *image: br_free. */
-br_status br_lists_image(const br_lists *lists, const br_keys *item_key, void **image,
-                         size_t *image_bytes);
+br_status          br_lists_image(const br_lists *lists, const br_keys *item_key, void **image,
+                                  size_t *image_bytes);
 /* Reads such a file (or its keys and vectors); checks what it uses. br_lists_free it. */
-br_status br_lists_read(const char *path, br_lists *out);
-br_status br_lists_read_vectors(const char *path, br_lists *out);
-void      br_lists_free(br_lists *lists);
+br_status          br_lists_read(const char *path, br_lists *out);
+br_status          br_lists_read_vectors(const char *path, br_lists *out);
+void               br_lists_free(br_lists *lists);
 /* Does the list of customer b hold items of the model? */
 static inline bool br_lists_is_by_model(const br_lists *lists, int64_t b)
 {

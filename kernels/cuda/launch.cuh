@@ -45,6 +45,7 @@ typedef struct br_cuda_lane {
     struct br_cuda_faults    *host_faults; /* pinned */
     struct br_cuda_ring      *ring;        /* NULL until the first copy */
     struct br_cuda_gemm_lane *gemm;        /* NULL until the first product */
+    uint64_t                  n_proofs;    /* chunks of score_topk so far */
     void                     *work[BR_N_WORKS];
     size_t                    work_bytes[BR_N_WORKS];
 } br_cuda_lane;

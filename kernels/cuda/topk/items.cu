@@ -67,6 +67,19 @@ static __device__ const float *item_at(const panel_params &p, int64_t position)
     return position < p.to.N ? p.item_ND.row(br_scatter_row(position, p.step, p.to.N)) : NULL;
 }
 
+/* The block's panel, whose codes were written before a barrier. Codes are multiples of one number
+ * and few: exact in float64, rounded once. */
+static __device__ void add_codes(const panel_params &p, int64_t first)
+{
+    for (int64_t d = threadIdx.x; d < p.to.width; d += BR_TOPK_THREADS) {
+        double sum = 0.0;
+
+        for (int i = 0; i < BR_PANEL; i++)
+            sum += (double)__half2float(p.to.code_ND[(first + i) * p.to.width + d]);
+        p.to.proof_PD[first / BR_PANEL * p.to.width + d] = (float)sum;
+    }
+}
+
 /* Grid: a block per panel; a warp measures, then codes, every eighth item. */
 static __global__ void __launch_bounds__(BR_TOPK_THREADS) panel_kernel(panel_params p)
 {
@@ -96,6 +109,8 @@ static __global__ void __launch_bounds__(BR_TOPK_THREADS) panel_kernel(panel_par
         most.code_norm = fmax(most.code_norm, c.norm);
     }
     most = largest(most, of_warp);
+    if (p.to.proof_PD != NULL)
+        add_codes(p, first);
     if (threadIdx.x == 0) {
         double lost = most.residual + p.bound_of_sums * most.code_norm;
 
@@ -122,6 +137,8 @@ static br_status allocate(const br_items *items, br_cuda_items *to)
         TAKE((size_t)n_places * sizeof(uint64_t), require_N);
     if (items->logsumexp != BR_LSE_NONE)
         TAKE(code, below_ND);
+    if (items->is_witnessed)
+        TAKE((size_t)(to->n_panels * to->width) * sizeof(float), proof_PD);
 #undef TAKE
 done:
     return st;
@@ -184,7 +201,9 @@ int32_t br_cuda_items_pieces(const br_items *items, br_piece piece[BR_MAX_PIECES
     piece[3] = {"the panels' bounds", p->panel_P, (size_t)p->n_panels * sizeof *p->panel_P};
     piece[4] = {"the items' segments", p->require_N, n * sizeof *p->require_N};
     piece[5] = {"the items' second codes", p->below_ND, code};
-    return 6;
+    piece[6] = {"the panels' sums", p->proof_PD,
+                (size_t)(p->n_panels * p->width) * sizeof *p->proof_PD};
+    return 7;
 }
 
 void br_cuda_items_release(br_items *items)
@@ -200,5 +219,6 @@ void br_cuda_items_release(br_items *items)
     br_cuda_release(p->size_2);
     br_cuda_release(p->code_ND);
     br_cuda_release(p->below_ND);
+    br_cuda_release(p->proof_PD);
     br_free(&items->prepared);
 }

@@ -46,8 +46,9 @@ typedef struct br_cuda_items {
     float              *bias_N;      /* by position, to whole panels: -inf */
     uint64_t           *require_N;   /* by position, to whole panels; NULL: no segments */
     br_topk_panel      *panel_P;
-    unsigned long long *size_2;  /* bits of norm_most and bias_size on their way */
-    __half             *code_ND; /* by position, to whole panels */
+    unsigned long long *size_2;   /* bits of norm_most and bias_size on their way */
+    __half             *code_ND;  /* by position, to whole panels */
+    float              *proof_PD; /* sums of a panel's codes, by column; NULL: no checksums */
     __half *below_ND; /* what the codes lose, coded; NULL unless a log-sum-exp is wanted */
 } br_cuda_items;
 
@@ -62,6 +63,7 @@ typedef struct br_topk_row {
     bool    is_coded;  /* may be screened */
     bool    is_slow;   /* goes by the definition */
     bool    is_summed; /* its log-sum-exp needs no second look */
+    int32_t is_wrong;  /* a checksum says so: goes by the definition too */
 } br_topk_row;
 
 typedef struct br_topk_candidate {
@@ -74,6 +76,11 @@ typedef struct br_topk_counters {
     unsigned long long n_rescored;
     int32_t            n_second; /* rows in second_R */
     int32_t            n_slow;   /* rows in slow_R */
+    int32_t            n_wrong;  /* checksums; then of the first */
+    int32_t            wrong_row;
+    int64_t            wrong_panel;
+    double             found;
+    double             expected;
 } br_topk_counters;
 
 /* The parameter of every kernel. Rows count from the chunk's first. */
@@ -101,6 +108,7 @@ typedef struct br_topk_chunk {
     int32_t              n_runs;
     int32_t             *second_R;
     int32_t             *slow_R;
+    uint64_t             n_proofs; /* the lane's chunks so far: other panels are proven each time */
 } br_topk_chunk;
 
 /* Panels [first, last) for all rows, or for those in row_L. */
@@ -111,19 +119,21 @@ typedef struct br_topk_range {
     int32_t        n_rows;
 } br_topk_range;
 
-br_status br_topk_queries(br_dev *dev, const br_topk_chunk *chunk);
-br_status br_topk_screen(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range);
+br_status     br_topk_queries(br_dev *dev, const br_topk_chunk *chunk);
+br_status     br_topk_screen(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range);
+/* Panels of a range whose sums are proven: [first, last), none where they are equal. */
+br_topk_range br_topk_proven(const br_topk_chunk *chunk, const br_topk_range *range);
 /* After the first n_positions of the catalogue. */
-br_status br_topk_foretell(br_dev *dev, const br_topk_chunk *chunk, int64_t n_positions);
+br_status     br_topk_foretell(br_dev *dev, const br_topk_chunk *chunk, int64_t n_positions);
 /* Rows that need more go to second_R, or to slow_R; after a second pass to slow_R only. */
-br_status br_topk_finish(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range);
-br_status br_topk_slow(br_dev *dev, const br_topk_chunk *chunk, int32_t n_slow);
+br_status     br_topk_finish(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range);
+br_status     br_topk_slow(br_dev *dev, const br_topk_chunk *chunk, int32_t n_slow);
 /* After the lists: their first score is the largest term. */
-br_status br_topk_logsumexp(br_dev *dev, const br_topk_chunk *chunk);
+br_status     br_topk_logsumexp(br_dev *dev, const br_topk_chunk *chunk);
 /* sums.cu: how many runs of panels have a sum of their own. */
-int32_t   br_topk_runs(int64_t n_panels);
-br_status br_topk_sums(br_dev *dev, const br_topk_chunk *chunk);
+int32_t       br_topk_runs(int64_t n_panels);
+br_status     br_topk_sums(br_dev *dev, const br_topk_chunk *chunk);
 /* Can sums.cu's blocks have the shared memory they need? Else all goes by the definition. */
-bool      br_topk_can_sum(const br_cuda_items *items);
+bool          br_topk_can_sum(const br_cuda_items *items);
 
 #endif

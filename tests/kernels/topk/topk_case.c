@@ -235,6 +235,10 @@ static br_status run_batch(void *context, int lane, int64_t task)
     st = br_op_score_topk(r->lane[lane], &args);
     __atomic_fetch_add(&r->n_slow, args.n_slow, __ATOMIC_RELAXED);
     __atomic_fetch_add(&r->n_second, args.n_second, __ATOMIC_RELAXED);
+    if (args.witness.n_wrong > 0)
+        fail_msg("row %lld, panel %lld: sum %.17g, expected %.17g: a false alarm",
+                 (long long)args.witness.row, (long long)args.witness.panel, args.witness.found,
+                 args.witness.expected);
     return st;
 }
 
@@ -285,12 +289,13 @@ br_status run(problem *p, br_backend backend, int n_lanes, int64_t batch, int64_
     if (p->has_rules)
         require_N = place(dev, BR_U64, p->N, 1, p->require_N);
     assert_int_equal(br_items_prepare(dev,
-                                      &(br_items_args){.item_ND   = item_ND,
-                                                       .bias_N    = bias_N,
-                                                       .require_N = require_N,
-                                                       .screen    = p->screen,
-                                                       .k         = p->k,
-                                                       .logsumexp = p->logsumexp},
+                                      &(br_items_args){.item_ND      = item_ND,
+                                                       .bias_N       = bias_N,
+                                                       .require_N    = require_N,
+                                                       .screen       = p->screen,
+                                                       .k            = p->k,
+                                                       .logsumexp    = p->logsumexp,
+                                                       .is_witnessed = true},
                                       &r.items),
                      BR_OK);
     r.query_BD    = place(dev, BR_F32, p->B, p->D, p->query_BD);
