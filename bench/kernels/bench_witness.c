@@ -3,10 +3,10 @@
  * What the checksums of the score pass cost (docs/DETECTORS.md): score_topk of the cpu backend on
  * Gaussian vectors, on one lane, with and without them in turn, so that a busy machine slows both.
  * Times are processor seconds; the ratio is the median over pairs of runs, beside that of the
- * shortest. Lists with and without are compared
+ * shortest run of each block. Lists with and without are compared
  * before a time is printed.
  *
- *   bench_witness [rows, default 512 [items, default 20,000 and 100,000]] */
+ *   bench_witness [rows, default 576 [items, default 20,000 and 100,000]] */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +17,10 @@
 #include "host/base/memory.h"
 #include "kernels/ops.h"
 
-#define N_TIMED   15
-#define TASK_ROWS 256
-#define K         100
+#define N_TIMED    61
+#define TASK_ROWS  192 /* a block */
+#define MOST_TASKS 1024
+#define K          100
 
 static const struct {
     const char    *name;
@@ -32,6 +33,7 @@ typedef struct subject {
     br_mat     query_BD, item_ND, item_BK, score_BK;
     br_items  *items[2]; /* without, with */
     br_witness witness;
+    double     least_s[2][MOST_TASKS]; /* of all runs of a task */
 } subject;
 
 static double uniform(uint64_t at)
@@ -91,8 +93,8 @@ done:
 
 static br_status run(subject *s, int with, double *cpu_s)
 {
-    br_status st      = BR_OK;
-    double    started = br_clock_thread_cpu_s();
+    br_status st    = BR_OK;
+    double    total = 0.0;
 
     s->witness = (br_witness){0};
     for (int64_t row = 0; row < s->B; row += TASK_ROWS) {
@@ -103,12 +105,18 @@ static br_status run(subject *s, int with, double *cpu_s)
                                    .item_BK  = br_mat_rows(s->item_BK, row, n),
                                    .score_BK = br_mat_rows(s->score_BK, row, n)};
 
+        double  started = br_clock_thread_cpu_s();
+        double *least   = &s->least_s[with][row / TASK_ROWS];
+
         BR_TRY(st, br_op_score_topk(s->lane, &args));
+        started = br_clock_thread_cpu_s() - started;
+        total += started;
+        *least = *least == 0.0 || started < *least ? started : *least;
         s->witness.n_tiles += args.witness.n_tiles;
         s->witness.n_checked += args.witness.n_checked;
         s->witness.n_wrong += args.witness.n_wrong;
     }
-    *cpu_s = br_clock_thread_cpu_s() - started;
+    *cpu_s = total;
 done:
     return st;
 }
@@ -123,6 +131,16 @@ static uint64_t hash_lists(const subject *s, float *host_BK)
         hash = br_hash_mix(hash + br_hash_bytes(host_BK, (size_t)(s->B * K) * sizeof *host_BK));
     }
     return hash;
+}
+
+/* Of every task its shortest run. */
+static double least_s(const subject *s, int with)
+{
+    double sum = 0.0;
+
+    for (int64_t t = 0; t * TASK_ROWS < s->B; t++)
+        sum += s->least_s[with][t];
+    return sum;
 }
 
 static int by_value(const void *a, const void *b)
@@ -157,7 +175,7 @@ static br_status bench_shape(int64_t B, int64_t N, int64_t D, int screen)
     (void)printf("%5lld %7lld %6s  %8.1f %8.1f %7.4f  %7.4f %8.1f %6lld %6d\n", (long long)D,
                  (long long)N, SCREENS[screen].name, 1e6 * cpu_s[0][N_TIMED / 2] / (double)B,
                  1e6 * cpu_s[1][N_TIMED / 2] / (double)B, ratio[N_TIMED / 2],
-                 cpu_s[1][0] / cpu_s[0][0],
+                 least_s(&s, 1) / least_s(&s, 0),
                  100.0 * (double)s.witness.n_checked / (double)s.witness.n_tiles,
                  (long long)s.witness.n_wrong, lists[0] != lists[1]);
     (void)fflush(stdout);
@@ -171,7 +189,7 @@ int main(int argc, char **argv)
 {
     static const int64_t dims[] = {64, 128}, sizes[] = {20000, 100000};
     br_status            st = BR_OK;
-    int64_t              B  = argc > 1 ? atoll(argv[1]) : 512;
+    int64_t              B  = argc > 1 ? atoll(argv[1]) : 3 * TASK_ROWS;
     int                  n  = argc > 2 ? 1 : 2;
 
     (void)printf("# score_topk, k %d, one lane, %lld customers, %d runs of each in turn\n"

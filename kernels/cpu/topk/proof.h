@@ -9,7 +9,7 @@
 
 #include "kernels/cpu/topk/tile.h"
 
-#define BR_PROOF_EVERY        12 /* tiles; bench_witness measures what it costs */
+#define BR_PROOF_EVERY        16 /* tiles; bench_witness measures what it costs */
 #define BR_PROOF_STRETCH      32 /* panels */
 #define BR_PROOF_MOST_NUMBERS (1024 + 32)
 #define BR_PROOF_TILES        (BR_TILE_ROWS / BR_SCREEN_ROWS)
@@ -29,6 +29,16 @@ typedef struct br_proof {
 static inline int64_t br_proof_numbers(const br_cpu_items *items)
 {
     return items->n_units * items->kernel->dims;
+}
+
+/* Asks for a panel's sums, which are read soon. */
+static inline void br_proof_fetch(const br_cpu_items *items, int64_t panel)
+{
+    int64_t     n    = br_proof_numbers(items);
+    const char *from = (const char *)(items->proof_PD + panel * n);
+
+    for (int64_t i = 0; i < n * 4; i += 64)
+        __builtin_prefetch(from + i, 0, 2);
 }
 
 /* items->proof_PD of a panel whose units were just written. */

@@ -204,6 +204,8 @@ static void fetch_panel(const br_scan *s, int64_t at, int64_t place)
 
     for (int64_t i = from; i < from + part && i < bytes; i += 64)
         __builtin_prefetch(unit + i, 0, 2);
+    if (place == 0 && items->proof_PD != NULL)
+        br_proof_fetch(items, at);
     __builtin_prefetch(items->row_N + at * COLS + place % COLS);
     __builtin_prefetch(items->bias_N + at * COLS + place % COLS);
 }

@@ -67,19 +67,6 @@ static __device__ const float *item_at(const panel_params &p, int64_t position)
     return position < p.to.N ? p.item_ND.row(br_scatter_row(position, p.step, p.to.N)) : NULL;
 }
 
-/* The block's panel, whose codes were written before a barrier. Codes are multiples of one number
- * and few: exact in float64, rounded once. */
-static __device__ void add_codes(const panel_params &p, int64_t first)
-{
-    for (int64_t d = threadIdx.x; d < p.to.width; d += BR_TOPK_THREADS) {
-        double sum = 0.0;
-
-        for (int i = 0; i < BR_PANEL; i++)
-            sum += (double)__half2float(p.to.code_ND[(first + i) * p.to.width + d]);
-        p.to.proof_PD[first / BR_PANEL * p.to.width + d] = (float)sum;
-    }
-}
-
 /* Grid: a block per panel; a warp measures, then codes, every eighth item. */
 static __global__ void __launch_bounds__(BR_TOPK_THREADS) panel_kernel(panel_params p)
 {
@@ -109,14 +96,27 @@ static __global__ void __launch_bounds__(BR_TOPK_THREADS) panel_kernel(panel_par
         most.code_norm = fmax(most.code_norm, c.norm);
     }
     most = largest(most, of_warp);
-    if (p.to.proof_PD != NULL)
-        add_codes(p, first);
     if (threadIdx.x == 0) {
         double lost = most.residual + p.bound_of_sums * most.code_norm;
 
         raise(&p.to.size_2[0], most.norm);
         p.to.panel_P[blockIdx.x] = {scale, br_bound_up(lost + BR_CANONICAL_ERROR * most.norm),
                                     br_bound_up(most.code_norm)};
+    }
+}
+
+/* Grid: a block per panel, whose codes are there; a thread adds up every 256th column of them.
+ * Codes are multiples of one number and few: exact in float64, rounded once. */
+static __global__ void __launch_bounds__(BR_TOPK_THREADS) add_codes_kernel(br_cuda_items to)
+{
+    const __half *code_ND = to.code_ND + (int64_t)blockIdx.x * BR_PANEL * to.width;
+
+    for (int64_t d = threadIdx.x; d < to.width; d += BR_TOPK_THREADS) {
+        double sum = 0.0;
+
+        for (int i = 0; i < BR_PANEL; i++)
+            sum += (double)__half2float(code_ND[i * to.width + d]);
+        to.proof_PD[(int64_t)blockIdx.x * to.width + d] = (float)sum;
     }
 }
 
@@ -184,6 +184,9 @@ br_status br_cuda_items_prepare(br_dev *dev, br_items *items)
     p.require_N     = br_view_of<const uint64_t>(items->require_N);
     BR_TRY(st,
            BR_LAUNCH(dev, panel_kernel, br_cuda_blocks(to->n_panels, 1), BR_TOPK_THREADS, 0, p));
+    if (to->proof_PD != NULL)
+        BR_TRY(st, BR_LAUNCH(dev, add_codes_kernel, br_cuda_blocks(to->n_panels, 1),
+                             BR_TOPK_THREADS, 0, *to));
     BR_TRY(st, learn_sizes(dev, to));
 done:
     return st;
