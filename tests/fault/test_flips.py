@@ -7,7 +7,8 @@ the bytes of an undisturbed run. Weights, memory, images and files: every flip i
 
     test_flips.py PROGRAM FLIPS [CUSTOMERS]
 
-FLIPS per place (of 20 or fewer, only the first hit's command is given again); the table is Markdown (docs/DETECTORS.md)."""
+FLIPS per place (of 20 or fewer, only the first one's command is given again); the table is
+Markdown (docs/DETECTORS.md)."""
 import os
 import random
 import re
