@@ -34,6 +34,9 @@ br_status br_model_create(br_dev *dev, const br_model_spec *spec, const br_tenso
 void      br_model_destroy(br_model **model);
 const br_model_spec *br_model_spec_of(const br_model *model);
 
+/* Every piece of device memory that the model keeps for the run (kernels/detect/resident.h). */
+br_status br_model_visit(const br_model *model, br_resident_fn fn, void *context);
+
 /* Rows of the embedding table that the events of a modality index. */
 int64_t br_model_vocabulary_rows(const br_model *model, int32_t modality);
 br_mat  br_model_item_table(const br_model *model); /* [V, D], absent when item_table is "" */

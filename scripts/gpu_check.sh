@@ -27,7 +27,8 @@
 #   peers      bench/peers/gpu_topk.py: torch, cuBLAS, cuVS, Faiss; what is not installed is listed
 #
 # Writes results.json (anew after each step, so that a run that is cut off keeps what it has),
-# summary.txt, log.txt, bench.jsonl, bench_one_by_one.jsonl (without graphs), nccl.jsonl, peers.jsonl.
+# summary.txt, log.txt, bench.jsonl, bench_one_by_one.jsonl (without graphs), nccl.jsonl and
+# peers.jsonl.
 #
 # Without a GPU the same steps run with `cpu` (tests, bench) and `ref` (demo) in its place, without
 # sanitizer and peers: that the check itself works, and nothing more.

@@ -24,7 +24,8 @@ SLICE_S = 240  # of one loop, before the next has its turn
 SEED = 20261128
 WORDS = {"killed": "killed", "failed": "ended with an error", "died": "died inside a library",
          "kept": "finished parts kept", "observed": "files read under a final name",
-         "distinct": "distinct states within a turn", "resumable": "could go on", "nothing": "held nothing",
+         "distinct": "distinct states within a turn", "resumable": "could go on",
+         "nothing": "held nothing",
          "complete": "complete", "mended": "mended by smaller tasks", "hung": "hung",
          "ended": "ended by the job's own deadline", "refused": "flips refused",
          "harmless": "flips without effect", "other lists": "flips that gave other lists",

@@ -3,7 +3,10 @@
  * The screen: approximate scores of customers and panels on tensor cores, of which those that may
  * reach the customer's threshold, and may be shown, are pushed as candidates. A thread looks at the
  * largest of its scores of a row first; nothing is stored but what is pushed. Called once per
- * stage of the catalogue (score_topk.cu). A door: a Hopper variant would replace br_stream_run. */
+ * stage of the catalogue (score_topk.cu). A door: a Hopper variant would replace br_stream_run.
+ *
+ * One panel in BR_PROOF_EVERY goes through a kernel that also adds up each customer's sums and
+ * compares them with the product of its codes and the sum of the panel's (docs/DETECTORS.md). */
 #include "kernels/cuda/topk/bounds.cuh"
 #include "kernels/cuda/topk/tile.cuh"
 
@@ -113,6 +116,86 @@ __device__ __forceinline__ void pusher<ROWS>::operator()(int64_t panel, const br
     }
 }
 
+/* ---- checksums ---- */
+
+/* Does what the pusher does; before that, it compares. */
+template <int ROWS> struct prover {
+    pusher<ROWS>  push;
+    const __half *customer; /* codes of the tile's customers, in shared memory */
+    double       *found_NR; /* [WARPS_N][ROWS], in shared memory */
+
+    __device__ void operator()(int64_t panel, const br_tile<ROWS> &t, const float *bias) const;
+    __device__ void add_up(const br_tile<ROWS> &t) const;
+    __device__ void compare(int64_t panel) const;
+};
+
+/* A warp's part of each of its rows. */
+template <int ROWS> __device__ void prover<ROWS>::add_up(const br_tile<ROWS> &t) const
+{
+    int part = (int)threadIdx.x / BR_WARP / br_tile<ROWS>::WARPS_M;
+
+#pragma unroll
+    for (int r = 0; r < 4; r++) {
+        double sum = 0.0;
+
+#pragma unroll
+        for (int n = 0; n < br_tile<ROWS>::BLOCKS; n++)
+            sum += (double)t.sum[r / 2][n][r % 2 * 2] + (double)t.sum[r / 2][n][r % 2 * 2 + 1];
+        sum += __shfl_xor_sync(BR_FULL_WARP, sum, 1);
+        sum += __shfl_xor_sync(BR_FULL_WARP, sum, 2);
+        if (br_lane() % 4 == 0)
+            found_NR[part * ROWS + br_tile<ROWS>::row_of(r / 2, r % 2)] = sum;
+    }
+}
+
+/* Some threads of a warp for each row. Each of a panel's sums may be off by br_bound_of_sums of |q|
+ * |c|, the sums of the codes by a rounding each. */
+template <int ROWS> __device__ void prover<ROWS>::compare(int64_t panel) const
+{
+    const int            parts = BR_TOPK_THREADS / ROWS;
+    const br_topk_chunk *c     = push.c;
+    const places<ROWS>  *place = push.place;
+    int                  at    = (int)threadIdx.x / parts;
+    int32_t              row   = place->row[at];
+    br_topk_panel        p     = c->items.panel_P[panel];
+    const __half        *q_D   = customer + (size_t)at * br_customer_halfs(c->items.width, false);
+    const float         *z_D   = c->items.proof_PD + panel * c->items.width;
+    double               expected = 0.0, found = 0.0, allowed;
+
+    for (int64_t d = (int)threadIdx.x % parts; d < c->items.width; d += parts)
+        expected += (double)__half2float(q_D[d]) * (double)z_D[d];
+    for (int lanes = 1; lanes < parts; lanes *= 2)
+        expected += __shfl_xor_sync(BR_FULL_WARP, expected, lanes);
+    for (int part = 0; part < br_tile<ROWS>::WARPS_N; part++)
+        found += found_NR[part * ROWS + at];
+    if (row < 0 || (int)threadIdx.x % parts != 0)
+        return;
+    allowed = 1.1 * (br_bound_of_sums(c->items.width) + 0x1p-22) * BR_PANEL *
+              ((double)place->norm[at] / (double)place->scale[at]) *
+              ((double)p.code_norm / (double)p.scale);
+    if (fabs(found - expected) <= allowed)
+        return;
+    atomicExch(&c->row_R[row].is_wrong, 1);
+    if (atomicAdd(&c->counters->n_wrong, 1) > 0)
+        return;
+    c->counters->wrong_row   = row;
+    c->counters->wrong_panel = panel;
+    c->counters->found       = found;
+    c->counters->expected    = expected;
+}
+
+template <int ROWS>
+__device__ void prover<ROWS>::operator()(int64_t panel, const br_tile<ROWS> &t,
+                                         const float *bias) const
+{
+    add_up(t);
+    __syncthreads();
+    compare(panel);
+    push(panel, t, bias);
+}
+
+/* ---- kernels ---- */
+
 template <int ROWS>
 static __device__ void fill_places(const br_topk_chunk &c, const br_stream &s, places<ROWS> *place)
 {
@@ -133,14 +216,27 @@ static __device__ void fill_places(const br_topk_chunk &c, const br_stream &s, p
         place->norm[at] = place->residual[at] = 0.0f; /* perhaps not finite */
 }
 
-/* Grid: x tiles of ROWS rows, y parts of the range. A block owns a tile's scores of its part, a
- * warp 32 rows by br_tile<ROWS>::COLS columns of each panel. */
-template <int ROWS>
-static __global__ void __launch_bounds__(BR_TOPK_THREADS, 2)
-    screen_kernel(br_topk_chunk c, br_topk_range range)
+/* What a launch takes of its range. Which panels are proven lies in device memory (the chunk's
+ * rows), so that one recorded sequence serves whatever panels' turn it is. */
+typedef enum br_screen_part { WHOLE, BEFORE_PROVEN, PROVEN, BEHIND_PROVEN } br_screen_part;
+
+static __device__ br_topk_range part_of(const br_topk_chunk &c, const br_topk_range &range,
+                                        br_screen_part part)
 {
-    __shared__ places<ROWS> place;
-    BR_DYNAMIC_SHARED(unsigned char, shared);
+    br_topk_range proven, own = range;
+
+    if (part == WHOLE)
+        return range;
+    proven    = br_topk_proven(c.rows->n_proofs, range);
+    own.first = part == BEFORE_PROVEN ? range.first : part == PROVEN ? proven.first : proven.last;
+    own.last  = part == BEFORE_PROVEN ? proven.first : part == PROVEN ? proven.last : range.last;
+    return own;
+}
+
+/* The block's rows and panels; perhaps none. */
+template <int ROWS>
+static __device__ br_stream stream_of(const br_topk_chunk &c, const br_topk_range &range)
+{
     int64_t   n_panels = range.last - range.first;
     br_stream s        = {};
 
@@ -151,31 +247,94 @@ static __global__ void __launch_bounds__(BR_TOPK_THREADS, 2)
     s.n_rows      = range.n_rows;
     s.first_panel = range.first + n_panels * blockIdx.y / gridDim.y;
     s.last_panel  = range.first + n_panels * (blockIdx.y + 1) / gridDim.y;
+    return s;
+}
+
+/* Grid: x tiles of ROWS rows, y parts of the panels. A block owns a tile's scores of its part, a
+ * warp 32 rows by br_tile<ROWS>::COLS columns of each panel. */
+template <int ROWS>
+static __global__ void __launch_bounds__(BR_TOPK_THREADS, 2)
+    screen_kernel(br_topk_chunk c, br_topk_range range, br_screen_part part)
+{
+    __shared__ places<ROWS> place;
+    BR_DYNAMIC_SHARED(unsigned char, shared);
+    br_stream s = stream_of<ROWS>(c, part_of(c, range, part));
+
+    if (s.first_panel == s.last_panel)
+        return;
     fill_places<ROWS>(c, s, &place);
     pusher<ROWS> end = {&c, &place};
     br_stream_run<ROWS>(s, shared, end); /* its first barrier comes before the first panel's end */
 }
 
+/* The same grid. A block has more registers, and a multiprocessor one block. */
 template <int ROWS>
-static br_status launch(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range)
+static __global__ void __launch_bounds__(BR_TOPK_THREADS, 1)
+    prove_kernel(br_topk_chunk c, br_topk_range range)
 {
-    br_status st       = BR_OK;
-    unsigned  n_tiles  = br_cuda_blocks(range->n_rows, ROWS);
-    int64_t   n_parts  = n_tiles == 0 ? 1 : WAVES * chunk->items.n_sms / n_tiles;
-    int64_t   n_panels = range->last - range->first;
+    __shared__ places<ROWS> place;
+    __shared__ double       found_NR[BR_TOPK_WARPS * 32];
+    BR_DYNAMIC_SHARED(unsigned char, shared);
+    br_stream s = stream_of<ROWS>(c, part_of(c, range, PROVEN));
+
+    if (s.first_panel == s.last_panel)
+        return;
+    fill_places<ROWS>(c, s, &place);
+    prover<ROWS> end = {{&c, &place}, reinterpret_cast<const __half *>(shared), found_NR};
+    br_stream_run<ROWS>(s, shared, end);
+}
+
+/* For at most n_panels; where there are fewer, blocks have none. */
+template <int ROWS>
+static dim3 grid_for(const br_topk_chunk *chunk, const br_topk_range *range, int64_t n_panels)
+{
+    unsigned n_tiles = br_cuda_blocks(range->n_rows, ROWS);
+    int64_t  n_parts = n_tiles == 0 ? 1 : WAVES * chunk->items.n_sms / n_tiles;
 
     n_parts = n_parts < n_panels ? n_parts : n_panels;
     n_parts = n_parts < 1 ? 1 : n_parts < 65535 ? n_parts : 65535;
-    BR_TRY(st,
-           BR_LAUNCH(dev, screen_kernel<ROWS>, dim3(n_tiles, (unsigned)n_parts), BR_TOPK_THREADS,
-                     br_tile_bytes(ROWS, chunk->items.width, false), *chunk, *range));
+    return dim3(n_tiles, (unsigned)n_parts);
+}
+
+template <int ROWS>
+static br_status launch(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range,
+                        br_screen_part part)
+{
+    return BR_LAUNCH(dev, screen_kernel<ROWS>,
+                     grid_for<ROWS>(chunk, range, range->last - range->first), BR_TOPK_THREADS,
+                     br_tile_bytes(ROWS, chunk->items.width, false), *chunk, *range, part);
+}
+
+template <int ROWS>
+static br_status prove(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range)
+{
+    int64_t n = (range->last - range->first + BR_PROOF_EVERY - 1) / BR_PROOF_EVERY;
+
+    return BR_LAUNCH(dev, prove_kernel<ROWS>, grid_for<ROWS>(chunk, range, n), BR_TOPK_THREADS,
+                     br_tile_bytes(ROWS, chunk->items.width, false), *chunk, *range);
+}
+
+/* What is before the proven panels, these, and what is behind: candidates have no order. */
+template <int ROWS>
+static br_status screen(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range)
+{
+    br_status st = BR_OK;
+
+    if (range->last <= range->first)
+        return BR_OK;
+    if (chunk->items.proof_PD == NULL)
+        return launch<ROWS>(dev, chunk, range, WHOLE);
+    BR_TRY(st, launch<ROWS>(dev, chunk, range, BEFORE_PROVEN));
+    BR_TRY(st, prove<ROWS>(dev, chunk, range));
+    BR_TRY(st, launch<ROWS>(dev, chunk, range, BEHIND_PROVEN));
 done:
     return st;
 }
 
 template <int ROWS> static bool fits(const br_cuda_items *items)
 {
-    return br_tile_bytes(ROWS, items->width, false) + sizeof(places<ROWS>) + BR_SHARED_ALIGN <=
+    return br_tile_bytes(ROWS, items->width, false) + sizeof(places<ROWS>) +
+               BR_TOPK_WARPS * 32 * sizeof(double) + BR_SHARED_ALIGN <=
            items->shared_most;
 }
 
@@ -183,8 +342,8 @@ template <int ROWS> static bool fits(const br_cuda_items *items)
 br_status br_topk_screen(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range)
 {
     if (range->n_rows > 64 && fits<128>(&chunk->items))
-        return launch<128>(dev, chunk, range);
+        return screen<128>(dev, chunk, range);
     if (range->n_rows > 32 && fits<64>(&chunk->items))
-        return launch<64>(dev, chunk, range);
-    return launch<32>(dev, chunk, range);
+        return screen<64>(dev, chunk, range);
+    return screen<32>(dev, chunk, range);
 }

@@ -18,6 +18,7 @@
 #include <cuda_fp16.h>
 
 #include "kernels/cuda/topk/rules.cuh"
+#include "kernels/hash.h"
 
 #define BR_TOPK_THREADS 256
 #define BR_TOPK_WARPS   (BR_TOPK_THREADS / BR_WARP)
@@ -46,8 +47,9 @@ typedef struct br_cuda_items {
     float              *bias_N;      /* by position, to whole panels: -inf */
     uint64_t           *require_N;   /* by position, to whole panels; NULL: no segments */
     br_topk_panel      *panel_P;
-    unsigned long long *size_2;  /* bits of norm_most and bias_size on their way */
-    __half             *code_ND; /* by position, to whole panels */
+    unsigned long long *size_2;   /* bits of norm_most and bias_size on their way */
+    __half             *code_ND;  /* by position, to whole panels */
+    float              *proof_PD; /* sums of a panel's codes, by column; NULL: no checksums */
     __half *below_ND; /* what the codes lose, coded; NULL unless a log-sum-exp is wanted */
 } br_cuda_items;
 
@@ -62,6 +64,7 @@ typedef struct br_topk_row {
     bool    is_coded;  /* may be screened */
     bool    is_slow;   /* goes by the definition */
     bool    is_summed; /* its log-sum-exp needs no second look */
+    int32_t is_wrong;  /* a checksum says so: goes by the definition too */
 } br_topk_row;
 
 typedef struct br_topk_candidate {
@@ -74,6 +77,11 @@ typedef struct br_topk_counters {
     unsigned long long n_rescored;
     int32_t            n_second; /* rows in second_R */
     int32_t            n_slow;   /* rows in slow_R */
+    int32_t            n_wrong;  /* checksums; then of the first */
+    int32_t            wrong_row;
+    int64_t            wrong_panel;
+    double             found;
+    double             expected;
 } br_topk_counters;
 
 /* Where a chunk's rows lie: on the device, so that one recorded sequence (graph.cuh) serves every
@@ -86,6 +94,7 @@ typedef struct br_topk_rows {
     br_view<float>       score_BK;
     br_view<float>       logsumexp_B;
     int64_t              first_row; /* in the call */
+    uint64_t             n_proofs; /* the lane's chunks so far: other panels are proven each time */
 } br_topk_rows;
 
 /* The parameter of every kernel, the same for every chunk of n_rows. */
@@ -116,6 +125,26 @@ typedef struct br_topk_range {
     const int32_t *row_L; /* NULL: all */
     int32_t        n_rows;
 } br_topk_range;
+
+#ifndef BR_PROOF_EVERY
+#define BR_PROOF_EVERY 64 /* panels, of which one is proven; what it costs is not measured yet */
+#endif
+
+/* Panels of a range whose sums are proven: [first, last), none where they are equal. Host and
+ * kernels say the same. */
+static __host__ __device__ inline br_topk_range br_topk_proven(uint64_t      n_proofs,
+                                                               br_topk_range range)
+{
+    uint64_t draw   = br_hash_word(n_proofs, (uint64_t)range.first);
+    int64_t  n      = range.last - range.first;
+    int64_t  wanted = n / BR_PROOF_EVERY;
+
+    if (draw % BR_PROOF_EVERY < (uint64_t)(n % BR_PROOF_EVERY))
+        wanted++;
+    range.first += (int64_t)(br_hash_word(draw, 0) % (uint64_t)(n - wanted + 1));
+    range.last = range.first + wanted;
+    return range;
+}
 
 br_status br_topk_queries(br_dev *dev, const br_topk_chunk *chunk);
 br_status br_topk_screen(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range);
