@@ -92,6 +92,10 @@ br_status br_model_head_calibrate(const br_model *model, br_dev *lane, int32_t h
  * S_p, the product of (1 - hazard) up to period p, in fp64, rounded once; from a NaN on, NaN. */
 br_status br_model_head_hazards(const br_model *model, br_dev *lane, int32_t head, br_mat x_BD,
                                 br_mat out_BP);
+/* How far apart two ways of adding in fp32 may bring S_p: per_norm |x_u| + constant at most, by the
+ * roundings of hazard logits (D + 2 each) and the steepest slope of what is made of them. */
+br_status br_model_survival_error(const br_model *model, br_dev *lane, int32_t head,
+                                  double *per_norm, double *constant);
 void      br_survival_of_hazards(int64_t n_rows, int32_t n_periods, float *hazard_BP);
 
 #endif

@@ -334,7 +334,7 @@ static br_status check_sample(br_detect *d, br_batch *batch)
         BR_TRY(st, ask_reference(d, batch, b, &again, &off));
         what = br_agree_lists(&batch->lists, b, again, &report);
         if (what == NULL && off <= allowed && report.worst_probability <= allowed &&
-            report.worst_survival <= allowed)
+            report.worst_survival <= allowed + br_reference_survival_error(d->reference, d->x_D))
             continue;
         (void)snprintf(text, sizeof text,
                        "sample: %s the reference's (x_u by %.1e, probabilities by %.1e, survival "

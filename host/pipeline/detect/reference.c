@@ -15,13 +15,30 @@ struct br_reference {
     br_setup  setup;  /* the job's, but for the config and other weightings */
     br_job   *job;
     br_batch  batch;
-    float    *x_D; /* the reference's own */
+    float    *x_D;      /* the reference's own */
+    double    per_norm; /* of |x_u|: what S of the worst head may be off by, and */
+    double    constant;
     /* of the one customer */
     int64_t   event_offset[BR_MAX_MODALITIES][2];
     int64_t   chunk_row[BR_MAX_MODALITIES][2];
     int64_t   never_offset[2];
     int64_t   extra_offset[2];
 };
+
+static br_status learn_errors(br_reference *r)
+{
+    br_status st = BR_OK;
+    double    per_norm, constant;
+
+    for (int32_t i = 0; i < r->setup.n_curves; i++) {
+        BR_TRY(st, br_model_survival_error(r->job->model, r->job->dev, r->setup.curve[i], &per_norm,
+                                           &constant));
+        r->per_norm = fmax(r->per_norm, per_norm);
+        r->constant = fmax(r->constant, constant);
+    }
+done:
+    return st;
+}
 
 br_status br_reference_open(br_job *of, br_reference **out)
 {
@@ -41,6 +58,7 @@ br_status br_reference_open(br_job *of, br_reference **out)
     r->job->max_rows = 1;
     BR_TRY(st, br_job_alloc_batch(r->job, &r->batch));
     BR_ALLOC(st, r->x_D, of->setup->dim, "a customer's vector");
+    BR_TRY(st, learn_errors(r));
     *out = r;
     r    = NULL;
 done:
@@ -176,4 +194,13 @@ br_status br_reference_list(br_reference *r, const br_batch *batch, int64_t b, c
     *list = &r->batch.lists;
 done:
     return st;
+}
+
+double br_reference_survival_error(const br_reference *r, const float *x_D)
+{
+    double square = 0.0;
+
+    for (int32_t d = 0; d < r->setup.dim; d++)
+        square += (double)x_D[d] * (double)x_D[d];
+    return r->per_norm * sqrt(square) + r->constant;
 }

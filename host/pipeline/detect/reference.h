@@ -19,4 +19,7 @@ void      br_reference_close(br_reference **reference);
 br_status br_reference_list(br_reference *reference, const br_batch *batch, int64_t b,
                             const float *x_D, const br_lists **list, double *off);
 
+/* What survival may differ by between backends, of a customer with this x_u: its roundings. */
+double br_reference_survival_error(const br_reference *reference, const float *x_D);
+
 #endif
