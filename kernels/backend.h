@@ -6,6 +6,7 @@
 #define BR_KERNELS_BACKEND_H
 
 #include "host/base/memory.h"
+#include "kernels/detect/pieces.h"
 #include "kernels/ops.h"
 #include "kernels/quota.h"
 
@@ -38,6 +39,9 @@ typedef struct br_backend_table {
     /* both NULL: nothing to prepare */
     br_status (*weight_prepare)(br_dev *dev, br_prepared *weight); /* fills weight->prepared */
     void (*weight_release)(br_prepared *weight);
+    /* resident.h: how many pieces; NULL where a backend keeps none */
+    int32_t (*weight_pieces)(const br_prepared *weight, br_piece piece[BR_MAX_PIECES]);
+    int32_t (*items_pieces)(const br_items *items, br_piece piece[BR_MAX_PIECES]);
     /* ops, in the order of ops.h */
     br_status (*embed)(br_dev *dev, const br_embed_args *args);
     br_status (*layer_norm)(br_dev *dev, const br_layer_norm_args *args);
@@ -82,6 +86,7 @@ struct br_items {
     br_screen_kind          screen;
     int32_t                 k;
     br_lse_kind             logsumexp;
+    bool                    is_witnessed;
     void                   *prepared; /* the backend's own */
 };
 

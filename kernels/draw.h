@@ -4,6 +4,7 @@
 #ifndef BR_KERNELS_DRAW_H
 #define BR_KERNELS_DRAW_H
 
+#include "kernels/detect/witness.h"
 #include "kernels/device.h"
 
 #ifdef __cplusplus
@@ -84,6 +85,7 @@ typedef struct br_draw_topk_args {
     int64_t          n_longer;
     int64_t          n_slow;
     int64_t          n_summed; /* rows whose every eligible score was summed */
+    br_witness       witness;  /* out, as score_topk's */
 } br_draw_topk_args;
 br_status br_op_draw_topk(br_dev *dev, br_draw_topk_args *args);
 

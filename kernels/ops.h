@@ -19,6 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/detect/resident.h"
+#include "kernels/detect/witness.h"
 #include "kernels/device.h"
 #include "kernels/draw.h"
 #include "kernels/pairs.h"
@@ -315,7 +317,8 @@ typedef enum {
 /* items_prepare: a catalogue made ready once per run. The views must outlive *out.
  *   in   item_ND f32; bias_N f32 [N, 1] or absent; require_N u64 [N, 1] or absent; k: how long
  *        lists will be, about (0: unknown), a hint to the planner; logsumexp: how exact one will
- *        be wanted (FINE screens in fp32, COARSE in int16 at most) */
+ *        be wanted (FINE screens in fp32, COARSE in int16 at most); is_witnessed: keep what
+ *        checksums of the score pass need */
 typedef struct br_items_args {
     br_mat         item_ND;
     br_mat         bias_N;
@@ -323,6 +326,7 @@ typedef struct br_items_args {
     br_screen_kind screen;
     int32_t        k;
     br_lse_kind    logsumexp;
+    bool           is_witnessed;
 } br_items_args;
 br_status br_items_prepare(br_dev *dev, const br_items_args *args, br_items **out);
 void      br_items_free(br_items **items);
@@ -361,6 +365,7 @@ typedef struct br_score_topk_args {
     int64_t         n_slow;   /* out: rows redone on the slow path */
     int64_t         n_second; /* rows whose foretold threshold was too high: a second pass */
     int64_t         n_rescored;
+    br_witness      witness; /* out, where items are witnessed; zeros elsewhere */
 } br_score_topk_args;
 br_status br_op_score_topk(br_dev *dev, br_score_topk_args *args);
 

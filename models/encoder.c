@@ -76,3 +76,23 @@ void br_encoder_free(br_encoder *encoder)
     br_free(&encoder->attention);
     br_free(&encoder->gru);
 }
+
+br_status br_encoder_visit(const br_encoder *e, br_resident_fn fn, void *context)
+{
+    br_status st = BR_OK;
+
+    if (e->gate_V3H.buf != NULL)
+        BR_TRY(st, fn(context, "gates of the items", e->gate_V3H));
+    if (e->pad.buf != NULL)
+        BR_TRY(st, fn(context, "padding of the layers", e->pad));
+    BR_TRY(st, br_prepared_visit(e->prepared_dense, fn, context));
+    for (int32_t l = 0; e->attention != NULL && l < e->spec->n_layers; l++)
+        for (int32_t i = 0; i < BR_N_PREPARED; i++)
+            BR_TRY(st, br_prepared_visit(e->attention[l].prepared[i], fn, context));
+    for (int32_t l = 0; e->gru != NULL && l < e->spec->n_layers; l++) {
+        BR_TRY(st, br_prepared_visit(e->gru[l].prepared_ih, fn, context));
+        BR_TRY(st, br_prepared_visit(e->gru[l].prepared_hh, fn, context));
+    }
+done:
+    return st;
+}

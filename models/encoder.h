@@ -96,8 +96,10 @@ extern const br_architecture br_decay_architecture;
 const br_architecture       *br_encoder_architecture(const br_encoder_spec *spec);
 
 /* encoder.c */
-void br_encoder_declare_tables(br_encoder *encoder, br_weights *weights);
-void br_encoder_free(br_encoder *encoder);
+void      br_encoder_declare_tables(br_encoder *encoder, br_weights *weights);
+void      br_encoder_free(br_encoder *encoder);
+/* Memory beside the weights: what was prepared from them. */
+br_status br_encoder_visit(const br_encoder *encoder, br_resident_fn fn, void *context);
 
 /* attention_weights.c */
 int32_t   br_attention_n_weights(const br_encoder_spec *spec);

@@ -4,7 +4,9 @@
  * (pair heads, eq. 5), and its probability; survival heads (eq. 17): hazards of periods, and S(t).
  * Called once per head and tile of customers. */
 #include <assert.h>
+#include <math.h>
 
+#include "host/base/memory.h"
 #include "models/model_state.h"
 
 int32_t br_heads_n_weights(const br_model_spec *spec)
@@ -159,6 +161,61 @@ br_status br_model_head_hazards(const br_model *model, br_dev *lane, int32_t hea
     BR_TRY(st, br_op_linear(lane, &args));
     BR_TRY(st, br_model_head_calibrate(model, lane, head, out_BP));
 done:
+    return st;
+}
+
+/* How much S_p may change for a change of all logits by 1. Without a table S changes by S sum(h) <=
+ * -S ln S <= 1/e; a table with slopes up to m changes each of P hazards by m/4 at most. */
+static br_status steepest(const br_model *model, br_dev *lane, int32_t head, double *slope)
+{
+    br_status           st     = BR_OK;
+    const br_head_spec *s      = &model->spec.head[head];
+    float              *knot_P = NULL;
+    double              most   = 0.0;
+
+    *slope = 0.36787944117144233;
+    if (s->calibration == BR_CALIBRATION_PLATT)
+        *slope *= fabs(s->platt_a);
+    if (s->calibration != BR_CALIBRATION_ISOTONIC)
+        return BR_OK;
+    BR_ALLOC(st, knot_P, 2 * (int64_t)s->n_points, "a head's table");
+    BR_TRY(st, br_download(lane, model->head[head].knot_P2, knot_P));
+    for (int32_t i = 1; i < s->n_points; i++)
+        most = fmax(most, ((double)knot_P[2 * i + 1] - (double)knot_P[2 * i - 1]) /
+                              ((double)knot_P[2 * i] - (double)knot_P[2 * i - 2]));
+    *slope = s->n_periods * most / 4.0;
+done:
+    br_free(&knot_P);
+    return st;
+}
+
+br_status br_model_survival_error(const br_model *model, br_dev *lane, int32_t head,
+                                  double *per_norm, double *constant)
+{
+    br_status      st        = BR_OK;
+    const br_head *h         = &model->head[head];
+    int64_t        D         = model->spec.dim;
+    int32_t        n         = model->spec.head[head].n_periods;
+    float         *weight_PD = NULL, *bias_P = NULL;
+    double         slope, rounding           = 2.0 * (double)(D + 2) * 0x1p-24;
+
+    *per_norm = *constant = 0.0;
+    BR_TRY(st, steepest(model, lane, head, &slope));
+    BR_ALLOC(st, weight_PD, n * D, "weights of hazards");
+    BR_ALLOC(st, bias_P, n, "biases of hazards");
+    BR_TRY(st, br_download(lane, h->hazard_weight_PD, weight_PD));
+    BR_TRY(st, br_download(lane, h->hazard_bias_1P, bias_P));
+    for (int32_t p = 0; p < n; p++) {
+        double square = 0.0;
+
+        for (int64_t d = 0; d < D; d++)
+            square += (double)weight_PD[p * D + d] * (double)weight_PD[p * D + d];
+        *per_norm = fmax(*per_norm, rounding * slope * sqrt(square));
+        *constant = fmax(*constant, rounding * slope * fabs((double)bias_P[p]));
+    }
+done:
+    br_free(&weight_PD);
+    br_free(&bias_P);
     return st;
 }
 

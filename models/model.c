@@ -128,6 +128,20 @@ void br_model_destroy(br_model **model_at)
     br_free(model_at);
 }
 
+br_status br_model_visit(const br_model *model, br_resident_fn fn, void *context)
+{
+    br_status st = BR_OK;
+
+    BR_TRY(st, br_weights_visit(model->weights, fn, context));
+    for (int32_t i = 0; i < model->spec.n_encoders; i++)
+        BR_TRY(st, br_encoder_visit(&model->encoder[i], fn, context));
+    for (int32_t i = 0; i < model->spec.n_heads; i++)
+        if (model->head[i].knot_P2.buf != NULL)
+            BR_TRY(st, fn(context, "calibration points", model->head[i].knot_P2));
+done:
+    return st;
+}
+
 const br_model_spec *br_model_spec_of(const br_model *model)
 {
     return &model->spec;

@@ -34,6 +34,9 @@ br_status br_model_create(br_dev *dev, const br_model_spec *spec, const br_tenso
 void      br_model_destroy(br_model **model);
 const br_model_spec *br_model_spec_of(const br_model *model);
 
+/* Every piece of device memory that the model keeps for the run (kernels/detect/resident.h). */
+br_status br_model_visit(const br_model *model, br_resident_fn fn, void *context);
+
 /* Rows of the embedding table that the events of a modality index. */
 int64_t br_model_vocabulary_rows(const br_model *model, int32_t modality);
 br_mat  br_model_item_table(const br_model *model); /* [V, D], absent when item_table is "" */
@@ -89,6 +92,10 @@ br_status br_model_head_calibrate(const br_model *model, br_dev *lane, int32_t h
  * S_p, the product of (1 - hazard) up to period p, in fp64, rounded once; from a NaN on, NaN. */
 br_status br_model_head_hazards(const br_model *model, br_dev *lane, int32_t head, br_mat x_BD,
                                 br_mat out_BP);
+/* How far apart two ways of adding in fp32 may bring S_p: per_norm |x_u| + constant at most, by the
+ * roundings of hazard logits (D + 2 each) and the steepest slope of what is made of them. */
+br_status br_model_survival_error(const br_model *model, br_dev *lane, int32_t head,
+                                  double *per_norm, double *constant);
 void      br_survival_of_hazards(int64_t n_rows, int32_t n_periods, float *hazard_BP);
 
 #endif

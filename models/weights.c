@@ -134,6 +134,22 @@ void br_weights_destroy(br_weights **weights)
     br_free(weights);
 }
 
+/* Whole allocations: views of several tensors stand in them. */
+br_status br_weights_visit(const br_weights *w, br_resident_fn fn, void *context)
+{
+    br_status st = BR_OK;
+
+    for (int32_t i = 0; i < w->n_weights; i++) {
+        const br_weight *weight = &w->weight[i];
+
+        if (weight->home >= 0 && w->home[weight->home].same_as == NULL &&
+            (i == 0 || w->weight[i - 1].home != weight->home))
+            BR_TRY(st, fn(context, weight->name, w->home[weight->home].mat));
+    }
+done:
+    return st;
+}
+
 /* Matrices read from one tensor share its memory; a home of any rows takes those of its tensor. */
 static void settle_homes(br_weights *w)
 {

@@ -14,6 +14,8 @@ typedef struct br_weights br_weights;
 /* Room for n_weights declarations (br_weights_* calls below); more is our mistake. */
 br_status br_weights_create(int32_t n_weights, br_weights **out);
 void      br_weights_destroy(br_weights **weights); /* and the device memory of the views */
+/* That memory, named by its (first) tensor. */
+br_status br_weights_visit(const br_weights *weights, br_resident_fn fn, void *context);
 
 /* A tensor [n] seen as [1, n]; one [rows, cols]; one [V] seen as [V, 1]; one [1] read to the host.
  * Matrices of one name are uploaded once. */

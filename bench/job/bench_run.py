@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from heading import command, commit, processor  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-STAGE = re.compile(r"info\s+run: (read|encode|fuse|score|policy|write)\s+" + r"([\d.]+)%?\s+" * 4)
+STAGE = re.compile(r"info\s+run: (read|encode|fuse|score|policy|detect|write)\s+"
+                   + r"([\d.]+)%?\s+" * 4)
 
 
 def words():

@@ -11,7 +11,7 @@
 
 static inline uint64_t br_hash_bytes(const void *bytes, size_t n_bytes)
 {
-    const uint8_t *at   = bytes;
+    const uint8_t *at   = (const uint8_t *)bytes;
     uint64_t       hash = 0xcbf29ce484222325u;
 
     for (size_t i = 0; i < n_bytes; i++)

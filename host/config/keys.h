@@ -24,6 +24,7 @@
 
 #include "host/config/sections/constraints.h"
 #include "host/config/sections/deadlines.h"
+#include "host/config/sections/detect.h"
 #include "host/config/sections/experiment.h"
 #include "host/config/sections/governance.h"
 #include "host/config/sections/objective.h"
@@ -113,7 +114,8 @@
     BR_EXPERIMENT_KEYS(X) \
     BR_SHADOW_KEYS(X) \
     BR_GOVERNANCE_KEYS(X) \
-    BR_DEADLINES_KEYS(X)
+    BR_DEADLINES_KEYS(X) \
+    BR_DETECT_KEYS(X)
 
 /* R(record, rows) makes br_config_<record>, br_config_<record>_list and br_record_<record>. */
 #define BR_CONFIG_RECORDS(R) \

@@ -97,14 +97,13 @@ typedef struct br_lists {
 
 /* The HDF5 image of the lists: 1.10 format, no times, fixed order, Fletcher32: the same lists give
  * the same bytes. `item_key` adds /item/key (NULL: left out). *image: br_free. */
-br_status br_lists_image(const br_lists *lists, const br_keys *item_key, void **image,
-                         size_t *image_bytes);
+br_status          br_lists_image(const br_lists *lists, const br_keys *item_key, void **image,
+                                  size_t *image_bytes);
 /* Reads such a file (or its keys and vectors); checks what it uses. br_lists_free it. */
-br_status br_lists_read(const char *path, br_lists *out);
-br_status br_lists_read_vectors(const char *path, br_lists *out);
-void      br_lists_free(br_lists *lists);
-
-/* Does customer b's list hold items of the model? */
+br_status          br_lists_read(const char *path, br_lists *out);
+br_status          br_lists_read_vectors(const char *path, br_lists *out);
+void               br_lists_free(br_lists *lists);
+/* Does the list of customer b hold items of the model? */
 static inline bool br_lists_is_by_model(const br_lists *lists, int64_t b)
 {
     for (int32_t j = 0; j < lists->n_B[b]; j++)
@@ -136,7 +135,6 @@ typedef struct br_lists_about {
     int32_t  n_gates;
     char     gate_name[BR_LISTS_MAX_COLUMNS][BR_LISTS_NAME_BYTES];
 } br_lists_about;
-
 br_status br_lists_describe(const char *path, br_lists_about *out);
 
 /* The promises that the values of the lists keep: items in [0, n_items) (-1: no upper bound) and
@@ -146,5 +144,7 @@ br_status br_lists_describe(const char *path, br_lists_about *out);
  * where a list is from the model, else NaN; a shadow's lists likewise. BR_E_INPUT naming `name`,
  * row, slot or period. */
 br_status br_lists_check(const br_lists *lists, int64_t n_items, const char *name);
+br_status br_lists_check_rows(const br_lists *lists, int64_t n_items, const char *name,
+                              int64_t first, int64_t *bad); /* from `first` on; -1: none */
 
 #endif

@@ -29,8 +29,17 @@ void      br_run_close(br_run **run);
 bool      br_run_is_complete(const br_run *run);
 bool      br_run_unit_is_done(const br_run *run, int64_t unit);
 
-/* Publishes parts/part-NNNNN.h5, then its receipt. Called from one thread. */
+/* A number that is the same for the same identity, and else hardly ever; not of an attached run. */
+uint64_t br_run_seed(const br_run *run);
+
+/* Publishes parts/part-NNNNN.h5, then its receipt. Called from one thread. Before the receipt the
+ * file is read back from the disk, where it can be, and the image is made once more: with other
+ * bytes the part is removed, BR_E_SELFCHECK. */
 br_status br_run_publish_unit(br_run *run, int64_t unit, const br_lists *lists);
+/* Believes disk and memory from now on. */
+void      br_run_trust(br_run *run);
+/* Removes a unit's receipt and part: it is not done. */
+br_status br_run_withdraw_unit(br_run *run, int64_t unit);
 br_status br_run_read_unit(const br_run *run, int64_t unit, br_lists *out);
 
 /* Several ranks write one run. Rank 0 opens it and hands its mark to the others; they attach, which

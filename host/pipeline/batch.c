@@ -3,6 +3,8 @@
  * Memory of a batch. Grown a few times per job, when a larger unit comes. */
 #include "host/pipeline/batch.h"
 
+#include <pthread.h>
+
 #include "host/base/memory.h"
 #include "host/pipeline/choose/weightings.h"
 
@@ -45,6 +47,15 @@ static void free_device(br_batch *batch)
     }
     for (int t = 0; t < BR_MAX_TERMS; t++)
         br_dev_free(&batch->term_BK[t]);
+}
+
+void br_batch_add_witness(br_batch *batch, const br_witness *witness, int64_t first_row)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+    (void)pthread_mutex_lock(&lock);
+    br_witness_add(&batch->witness, witness, first_row);
+    (void)pthread_mutex_unlock(&lock);
 }
 
 bool br_batch_has_events(const br_batch *batch, int32_t n_encoders, int64_t b)

@@ -7,6 +7,7 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/watch/interrupt.h"
+#include "host/pipeline/detect/detect.h"
 #include "host/pipeline/flow/flow.h"
 #include "host/pipeline/shards/shards.h"
 
@@ -22,11 +23,13 @@ br_status br_job_check_interrupt(const char *what)
 }
 
 typedef struct work {
-    br_job  *job;
-    br_run  *run;  /* NULL: units are given away */
-    int64_t *todo; /* [n_todo] units that the run lacks, or all */
-    int64_t  n_todo;
-    br_batch slot[BR_FLOW_SLOTS];
+    br_job      *job;
+    br_run      *run;  /* NULL: units are given away */
+    int64_t     *todo; /* [n_todo] units that the run lacks, or all */
+    int64_t      n_todo;
+    uint64_t     seed; /* of the detectors, the same on all ranks */
+    br_own_units own;
+    br_batch     slot[BR_FLOW_SLOTS];
 } work;
 
 static br_status count_unit(br_job *job, const br_run *run, int64_t unit)
@@ -87,8 +90,10 @@ static br_status look_around(work *w)
     br_status st = BR_OK;
 
     list_todo(w);
-    if (w->run != NULL)
-        BR_TRY(st, count_finished(w->job, w->run));
+    if (w->run == NULL)
+        return BR_OK;
+    w->seed = br_run_seed(w->run);
+    BR_TRY(st, count_finished(w->job, w->run));
 done:
     return st;
 }
@@ -100,6 +105,7 @@ static br_status share_todo(work *w, br_comm *comm)
     BR_TRY(st, br_comm_broadcast(comm, "the number of units", &w->n_todo, sizeof w->n_todo));
     BR_TRY(st, br_comm_broadcast(comm, "the units to do", w->todo,
                                  (size_t)w->n_todo * sizeof *w->todo));
+    BR_TRY(st, br_comm_broadcast(comm, "the detectors' seed", &w->seed, sizeof w->seed));
 done:
     return st;
 }
@@ -120,6 +126,7 @@ static br_status open_work(work *w)
     br_status st = BR_OK;
 
     BR_ALLOC(st, w->todo, w->job->setup->n_units, "units to do");
+    BR_ALLOC(st, w->own.unit_U, w->job->setup->n_units, "units of this rank");
 done:
     return st;
 }
@@ -145,6 +152,77 @@ static void free_work(work *w)
     for (int i = 0; i < BR_FLOW_SLOTS; i++)
         br_batch_free(&w->slot[i]);
     br_free(&w->todo);
+    br_free(&w->own.unit_U);
+}
+
+/* ---- detectors ---- */
+
+static br_status open_detectors(work *w)
+{
+    return w->n_todo > 0 ? br_detect_open(w->job, w->seed) : BR_OK;
+}
+
+static br_status watched_units(work *w, const br_flow_args *args)
+{
+    return br_detect_blame(w->job->detect, do_units(w, args));
+}
+
+/* All units are written, on every rank. */
+static br_status look_last(work *w)
+{
+    br_status st = BR_OK;
+
+    BR_TRY(st, br_detect_look(w->job->detect));
+    w->own.n_sound = w->own.n_written;
+done:
+    return st;
+}
+
+/* What the detectors of all ranks saw; into the audit log by rank 0. */
+static br_status report_detectors(work *w, br_comm *comm)
+{
+    br_status st   = BR_OK;
+    br_strbuf json = {0};
+
+    if (w->job->detect == NULL)
+        return BR_OK;
+    BR_TRY(st, br_detect_report(w->job->detect, comm, &json));
+    if (br_comm_rank(comm) == 0)
+        BR_TRY(st, br_run_audit(w->run, "detect", json.data));
+done:
+    br_strbuf_free(&json);
+    return st;
+}
+
+/* What was published since the last look that found nothing may be wrong too. */
+static void withdraw(const work *w)
+{
+    br_error error;
+    int64_t  n = 0;
+
+    if (w->job->setup->shard > 0) /* the first of its team wrote */
+        return;
+    br_error_take(&error);
+    for (int64_t i = w->own.n_sound; i < w->own.n_written; i++, n++)
+        if (br_run_withdraw_unit(w->run, w->own.unit_U[i]) != BR_OK)
+            br_log(BR_LOG_ERROR, "detect", "%s", br_error_last()->text);
+    if (n > 0)
+        br_log(BR_LOG_WARN, "detect", "%lld parts that this command wrote were removed again",
+               (long long)n);
+    (void)br_error_put(&error);
+}
+
+/* Each rank takes back what is its own; a team whatever one of it found. */
+static br_status agree_sound(work *w, br_comm *comm, br_status own)
+{
+    br_status st;
+
+    if (own == BR_E_SELFCHECK)
+        withdraw(w);
+    st = br_comm_agree(comm, own);
+    if (st == BR_E_SELFCHECK && own != st && w->job->setup->n_shards > 1)
+        withdraw(w);
+    return st;
 }
 
 br_status br_job_execute(br_job *job, br_comm *comm, br_run *run)
@@ -152,7 +230,7 @@ br_status br_job_execute(br_job *job, br_comm *comm, br_run *run)
     br_status    st       = BR_OK;
     work         w        = {.job = job, .run = run};
     bool         is_first = br_comm_rank(comm) == 0;
-    br_flow_args args     = {.job = job, .comm = comm, .run = run};
+    br_flow_args args     = {.job = job, .comm = comm, .run = run, .own = &w.own};
 
     BR_TRY(st, br_comm_agree(comm, open_work(&w)));
     BR_TRY(st, br_comm_agree(comm, is_first ? look_around(&w) : BR_OK));
@@ -161,12 +239,16 @@ br_status br_job_execute(br_job *job, br_comm *comm, br_run *run)
     BR_TRY(st, br_comm_agree(comm, br_shards_open(job, br_comm_team(comm), &job->shards)));
     args.todo   = w.todo;
     args.n_todo = w.n_todo;
+    BR_TRY(st, br_comm_agree(comm, open_detectors(&w)));
     br_watch_phase(BR_PHASE_UNITS);
-    BR_TRY(st, br_comm_agree(comm, do_units(&w, &args)));
+    BR_TRY(st, agree_sound(&w, comm, watched_units(&w, &args)));
     br_watch_phase(BR_PHASE_FINISH);
+    BR_TRY(st, agree_sound(&w, comm, look_last(&w)));
     br_stats_sum(comm, &job->stats);
     BR_TRY(st, br_comm_agree(comm, is_first ? take_others(&w) : BR_OK));
+    BR_TRY(st, br_comm_agree(comm, report_detectors(&w, comm)));
 done:
+    br_detect_close(job);
     free_work(&w);
     return st;
 }
@@ -175,7 +257,7 @@ br_status br_job_pass(br_job *job, br_unit_fn take, void *context)
 {
     br_status    st   = BR_OK;
     work         w    = {.job = job};
-    br_flow_args args = {.job = job, .take = take, .context = context};
+    br_flow_args args = {.job = job, .take = take, .context = context, .own = &w.own};
 
     BR_TRY(st, open_work(&w));
     BR_TRY(st, look_around(&w));

@@ -45,8 +45,10 @@ typedef struct br_job {
     br_mat    require_N;
     br_rank   rank;
     br_items *items; /* of the ranking pair */
-    br_mat    head_bias_N[BR_MAX_HEADS];
-    br_mat    term_bias_N[BR_MAX_TERMS];
+    /* what looks for wrong results (detect/detect.h); NULL: nothing does */
+    struct br_detect *detect;
+    br_mat            head_bias_N[BR_MAX_HEADS];
+    br_mat            term_bias_N[BR_MAX_TERMS];
 
     int64_t                max_rows; /* customers of the largest unit */
     /* what a lane takes at a time (lanes.c); no result depends on it */
@@ -72,6 +74,8 @@ br_status br_job_open(br_setup *setup, br_job **out);
 /* The same on all ranks: weights and catalogue come to the devices of the others from rank 0, where
  * NCCL is used (run.nccl). Collective; the error is not yet agreed. comm NULL: br_job_open. */
 br_status br_job_open_shared(br_setup *setup, br_comm *comm, br_job **out);
+/* The same, without reading what `like` knows of all customers; says little. */
+br_status br_job_open_like(br_setup *setup, const br_job *like, br_job **out);
 void      br_job_close(br_job **job);
 
 /* The device memory of a batch, for units of at most job->max_rows customers. */

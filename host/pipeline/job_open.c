@@ -99,10 +99,11 @@ done:
 
 br_status br_job_prepare_items(br_job *job)
 {
-    const br_items_args items = {.item_ND   = job->rank.item_NQ,
-                                 .bias_N    = job->rank.select_N,
-                                 .require_N = job->require_N,
-                                 .k         = br_choose_n_candidates(job)};
+    const br_items_args items = {.item_ND      = job->rank.item_NQ,
+                                 .bias_N       = job->rank.select_N,
+                                 .require_N    = job->require_N,
+                                 .k            = br_choose_n_candidates(job),
+                                 .is_witnessed = job->config->detect_checksums};
 
     return br_items_prepare(job->dev, &items, &job->items);
 }
@@ -176,12 +177,30 @@ done:
     return st;
 }
 
-br_status br_job_open(br_setup *setup, br_job **out)
+static br_status copy_popularity(const br_job *like, br_job *job)
 {
-    return br_job_open_shared(setup, NULL, out);
+    br_status st = BR_OK;
+    int64_t   n  = job->setup->n_listed;
+
+    if (like->popularity.count_N == NULL)
+        return BR_OK;
+    BR_ALLOC(st, job->popularity.count_N, n, "popularity");
+    BR_ALLOC(st, job->popularity.order_N, n, "popularity");
+    memcpy(job->popularity.count_N, like->popularity.count_N, (size_t)n * sizeof(int64_t));
+    memcpy(job->popularity.order_N, like->popularity.order_N, (size_t)n * sizeof(int32_t));
+done:
+    return st;
 }
 
-br_status br_job_open_shared(br_setup *setup, br_comm *comm, br_job **out)
+/* The first of a team decides. */
+static br_status find_popular(const br_job *like, br_job *job)
+{
+    if (!br_popularity_is_wanted(job->setup) || job->setup->shard != 0)
+        return BR_OK;
+    return like != NULL ? copy_popularity(like, job) : br_popularity_count(job);
+}
+
+static br_status open_job(br_setup *setup, br_comm *comm, const br_job *like, br_job **out)
 {
     br_status st  = BR_OK;
     br_job   *job = NULL;
@@ -197,8 +216,7 @@ br_status br_job_open_shared(br_setup *setup, br_comm *comm, br_job **out)
     BR_TRY(st, br_lanes_open(job));
     BR_TRY(st, br_rank_open_columns(job, job->score_rows));
     BR_TRY(st, br_choose_open(job));
-    if (br_popularity_is_wanted(setup) && setup->shard == 0) /* the first of a team decides */
-        BR_TRY(st, br_popularity_count(job));
+    BR_TRY(st, find_popular(like, job));
     BR_TRY(st, br_shaping_open(job));
     br_weightings_bind(job); /* the last: it copies what is there */
     BR_TRY(st, br_stats_create(setup, &job->stats));
@@ -207,6 +225,21 @@ br_status br_job_open_shared(br_setup *setup, br_comm *comm, br_job **out)
 done:
     br_job_close(&job);
     return st;
+}
+
+br_status br_job_open(br_setup *setup, br_job **out)
+{
+    return open_job(setup, NULL, NULL, out);
+}
+
+br_status br_job_open_shared(br_setup *setup, br_comm *comm, br_job **out)
+{
+    return open_job(setup, comm, NULL, out);
+}
+
+br_status br_job_open_like(br_setup *setup, const br_job *like, br_job **out)
+{
+    return open_job(setup, NULL, like, out);
 }
 
 void br_job_close(br_job **job_at)

@@ -29,7 +29,8 @@ br_status br_lanes_open_device(br_job *job)
 
     BR_TRY(st, br_dev_open(config->run_backend, 0, &job->dev));
     BR_TRY(st, br_dev_open_lane(job->dev, 0, &job->out_lane));
-    br_log(BR_LOG_INFO, "run", "backend %s, encoders in %s", br_dev_description(job->dev),
+    br_log(config->run_backend == BR_BACKEND_REF ? BR_LOG_DEBUG : BR_LOG_INFO, "run",
+           "backend %s, encoders in %s", br_dev_description(job->dev),
            config->run_precision == BR_PRECISION_BF16 ? "bf16" : "fp32");
     job->n_lanes = br_dev_grain(job->dev).n_lanes;
     if (config->run_threads > 0)

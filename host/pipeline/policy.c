@@ -65,6 +65,29 @@ done:
     return st;
 }
 
+/* Items are listed rows, then -1: what comes from a device is not believed before it is used. */
+static br_status check_items(const br_job *job, const br_batch *batch)
+{
+    const br_lists *lists = &batch->lists;
+    char            customer[BR_KEY_TEXT_BYTES];
+
+    for (int64_t b = 0; b < batch->n_rows; b++)
+        for (int32_t j = 0, before = 0; j < lists->k; j++) {
+            int32_t item = lists->item_BK[b * lists->k + j];
+
+            if (item < -1 || item >= job->setup->n_listed || (before == -1 && item != -1))
+                return br_fail(BR_E_SELFCHECK,
+                               "device %s: customer %s (row %lld): slot %d: found item %d, "
+                               "expected %s",
+                               br_dev_description(job->dev), br_keys_text(&batch->key, b, customer),
+                               (long long)(batch->first_row + b), j, item,
+                               before == -1 ? "-1: the slot before is empty"
+                                            : "a listed row, or -1 for none");
+            before = item;
+        }
+    return BR_OK;
+}
+
 /* Empties slots [from, k) of customer b. */
 static void clear_slots(br_lists *lists, int64_t b, int32_t from)
 {
@@ -262,6 +285,7 @@ br_status br_stage_policy(br_job *job, br_batch *batch)
     br_status st = BR_OK;
 
     BR_TRY(st, fetch_lists(job, batch));
+    BR_TRY(st, check_items(job, batch));
     for (int64_t b = 0; b < batch->n_rows; b++)
         decide(job, batch, b);
     BR_TRY(st, br_weightings_fetch(job, batch));

@@ -262,6 +262,7 @@ br_status br_stage_score(br_job *job, br_batch *batch, double *cpu_s)
 
     batch->n_slow     = 0;
     batch->n_rescored = 0;
+    batch->witness    = (br_witness){0};
     BR_TRY(st, place_rules(job, batch));
     br_weightings_begin(job, batch);
     BR_TRY(st, run_tasks(&context, cpu_s));

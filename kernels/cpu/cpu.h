@@ -26,6 +26,7 @@ void br_cpu_forbid_dot(br_dev *dev);
 
 br_status br_cpu_weight_prepare(br_dev *dev, br_prepared *weight);
 void      br_cpu_weight_release(br_prepared *weight);
+int32_t   br_cpu_weight_pieces(const br_prepared *weight, br_piece piece[BR_MAX_PIECES]);
 br_status br_cpu_embed(br_dev *dev, const br_embed_args *args);
 br_status br_cpu_layer_norm(br_dev *dev, const br_layer_norm_args *args);
 br_status br_cpu_linear(br_dev *dev, const br_linear_args *args);
@@ -36,6 +37,7 @@ br_status br_cpu_mlp(br_dev *dev, const br_mlp_args *args);
 
 br_status br_cpu_items_prepare(br_dev *dev, br_items *items);
 void      br_cpu_items_release(br_items *items);
+int32_t   br_cpu_items_pieces(const br_items *items, br_piece piece[BR_MAX_PIECES]);
 br_status br_cpu_score_topk(br_dev *dev, br_score_topk_args *args);
 br_status br_cpu_draw_topk(br_dev *dev, br_draw_topk_args *args);
 br_status br_cpu_score_pairs(br_dev *dev, const br_score_pairs_args *args);

@@ -35,6 +35,7 @@ br_status br_cuda_poll(br_dev *dev, bool *is_done);
 /* gemm.cu */
 br_status br_cuda_weight_prepare(br_dev *dev, br_prepared *weight);
 void      br_cuda_weight_release(br_prepared *weight);
+int32_t   br_cuda_weight_pieces(const br_prepared *weight, br_piece piece[BR_MAX_PIECES]);
 
 /* encoder/ */
 br_status br_cuda_embed(br_dev *dev, const br_embed_args *args);
@@ -57,6 +58,7 @@ br_status br_cuda_mlp(br_dev *dev, const br_mlp_args *args);
 /* topk/ */
 br_status br_cuda_items_prepare(br_dev *dev, br_items *items);
 void      br_cuda_items_release(br_items *items);
+int32_t   br_cuda_items_pieces(const br_items *items, br_piece piece[BR_MAX_PIECES]);
 br_status br_cuda_score_topk(br_dev *dev, br_score_topk_args *args);
 
 /* draw/ */

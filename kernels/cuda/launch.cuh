@@ -50,7 +50,8 @@ typedef struct br_cuda_lane {
     struct br_cuda_graphs    *graphs;      /* NULL: launches are not recorded */
     int64_t                  *recording;   /* kernels of the graph in the making; NULL: none is */
     br_launches               launches;
-    unsigned char            *words; /* pinned, BR_CUDA_WORDS: what the host asks for */
+    unsigned char            *words;    /* pinned, BR_CUDA_WORDS: what the host asks for */
+    uint64_t                  n_proofs; /* chunks of score_topk so far */
     void                     *work[BR_N_WORKS];
     size_t                    work_bytes[BR_N_WORKS];
 } br_cuda_lane;

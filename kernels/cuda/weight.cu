@@ -98,6 +98,14 @@ done:
     return st;
 }
 
+int32_t br_cuda_weight_pieces(const br_prepared *weight, br_piece piece[BR_MAX_PIECES])
+{
+    const br_cuda_weight *w = static_cast<const br_cuda_weight *>(weight->prepared);
+
+    piece[0] = {"a packed weight", w->values, br_cuda_weight_bytes(w)};
+    return 1;
+}
+
 void br_cuda_weight_release(br_prepared *weight)
 {
     br_cuda_weight *to = static_cast<br_cuda_weight *>(weight->prepared);

@@ -179,6 +179,7 @@ br_status br_op_draw_topk(br_dev *dev, br_draw_topk_args *args)
 
     args->bad_row = args->bad_item = -1;
     args->n_first = args->n_longer = args->n_slow = args->n_summed = 0;
+    args->witness                                                  = (br_witness){0};
     BR_TRY(st,
            br_check_range("draw_topk", "law", args->law, BR_DRAW_PLACKETT_LUCE, BR_DRAW_EPSILON));
     BR_TRY(st, br_check_range("draw_topk", "k", args->k, 1, MOST_LISTED));

@@ -22,13 +22,14 @@ br_status br_items_prepare(br_dev *dev, const br_items_args *args, br_items **ou
     BR_TRY(st, br_check_range("items_prepare", "N", args->item_ND.n_rows, 1, INT32_MAX));
     BR_TRY(st, br_check_range("items_prepare", "D", args->item_ND.n_cols, 1, MAX_DIM));
     BR_ALLOC(st, items, 1, "prepared items");
-    *items = (br_items){.table     = dev->table,
-                        .item_ND   = args->item_ND,
-                        .bias_N    = args->bias_N,
-                        .require_N = args->require_N,
-                        .screen    = args->screen,
-                        .k         = args->k,
-                        .logsumexp = args->logsumexp};
+    *items = (br_items){.table        = dev->table,
+                        .item_ND      = args->item_ND,
+                        .bias_N       = args->bias_N,
+                        .require_N    = args->require_N,
+                        .screen       = args->screen,
+                        .k            = args->k,
+                        .logsumexp    = args->logsumexp,
+                        .is_witnessed = args->is_witnessed};
     BR_TRY(st, dev->table->items_prepare(dev, items));
     *out  = items;
     items = NULL;
@@ -65,6 +66,7 @@ br_status br_op_score_topk(br_dev *dev, br_score_topk_args *args)
 
     args->bad_row = args->bad_item = -1;
     args->n_slow = args->n_second = args->n_rescored = 0;
+    args->witness                                    = (br_witness){0};
     BR_TRY(st, br_check_range("score_topk", "k", args->k, 1, MAX_K));
     BR_TRY(st, BR_CHECK_VIEWS(dev, "score_topk", wants));
     if (items->table != dev->table)

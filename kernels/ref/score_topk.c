@@ -4,6 +4,7 @@
  * order by insertion. The specification, and the slow path of cpu. */
 #include <math.h>
 
+#include "host/base/clones.h"
 #include "kernels/canonical.h"
 #include "kernels/exp.h"
 #include "kernels/ref/ref.h"
@@ -111,7 +112,7 @@ double br_ref_logsumexp(const br_score_topk_args *args, int64_t row)
     return sum > 0.0 ? most + log(sum) : -INFINITY;
 }
 
-br_status br_ref_score_topk_row(br_score_topk_args *args, int64_t row)
+BR_CLONES br_status br_ref_score_topk_row(br_score_topk_args *args, int64_t row)
 {
     const br_items *items   = args->items;
     int64_t         D       = items->item_ND.n_cols;

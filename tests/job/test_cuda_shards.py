@@ -30,7 +30,8 @@ def main():
         need = re.search(r"in 1 shard of the catalogue, a rank needs about (\d+) bytes of device "
                          r"memory \((\d+) of them for weights and catalogue\)", said)
         assert need and 1000 * 1000 < int(need[2]) < int(need[1]), said
-        said = case.ranks(2, *words, env={"BATCHRANK_CUDA_BYTES": need[1]})[1]
+        said = case.ranks(2, *words, env={"BATCHRANK_CUDA_BYTES": need[1],
+                                             "BATCHRANK_CUDA_DEVICES": "2"})[1]
         assert "the catalogue in 2 shards: 4000 of 8000 items" in said, said
         assert "backend cuda" in said and parts(folder / "two") == parts(folder / "one"), said
         print(f"ok  two shards with {int(need[1]) - 1} bytes of device memory: the same parts")

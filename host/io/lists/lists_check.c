@@ -3,18 +3,10 @@
  * What the values of ranked lists promise, checked row by row. Called once per part by `verify`. */
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "host/base/memory.h"
 #include "host/io/lists.h"
-
-static int compare_items(const void *a, const void *b)
-{
-    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-
-    return (x > y) - (x < y);
-}
 
 /* One slot by itself. `at` is its index in the arrays. */
 static br_status check_slot(const br_lists *l, int64_t b, int32_t slot, int64_t n_items,
@@ -89,21 +81,38 @@ static br_status check_order(const br_lists *l, int64_t b, const char *name)
     return BR_OK;
 }
 
-static br_status check_unique(const br_lists *l, int64_t b, const int32_t *item_K,
-                              int32_t *sorted_K, const char *name)
-{
-    int32_t n = 0;
+/* A table of items, open addressing, twice as many places as items at least. */
+typedef struct met {
+    int32_t *item_P; /* -1: free */
+    uint32_t mask;
+} met;
 
-    while (n < l->k && item_K[n] >= 0)
-        n++;
-    if (n == 0)
-        return BR_OK;
-    memcpy(sorted_K, item_K, (size_t)n * sizeof *sorted_K);
-    qsort(sorted_K, (size_t)n, sizeof *sorted_K, compare_items);
-    for (int32_t j = 1; j < n; j++)
-        if (sorted_K[j] == sorted_K[j - 1])
-            return br_fail(BR_E_INPUT, "%s: row %" PRId64 ": item %d is listed twice", name,
-                           l->first_row + b, sorted_K[j]);
+static br_status open_met(int32_t k, met *out)
+{
+    br_status st = BR_OK;
+    int64_t   n  = 4;
+
+    while (n < 2 * (int64_t)k)
+        n *= 2;
+    out->mask = (uint32_t)n - 1;
+    BR_ALLOC(st, out->item_P, n, "items of a list");
+done:
+    return st;
+}
+
+static br_status check_unique(const br_lists *l, int64_t b, const int32_t *item_K, const met *m,
+                              const char *name)
+{
+    memset(m->item_P, 0xff, ((size_t)m->mask + 1) * sizeof *m->item_P);
+    for (int32_t j = 0; j < l->k && item_K[j] >= 0; j++) {
+        uint32_t at = (uint32_t)item_K[j] * 2654435761u >> 7 & m->mask;
+
+        for (; m->item_P[at] >= 0; at = (at + 1) & m->mask)
+            if (m->item_P[at] == item_K[j])
+                return br_fail(BR_E_INPUT, "%s: row %" PRId64 ": item %d is listed twice", name,
+                               l->first_row + b, item_K[j]);
+        m->item_P[at] = item_K[j];
+    }
     return BR_OK;
 }
 
@@ -178,29 +187,51 @@ static br_status check_shadow(const br_lists *l, const br_shadow *s, int64_t b, 
     return BR_OK;
 }
 
-br_status br_lists_check(const br_lists *lists, int64_t n_items, const char *name)
+static br_status check_row(const br_lists *l, int64_t b, int64_t n_items, const met *m,
+                           const char *name)
 {
-    br_status st       = BR_OK;
-    int32_t  *sorted_K = NULL;
+    br_status st = BR_OK;
 
-    BR_ALLOC(st, sorted_K, lists->k, "sorted items of a list");
-    for (int64_t b = 0; b < lists->n_rows; b++) {
-        if (lists->n_B[b] < 0 || lists->n_B[b] > lists->k)
-            BR_FAIL(st, BR_E_INPUT, "%s: row %" PRId64 ": n = %d, expected 0 to %d", name,
-                    lists->first_row + b, lists->n_B[b], lists->k);
-        for (int32_t j = 0; j < lists->k; j++)
-            BR_TRY(st, check_slot(lists, b, j, n_items, name));
-        BR_TRY(st, check_flags(lists, b, name));
-        BR_TRY(st, check_order(lists, b, name));
-        BR_TRY(st, check_survival(lists, b, name));
-        BR_TRY(st, check_unique(lists, b, lists->item_BK + b * lists->k, sorted_K, name));
-        for (int s = 0; s < lists->n_shadows; s++) {
-            BR_TRY(st, check_shadow(lists, &lists->shadow[s], b, n_items, name));
-            BR_TRY(st,
-                   check_unique(lists, b, lists->shadow[s].item_BK + b * lists->k, sorted_K, name));
+    if (l->n_B[b] < 0 || l->n_B[b] > l->k)
+        BR_FAIL(st, BR_E_INPUT, "%s: row %" PRId64 ": n = %d, expected 0 to %d", name,
+                l->first_row + b, l->n_B[b], l->k);
+    for (int32_t j = 0; j < l->k; j++)
+        BR_TRY(st, check_slot(l, b, j, n_items, name));
+    BR_TRY(st, check_flags(l, b, name));
+    BR_TRY(st, check_order(l, b, name));
+    BR_TRY(st, check_survival(l, b, name));
+    BR_TRY(st, check_unique(l, b, l->item_BK + b * l->k, m, name));
+    for (int s = 0; s < l->n_shadows; s++) {
+        BR_TRY(st, check_shadow(l, &l->shadow[s], b, n_items, name));
+        BR_TRY(st, check_unique(l, b, l->shadow[s].item_BK + b * l->k, m, name));
+    }
+done:
+    return st;
+}
+
+br_status br_lists_check_rows(const br_lists *lists, int64_t n_items, const char *name,
+                              int64_t first, int64_t *bad)
+{
+    br_status st = BR_OK;
+    met       m  = {0};
+
+    *bad = -1;
+    BR_TRY(st, open_met(lists->k, &m));
+    for (int64_t b = first; b < lists->n_rows; b++) {
+        st = check_row(lists, b, n_items, &m, name);
+        if (st != BR_OK) {
+            *bad = b;
+            break;
         }
     }
 done:
-    br_free(&sorted_K);
+    br_free(&m.item_P);
     return st;
+}
+
+br_status br_lists_check(const br_lists *lists, int64_t n_items, const char *name)
+{
+    int64_t bad;
+
+    return br_lists_check_rows(lists, n_items, name, 0, &bad);
 }

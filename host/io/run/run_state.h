@@ -30,8 +30,9 @@ struct br_run {
     int         lock_fd; /* -1: not held */
     int64_t     n_units;
     bool        is_complete;
-    bool        is_step;  /* of another run: `latest` is not ours to move */
-    br_strbuf   run_json; /* as in the directory */
+    bool        is_step;    /* of another run: `latest` is not ours to move */
+    bool        is_trusted; /* parts are not read back */
+    br_strbuf   run_json;   /* as in the directory */
     br_receipt *receipt_U;
 };
 

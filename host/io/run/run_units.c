@@ -2,6 +2,7 @@
  *
  * The parts of a run: which are done, publishing one, reading one. Called once per work unit. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 #include <unistd.h>
 
 #include "host/base/fault.h"
+#include "host/base/hash.h"
+#include "host/base/inject/flip.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/io/run/run_state.h"
@@ -121,6 +124,90 @@ done:
     return st;
 }
 
+/* ---- looking once more ---- */
+
+uint64_t br_run_seed(const br_run *run)
+{
+    return br_hash_bytes(run->run_json.data, run->run_json.n_bytes);
+}
+
+void br_run_trust(br_run *run)
+{
+    run->is_trusted = true;
+}
+
+static br_status remove_unit(const br_run *run, int64_t unit)
+{
+    br_status st = BR_OK;
+    char      name[BR_RUN_NAME_BYTES], path[PATH_MAX];
+    int64_t   n_deleted = 0;
+
+    br_run_receipt_name(unit, name);
+    BR_TRY(st, br_run_join(run->path, name, path));
+    BR_TRY(st, delete_file(path, &n_deleted));
+    br_run_part_name(unit, name);
+    BR_TRY(st, br_run_join(run->path, name, path));
+    BR_TRY(st, delete_file(path, &n_deleted));
+done:
+    return st;
+}
+
+br_status br_run_withdraw_unit(br_run *run, int64_t unit)
+{
+    if (unit < 0 || unit >= run->n_units || run->is_complete)
+        return br_fail(BR_E_SELFCHECK, "%s: unit %" PRId64 " cannot be withdrawn", run->path, unit);
+    run->receipt_U[unit].is_done = false;
+    return remove_unit(run, unit);
+}
+
+/* A test program flips a bit of what is on the disk. */
+static void flip_file(const char *path, int64_t n_bytes)
+{
+    size_t        bit;
+    unsigned char byte;
+    int           fd;
+
+    if (!br_flip_is_due("file", (size_t)n_bytes, &bit))
+        return;
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0 || pread(fd, &byte, 1, (off_t)(bit / 8)) != 1)
+        return;
+    byte ^= (unsigned char)(1u << bit % 8);
+    (void)!pwrite(fd, &byte, 1, (off_t)(bit / 8));
+    (void)close(fd);
+}
+
+/* The file as the disk has it, then the image as the lists make it again. */
+static br_status look_at_part(const char *path, const br_lists *lists, const br_receipt *receipt)
+{
+    br_status st    = BR_OK;
+    void     *image = NULL;
+    size_t    n_bytes;
+    char      sha256[BR_DIGEST_TEXT_BYTES];
+
+    BR_TRY(st, br_publish_read_back(path, receipt->sha256));
+    BR_TRY(st, br_lists_image(lists, NULL, &image, &n_bytes));
+    BR_TRY(st, br_digest_bytes(image, n_bytes, sha256));
+    if (strcmp(sha256, receipt->sha256) != 0)
+        BR_FAIL(st, BR_E_SELFCHECK,
+                "%s: made again it has SHA-256 %s, expected %s: memory or libhdf5 erred", path,
+                sha256, receipt->sha256);
+done:
+    br_free(&image);
+    return st;
+}
+
+/* Its own failure stays the one that is told. */
+static void withdraw_wrong(const br_run *run, int64_t unit)
+{
+    br_error error;
+
+    br_error_take(&error);
+    if (remove_unit(run, unit) != BR_OK)
+        br_log(BR_LOG_ERROR, "io", "%s", br_error_last()->text);
+    (void)br_error_put(&error);
+}
+
 br_status br_run_publish_unit(br_run *run, int64_t unit, const br_lists *lists)
 {
     br_status  st    = BR_OK;
@@ -135,11 +222,21 @@ br_status br_run_publish_unit(br_run *run, int64_t unit, const br_lists *lists)
     br_run_part_name(unit, name);
     BR_TRY(st, br_run_join(run->path, name, path));
     BR_TRY(st, br_lists_image(lists, NULL, &image, &n_bytes));
+    br_flip_memory("image", image, n_bytes);
     receipt.n_bytes = (int64_t)n_bytes;
     BR_TRY(st, br_digest_bytes(image, n_bytes, receipt.sha256));
     BR_TRY(st, br_fault_point(BR_FAULT_UNIT_IMAGED, path));
+    br_flip_memory("written image", image, n_bytes);
     BR_TRY(st, publish_part(path, image, &receipt));
     BR_TRY(st, br_fault_point(BR_FAULT_UNIT_PARTED, path));
+    flip_file(path, receipt.n_bytes);
+    br_free(&image);
+    if (!run->is_trusted)
+        st = look_at_part(path, lists, &receipt);
+    if (st == BR_E_SELFCHECK)
+        withdraw_wrong(run, unit);
+    if (st != BR_OK)
+        goto done;
     BR_TRY(st, publish_receipt(run, &receipt));
     receipt.is_done      = true;
     run->receipt_U[unit] = receipt;

@@ -53,6 +53,9 @@ br_status br_candidates(br_job *job, br_batch *b, br_dev *lane, br_rows rows,
         goto done;
     __atomic_fetch_add(&b->n_slow, args.n_slow, __ATOMIC_RELAXED);
     __atomic_fetch_add(&b->n_rescored, args.n_rescored, __ATOMIC_RELAXED);
+    if (wanted->subset != NULL && args.witness.n_wrong > 0)
+        args.witness.row = wanted->subset->row_B[args.witness.row];
+    br_batch_add_witness(b, &args.witness, wanted->subset != NULL ? 0 : rows.first);
 done:
     br_dev_rewind(lane, mark);
     return st;

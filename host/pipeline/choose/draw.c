@@ -68,7 +68,9 @@ br_status br_draw_rows(br_job *job, br_batch *b, br_dev *lane, br_rows rows, br_
     st            = br_op_draw_topk(lane, &args);
     if (st == BR_E_INPUT && args.bad_item >= 0)
         st = br_candidates_overflow(job, b, rows, args.bad_row, args.bad_item);
-    if (st == BR_OK)
+    if (st == BR_OK) {
         __atomic_fetch_add(&b->n_slow, args.n_slow, __ATOMIC_RELAXED);
+        br_batch_add_witness(b, &args.witness, rows.first);
+    }
     return st;
 }

@@ -13,6 +13,8 @@
 #include "host/base/fault.h"
 #include "host/base/log.h"
 #include "host/base/watch/interrupt.h"
+#include "host/pipeline/detect/detect.h"
+#include "host/pipeline/flow/compute.h"
 #include "host/pipeline/lanes.h"
 #include "host/pipeline/shards/shards.h"
 #include "host/pipeline/stages.h"
@@ -24,6 +26,7 @@ typedef struct flow {
     br_unit_fn      take;
     void           *context;
     const int64_t  *todo;
+    br_own_units   *own;
     br_units       *units;
     br_batch       *slot; /* [BR_FLOW_SLOTS] */
     pthread_mutex_t lock;
@@ -147,6 +150,7 @@ static void *reading_thread(void *context)
         br_batch *batch = &f->slot[i % BR_FLOW_SLOTS];
 
         br_watch_unit(unit);
+        f->own->unit_U[i] = unit;
         br_batch_take_unit(batch, f->job->setup, unit);
         if (read_unit(f, batch) != BR_OK) {
             fail_flow(f, unit);
@@ -173,6 +177,9 @@ static br_status decide_and_write(flow *f, br_batch *batch)
     if (f->run == NULL)
         return BR_OK;
     BR_TRY(st, br_fault_point(BR_FAULT_UNIT_DECIDED, NULL));
+    start_clock(&stage[BR_STAGE_DETECT]);
+    BR_TRY(st, br_detect_unit(f->job->detect, batch));
+    stop_clock(&stage[BR_STAGE_DETECT]);
     start_clock(&stage[BR_STAGE_WRITE]);
     BR_TRY(st, br_stage_write(f->job, batch, f->run));
     stop_clock(&stage[BR_STAGE_WRITE]);
@@ -215,93 +222,33 @@ static void *writing_thread(void *context)
     return NULL;
 }
 
-typedef br_status (*lane_stage)(br_job *job, br_batch *batch, double *cpu_s);
-
-static br_status timed(br_job *job, br_stage which, lane_stage stage, br_batch *batch)
+/* Now and then, before the i-th unit of this rank: does the device still do what it did? A team
+ * comes here with the same i, and leaves together. */
+static br_status look(flow *f, int64_t i, int64_t unit, bool *is_sound)
 {
-    br_stage_clock *clock  = &job->timing.stage[which];
-    double          wall_s = br_clock_wall_s();
-    br_status       st     = stage(job, batch, &clock->cpu_s);
+    br_job   *job = f->job;
+    br_status st  = BR_OK;
 
-    clock->wall_s += br_clock_wall_s() - wall_s;
+    *is_sound = true;
+    if (f->run == NULL || !br_detect_is_due(job->detect, i))
+        return BR_OK;
+    st        = br_detect_look(job->detect);
+    *is_sound = job->shards != NULL ? br_shards_go_on(job->shards, unit, st != BR_OK) : st == BR_OK;
+    if (*is_sound)
+        f->own->n_sound = i;
     return st;
 }
 
-static br_status share_vectors(br_job *job, br_batch *batch, double *cpu_s)
+static br_status compute_unit(flow *f, int64_t i, bool *is_whole)
 {
-    (void)cpu_s;
-    return br_shards_share_vectors(job, batch);
-}
+    br_status st    = BR_OK;
+    br_job   *job   = f->job;
+    br_batch *batch = &f->slot[i % BR_FLOW_SLOTS];
 
-static br_status merge_lists(br_job *job, br_batch *batch, double *cpu_s)
-{
-    (void)cpu_s;
-    return br_shards_merge(job, batch);
-}
-
-static br_status encode_and_fuse(br_job *job, br_batch *batch)
-{
-    br_status st = BR_OK;
-
-    BR_TRY(st, timed(job, BR_STAGE_ENCODE, br_stage_encode, batch));
-    BR_TRY(st, br_fault_point(BR_FAULT_UNIT_ENCODED, NULL));
-    BR_TRY(st, timed(job, BR_STAGE_FUSE, br_stage_fuse, batch));
-    BR_TRY(st, br_fault_point(BR_FAULT_UNIT_FUSED, NULL));
-done:
-    return st;
-}
-
-static br_status vectors_to_lists(br_job *job, br_batch *batch)
-{
-    br_status st = BR_OK;
-
-    BR_TRY(st, timed(job, BR_STAGE_FUSE, share_vectors, batch));
-    BR_TRY(st, timed(job, BR_STAGE_SCORE, br_stage_score, batch));
-done:
-    return st;
-}
-
-static br_status lists_to_values(br_job *job, br_batch *batch)
-{
-    br_status st = BR_OK;
-
-    BR_TRY(st, timed(job, BR_STAGE_SCORE, merge_lists, batch));
-    BR_TRY(st, timed(job, BR_STAGE_SCORE, br_stage_tell, batch));
-    BR_TRY(st, br_fault_point(BR_FAULT_UNIT_SCORED, NULL));
-done:
-    return st;
-}
-
-/* A step of a team, in which a rank may fail by itself; all leave after it where one did. */
-typedef br_status (*team_step)(br_job *job, br_batch *batch);
-
-/* *is_whole: the unit is computed, and nobody of the team failed. */
-static br_status compute_together(br_job *job, br_batch *batch, bool *is_whole)
-{
-    static const team_step steps[] = {encode_and_fuse, vectors_to_lists, lists_to_values,
-                                      br_shards_collect};
-    br_status              st      = BR_OK;
-
-    *is_whole = true;
-    for (size_t i = 0; *is_whole && i < sizeof steps / sizeof steps[0]; i++) {
-        st        = steps[i](job, batch);
-        *is_whole = br_shards_go_on(job->shards, batch->unit, st != BR_OK);
-    }
-    return st;
-}
-
-static br_status compute_unit(br_job *job, br_batch *batch, bool *is_whole)
-{
-    br_status st = BR_OK;
-
-    if (job->shards != NULL)
-        return compute_together(job, batch, is_whole);
-    BR_TRY(st, encode_and_fuse(job, batch));
-    BR_TRY(st, timed(job, BR_STAGE_SCORE, br_stage_score, batch));
-    BR_TRY(st, br_fault_point(BR_FAULT_UNIT_SCORED, NULL));
-done:
-    *is_whole = st == BR_OK;
-    return st;
+    st = look(f, i, batch->unit, is_whole);
+    if (!*is_whole)
+        return st;
+    return br_flow_compute(job, batch, is_whole);
 }
 
 /* The next unit is read, on all ranks of a team. Each comes here after every unit that is whole,
@@ -326,7 +273,7 @@ static void compute_units(flow *f)
     for (int64_t i = 0; is_ready(f, i); i++) {
         br_batch *batch = &f->slot[i % BR_FLOW_SLOTS];
 
-        if (compute_unit(f->job, batch, &is_whole) != BR_OK)
+        if (compute_unit(f, i, &is_whole) != BR_OK)
             fail_flow(f, batch->unit);
         if (!is_whole) {
             stop_flow(f);
@@ -366,6 +313,7 @@ br_status br_flow_run(const br_flow_args *args, br_batch slot[BR_FLOW_SLOTS])
                     .take          = args->take,
                     .context       = args->context,
                     .todo          = args->todo,
+                    .own           = args->own,
                     .slot          = slot,
                     .lock          = PTHREAD_MUTEX_INITIALIZER,
                     .progress_lock = PTHREAD_MUTEX_INITIALIZER,
@@ -373,7 +321,8 @@ br_status br_flow_run(const br_flow_args *args, br_batch slot[BR_FLOW_SLOTS])
     br_error  error;
 
     BR_TRY(st, br_units_open(args->comm, args->n_todo, report_others, &f, &f.units));
-    st = run_threads(&f);
+    st                   = run_threads(&f);
+    args->own->n_written = f.n_written;
     br_error_take(&error);
     if (st != BR_OK)
         br_units_stop(f.units);

@@ -9,6 +9,13 @@
 
 #define BR_FLOW_SLOTS 3
 
+/* The units of this rank, in its order. */
+typedef struct br_own_units {
+    int64_t *unit_U; /* [n_todo] */
+    int64_t  n_written;
+    int64_t  n_sound; /* computed before a look that found nothing (detect/) */
+} br_own_units;
+
 typedef struct br_flow_args {
     br_job        *job;
     br_comm       *comm; /* NULL: this process alone */
@@ -17,6 +24,7 @@ typedef struct br_flow_args {
     void          *context;
     const int64_t *todo; /* [n_todo] units, handed out to the ranks; the same on all */
     int64_t        n_todo;
+    br_own_units  *own;
 } br_flow_args;
 
 /* Collective: the first failure of this rank, once all ranks have come to the end of their units.

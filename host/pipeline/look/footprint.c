@@ -127,6 +127,18 @@ static double fleet_output(const br_setup *s)
            (2.0 * shortlist_of(s) * (13.0 + 4.0 * s->n_heads) + 4.0 * s->dim);
 }
 
+/* The reference's catalogue, and the sums of panels that checksums need. */
+static double detect_bytes(const br_setup *s)
+{
+    double n = (double)s->held.n, bytes = 0.0;
+
+    if (s->config->detect_samples > 0 && s->n_shards == 1)
+        bytes += n * (s->dim + s->objective.width) * 4;
+    if (s->config->detect_checksums)
+        bytes += n * s->objective.width * 4 / 32;
+    return bytes;
+}
+
 br_footprint br_footprint_of(const br_setup *s)
 {
     const br_customers_info *info = br_customers_info_of(s->customers);
@@ -154,6 +166,7 @@ br_footprint br_footprint_of(const br_setup *s)
     f.weights += pair_bytes(s);
     if (s->config->policy_type != BR_POLICY_GREEDY) /* groups of items, items of groups */
         f.weights += (double)s->n_listed * s->shape.shape.n_quotas * 8;
+    f.weights += detect_bytes(s);
     f.model  = br_shards_tensor_bytes(s);
     f.shards = br_shards_bytes(s, rows);
     f.shape  = shape_bytes(s);

@@ -8,11 +8,9 @@
 #include <string.h>
 
 #include "host/base/memory.h"
+#include "host/pipeline/detect/agree.h"
 #include "host/pipeline/job.h"
 #include "host/pipeline/stages.h"
-
-#define TOLERANCE      2e-5
-#define BF16_TOLERANCE 1e-2 /* a sum's last bits may round the next operand the other way */
 
 /* The job as it ran, and the same job on the reference backend. */
 typedef struct pair {
@@ -109,55 +107,14 @@ done:
     return st;
 }
 
-/* The same heads, NaN in the same places; how far apart the numbers are. */
-static bool compare_survival(const br_lists *part, int64_t at, const br_lists *again,
-                             br_rescore_report *report)
-{
-    if (part->n_curves != again->n_curves)
-        return false;
-    for (int32_t h = 0; h < part->n_curves; h++) {
-        const br_curve *a = &part->curve[h], *b = &again->curve[h];
-
-        if (strcmp(a->name, b->name) != 0 || a->n_periods != b->n_periods ||
-            a->period_s != b->period_s)
-            return false;
-        for (int32_t p = 0; p < a->n_periods; p++) {
-            double found = (double)a->survival_BP[at * a->n_periods + p];
-            double off   = fabs(found - (double)b->survival_BP[p]);
-
-            if (isnan(found) != isnan((double)b->survival_BP[p]))
-                return false;
-            report->worst_survival = off > report->worst_survival ? off : report->worst_survival;
-        }
-    }
-    return true;
-}
-
 static br_status compare(const br_lists *part, int64_t at, const br_lists *again,
                          br_rescore_report *report)
 {
-    int32_t     k    = part->k;
-    const char *what = NULL;
+    br_agree_report off  = {report->worst_probability, report->worst_survival};
+    const char     *what = br_agree_lists(part, at, again, &off);
 
-    if (k != again->k || part->n_heads != again->n_heads)
-        what = "shape";
-    else if (part->n_B[at] != again->n_B[0] || part->flags_B[at] != again->flags_B[0])
-        what = "length or flags";
-    else if (memcmp(part->item_BK + at * k, again->item_BK, (size_t)k * 4) != 0)
-        what = "items";
-    else if (memcmp(part->score_BK + at * k, again->score_BK, (size_t)again->n_B[0] * 4) != 0)
-        what = "scores";
-    else if (memcmp(part->source_BK + at * k, again->source_BK, (size_t)k) != 0)
-        what = "sources";
-    else if (!compare_survival(part, at, again, report))
-        what = "survival heads, or who has them,";
-    for (int32_t h = 0; what == NULL && h < part->n_heads; h++)
-        for (int32_t j = 0; j < part->n_B[at]; j++) {
-            double off = fabs((double)part->probability_BK[h][at * k + j] -
-                              (double)again->probability_BK[h][j]);
-            if (off > report->worst_probability)
-                report->worst_probability = off;
-        }
+    report->worst_probability = off.worst_probability;
+    report->worst_survival    = off.worst_survival;
     if (what != NULL)
         return br_fail(BR_E_SELFCHECK, "customer of row %lld: %s differ from the reference",
                        (long long)(part->first_row + at), what);
@@ -229,7 +186,7 @@ br_status br_rescore_run(const char *path, int64_t n_samples, br_rescore_report 
 
     *report = (br_rescore_report){0};
     BR_TRY(st, open_pair(path, &p));
-    allowed = p.config[0]->run_precision == BR_PRECISION_BF16 ? BF16_TOLERANCE : TOLERANCE;
+    allowed = br_agree_tolerance(p.config[0]->run_precision);
     n       = br_customers_info_of(p.setup[0]->customers)->n_customers;
     for (int64_t u = 0; u < p.setup[0]->n_units; u++)
         BR_TRY(st, rescore_part(path, &p, u, (double)n_samples / (double)(n > 0 ? n : 1), report));

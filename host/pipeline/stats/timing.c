@@ -10,8 +10,8 @@
 
 #define REPORT_EVERY_S 10.0
 
-static const char *const stage_name[BR_N_STAGES] = {"read",  "encode", "fuse",
-                                                    "score", "policy", "write"};
+static const char *const stage_name[BR_N_STAGES] = {"read",   "encode", "fuse", "score",
+                                                    "policy", "detect", "write"};
 
 void br_timing_start(br_timing *timing, int64_t n_total)
 {
@@ -63,7 +63,7 @@ static double least_wall_s(const br_stage_clock *stage, int n_cores)
     double write_s = stage[BR_STAGE_WRITE].wall_s, work_s = 0.0;
 
     if (n_cores == 0) {
-        write_s += stage[BR_STAGE_POLICY].wall_s;
+        write_s += stage[BR_STAGE_POLICY].wall_s + stage[BR_STAGE_DETECT].wall_s;
         work_s = stage[BR_STAGE_ENCODE].wall_s + stage[BR_STAGE_FUSE].wall_s +
                  stage[BR_STAGE_SCORE].wall_s;
     }

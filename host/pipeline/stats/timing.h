@@ -13,6 +13,7 @@ typedef enum {
     BR_STAGE_FUSE,
     BR_STAGE_SCORE,
     BR_STAGE_POLICY,
+    BR_STAGE_DETECT,
     BR_STAGE_WRITE,
     BR_N_STAGES
 } br_stage;

@@ -157,11 +157,12 @@ static br_status place_items(topk_job *j)
         BR_TRY(st, br_dev_alloc(j->dev, BR_F32, j->N, 1, &j->bias_N));
         BR_TRY(st, br_upload(j->dev, j->bias_N, host));
     }
-    BR_TRY(st,
-           br_items_prepare(
-               j->dev,
-               &(br_items_args){.item_ND = j->item_ND, .bias_N = j->bias_N, .k = (int32_t)j->o->k},
-               &j->prepared));
+    BR_TRY(st, br_items_prepare(j->dev,
+                                &(br_items_args){.item_ND      = j->item_ND,
+                                                 .bias_N       = j->bias_N,
+                                                 .k            = (int32_t)j->o->k,
+                                                 .is_witnessed = true},
+                                &j->prepared));
 done:
     br_matrix_close(&bias);
     br_free(&host);
@@ -216,6 +217,17 @@ done:
     return st;
 }
 
+/* Nothing is written that a device made which cannot add. */
+static br_status fail_sums(const topk_job *j, br_rows rows, const br_witness *w)
+{
+    return br_fail(BR_E_SELFCHECK,
+                   "device %s: %s row %lld: %lld sums of the score pass are wrong: the first in "
+                   "panel %lld, found %.17g, expected %.17g",
+                   br_dev_description(j->dev), j->o->customers,
+                   (long long)(j->first_row + rows.first + w->row), (long long)w->n_wrong,
+                   (long long)w->panel, w->found, w->expected);
+}
+
 static br_status score_rows(void *context, br_dev *lane, br_rows rows)
 {
     br_status          st   = BR_OK;
@@ -239,6 +251,8 @@ static br_status score_rows(void *context, br_dev *lane, br_rows rows)
                        j->o->customers, (long long)(j->first_row + rows.first + args.bad_row),
                        j->o->items, (long long)args.bad_item);
     __atomic_fetch_add(&j->n_slow, args.n_slow, __ATOMIC_RELAXED);
+    if (st == BR_OK && args.witness.n_wrong > 0)
+        return fail_sums(j, rows, &args.witness);
     return st == BR_OK ? br_dev_sync(lane) : st;
 }
 
@@ -284,9 +298,17 @@ static br_status write_lists(topk_job *j)
     br_status st      = BR_OK;
     void     *image   = NULL;
     size_t    n_bytes = 0;
+    char      sha256[BR_DIGEST_TEXT_BYTES];
 
+    if (br_lists_check(&j->lists, j->N, j->o->out) != BR_OK)
+        BR_FAIL(st, BR_E_SELFCHECK, "device %s: %s", br_dev_description(j->dev),
+                br_error_last()->text);
     BR_TRY(st, br_lists_image(&j->lists, &j->item_key, &image, &n_bytes));
+    BR_TRY(st, br_digest_bytes(image, n_bytes, sha256));
     BR_TRY(st, br_publish_file(j->o->out, image, n_bytes));
+    st = br_publish_read_back(j->o->out, sha256);
+    if (st == BR_E_SELFCHECK)
+        (void)unlink(j->o->out);
 done:
     br_free(&image);
     return st;

@@ -84,6 +84,8 @@ br_status br_run_plain(br_comm *comm, br_config *config)
         br_log(BR_LOG_INFO, "run", "%s is complete already: nothing to do", config->output_path);
         goto done;
     }
+    if (!config->detect_read_back)
+        br_run_trust(run);
     BR_TRY(st, br_popularity_share(comm, setup));
     BR_TRY(st, br_comm_agree(comm, br_job_open_shared(setup, comm, &job)));
     br_stage_close(&staged); /* all have read them */

@@ -53,6 +53,7 @@ static br_status fill_shortlists(br_dev *dev, br_draw_block *k, int64_t b, int64
         k->args->bad_row  = at + topk.bad_row;
         k->args->bad_item = topk.bad_item;
     }
+    br_witness_add(&k->args->witness, &topk.witness, at);
     return st;
 }
 

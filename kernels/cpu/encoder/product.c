@@ -112,6 +112,15 @@ void br_cpu_weight_pack(const br_cpu_packed *plan, const br_weight_args *of, br_
     *memory += of->n_blocks * own->block_floats;
 }
 
+int32_t br_cpu_weight_pieces(const br_prepared *weight, br_piece piece[BR_MAX_PIECES])
+{
+    const br_cpu_packed *packed = weight->prepared;
+
+    piece[0] = (br_piece){"a packed weight", packed->memory,
+                          (size_t)(weight->of.n_blocks * packed->block_floats) * sizeof(float)};
+    return 1;
+}
+
 void br_cpu_weight_release(br_prepared *weight)
 {
     br_cpu_packed *packed = weight->prepared;

@@ -17,6 +17,7 @@
 #include "host/base/log.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/topk/bounds.h"
+#include "kernels/cpu/topk/proof.h"
 
 #define LOOKED_AT 256 /* customers that tell what norms are like */
 
@@ -74,6 +75,8 @@ static void code_panel(const making *m, int64_t at, int64_t n, double norm)
         residual += m->to->is_rotated ? 2.0 * BR_ROTATION_ERROR * norm : 0.0;
     panel->residual  = br_bound_up(residual + BR_CANONICAL_ERROR * norm);
     panel->code_norm = br_bound_up(code_norm);
+    if (m->to->proof_PD != NULL)
+        br_proof_panel(m->to, at);
 }
 
 BR_CLONES static void compare_segments(const uint64_t *require_C, uint64_t have, uint8_t *is_C)
@@ -161,7 +164,7 @@ static void bound_rest(br_cpu_items *to)
     }
 }
 
-static br_status allocate(br_cpu_items *to)
+static br_status allocate(br_cpu_items *to, bool is_witnessed)
 {
     br_status st = BR_OK;
 
@@ -174,6 +177,8 @@ static br_status allocate(br_cpu_items *to)
     if (pthread_mutex_init(&to->lock, NULL) != 0)
         BR_FAIL(st, BR_E_MEMORY, "score_topk: no lock for the items");
     to->has_lock = true;
+    if (is_witnessed)
+        BR_ALLOC(st, to->proof_PD, to->n_panels * br_proof_numbers(to), "sums of items");
 done:
     return st;
 }
@@ -247,7 +252,7 @@ br_status br_cpu_items_prepare(br_dev *dev, br_items *items)
     BR_TRY(st, measure_items(&m));
     BR_TRY(st, br_cpu_items_order(items, m.norm_N, p));
     br_cpu_items_plan(items, m.norm_N, p);
-    BR_TRY(st, allocate(p));
+    BR_TRY(st, allocate(p, items->is_witnessed));
     p->is_packed = !can_wait(items, p);
     if (p->is_packed)
         pack(&m);
@@ -309,6 +314,24 @@ br_status br_cpu_items_settle(const br_items *items, br_mat query_BD)
     return st;
 }
 
+int32_t br_cpu_items_pieces(const br_items *items, br_piece piece[BR_MAX_PIECES])
+{
+    const br_cpu_items *p = items->prepared;
+    size_t              n = (size_t)p->N, n_panels = (size_t)p->n_panels;
+    size_t              numbers = (size_t)br_proof_numbers(p);
+
+    if (!p->is_packed) /* the first customers change all of it */
+        return 0;
+    piece[0] = (br_piece){"the items' codes", p->unit_PUC,
+                          n_panels * (size_t)p->n_units * BR_SCREEN_COLS * 4};
+    piece[1] = (br_piece){"the items' order", p->row_N, n * sizeof *p->row_N};
+    piece[2] = (br_piece){"the items' biases", p->bias_N, n * sizeof *p->bias_N};
+    piece[3] = (br_piece){"the panels' bounds", p->panel_P, n_panels * sizeof *p->panel_P};
+    piece[4] = (br_piece){"the items' segments", p->require_N, n_panels * BR_SCREEN_COLS * 8};
+    piece[5] = (br_piece){"the panels' sums", p->proof_PD, n_panels * numbers * 4};
+    return 6;
+}
+
 void br_cpu_items_release(br_items *items)
 {
     br_cpu_items *p = items->prepared;
@@ -322,5 +345,6 @@ void br_cpu_items_release(br_items *items)
     br_free(&p->require_N);
     br_free(&p->panel_P);
     br_free(&p->unit_PUC);
+    br_free(&p->proof_PD);
     br_free(&items->prepared);
 }

@@ -52,6 +52,7 @@ typedef struct br_cpu_items {
     uint64_t               *require_N; /* by position, of whole panels; NULL: nothing is required */
     br_panel               *panel_P;
     int32_t                *unit_PUC; /* [n_panels][n_units][32] */
+    br_screen_number       *proof_PD; /* proof.h; NULL: no checksums */
 } br_cpu_items;
 
 /* order.c: fills row_N, n_sample and relevant from norm_N (by item row), query_norm and the items'

@@ -174,11 +174,20 @@ static void refine(const br_scan *s, int64_t at, int64_t place, br_screen_tile *
     items->kernel->refine(tile);
 }
 
+static void prove(br_scan *s, int64_t at, int64_t place, const br_screen_tile *tile)
+{
+    br_proof_place who = {at, place, s->row_L + place, s->n_live - place};
+
+    who.n = who.n < ROWS ? who.n : ROWS;
+    br_proof_check(&s->proof, &s->tile, &who, tile);
+}
+
 static br_status scan_tile(br_scan *s, int64_t at, int64_t place)
 {
-    br_status           st    = BR_OK;
-    const br_cpu_items *items = s->tile.items;
-    const br_panel     *panel = &items->panel_P[at];
+    br_status           st        = BR_OK;
+    const br_cpu_items *items     = s->tile.items;
+    const br_panel     *panel     = &items->panel_P[at];
+    bool                is_proven = br_proof_wants(&s->proof, place);
     br_screen_tile      tile; /* set field by field: an initialiser would clear its sums */
 
     if (panel->require_all != 0 && !pass_segments(s, panel, place))
@@ -189,11 +198,14 @@ static br_status scan_tile(br_scan *s, int64_t at, int64_t place)
     tile.z         = items->unit_PUC + at * items->n_units * COLS;
     tile.n_units   = items->n_units;
     tile.least_R   = s->least_L + place;
-    tile.keep_sums = s->tile.lse != NULL;
+    tile.keep_sums = s->tile.lse != NULL || is_proven;
+    s->proof.witness.n_tiles++;
     if (!items->kernel->run(&tile))
         return BR_OK;
     if (items->has_bias && items->kernel->refine != NULL && s->tile.lse == NULL)
         refine(s, at, place, &tile);
+    if (is_proven)
+        prove(s, at, place, &tile);
     for (int r = 0; r < ROWS; r++)
         if (tile.hit_R[r] != 0)
             BR_TRY(st, collect(s, at, place + r, &tile));
@@ -215,6 +227,8 @@ static void fetch_panel(const br_scan *s, int64_t at, int64_t place)
 
     for (int64_t i = from; i < from + part && i < bytes; i += 64)
         __builtin_prefetch(unit + i, 0, 2);
+    if (place == 0 && items->proof_PD != NULL)
+        br_proof_fetch(items, at);
     __builtin_prefetch(items->row_N + at * COLS + place % COLS);
     __builtin_prefetch(items->bias_N + at * COLS + place % COLS);
 }
@@ -230,6 +244,7 @@ static br_status scan_panel(br_scan *s, int64_t at)
         least_sums(s, panel);
     if (s->tile.lse != NULL)
         br_lse_enter_panel(&s->lse, at);
+    br_proof_enter_panel(&s->proof, at);
     for (int64_t place = 0; place < s->n_live; place += ROWS) {
         if (at + 1 < s->tile.items->n_panels)
             fetch_panel(s, at + 1, place);
@@ -266,6 +281,7 @@ static void close_ranks(br_scan *s)
 {
     int64_t place;
 
+    br_proof_forget(&s->proof);
     for (place = 0; place < s->n_live; place++) {
         place_units(s, place);
         set_place(s, place);

@@ -6,13 +6,15 @@
 
 #include "kernels/cpu/topk/foretell.h"
 #include "kernels/cpu/topk/logsumexp.h"
+#include "kernels/cpu/topk/proof.h"
 #include "kernels/cpu/topk/tile.h"
 
 /* The customers still under way, close together; places count among them. */
 typedef struct br_scan {
     br_tile           tile;
     br_checkpoints    checkpoints;
-    br_lse            lse;      /* tile.lse is it, where it is wanted */
+    br_lse            lse; /* tile.lse is it, where it is wanted */
+    br_proof          proof;
     uint32_t          eligible; /* items of the panel, where customers are alike */
     int64_t           n_live;
     int32_t          *row_L;       /* place -> row of the block */

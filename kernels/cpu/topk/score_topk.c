@@ -39,7 +39,8 @@ static void start_block(br_scan *s, window *w)
     br_tile *t = &s->tile;
 
     s->n_live = 0;
-    t->lse    = t->args->logsumexp_B.buf != NULL ? &s->lse : NULL;
+    br_proof_begin(&s->proof, t);
+    t->lse = t->args->logsumexp_B.buf != NULL ? &s->lse : NULL;
     for (int64_t b = 0; b < t->n_rows; b++) {
         br_tile_start_row(t, b);
         br_lse_start_row(&s->lse, &s->lse.row[b], t->row[b].scale, &t->row[b].rules);
@@ -48,6 +49,14 @@ static void start_block(br_scan *s, window *w)
         else
             s->row_L[s->n_live++] = (int32_t)b;
     }
+}
+
+/* Rows that became slow on the way: their sums were wrong. */
+static void note_wrong(const br_tile *t, window *w)
+{
+    for (int64_t b = 0; b < t->n_rows; b++)
+        if (t->row[b].is_slow)
+            w->is_slow_W[br_tile_at(t, b) - w->first] = true;
 }
 
 static br_status score_block(br_scan *s, window *w)
@@ -59,6 +68,7 @@ static br_status score_block(br_scan *s, window *w)
 
     start_block(s, w);
     BR_TRY(st, br_scan_pass(s));
+    note_wrong(t, w);
     for (int64_t b = 0; b < t->n_rows; b++) {
         bool again;
 
@@ -74,10 +84,12 @@ static br_status score_block(br_scan *s, window *w)
     t->lse    = NULL;
     memcpy(s->row_L, again_R, (size_t)n_again * sizeof *again_R);
     BR_TRY(st, br_scan_pass(s));
+    note_wrong(t, w);
     for (int64_t i = 0; i < n_again; i++) {
         bool again;
 
-        BR_TRY(st, br_tile_finish_row(t, again_R[i], &again));
+        if (!t->row[again_R[i]].is_slow)
+            BR_TRY(st, br_tile_finish_row(t, again_R[i], &again));
     }
 done:
     return st;
@@ -208,13 +220,14 @@ done:
 size_t br_score_topk_scratch_bytes(int64_t n_items, int64_t dim, int32_t k)
 {
     size_t capacity  = (size_t)br_tile_capacity(k);
-    size_t units     = (size_t)dim + 2; /* fp32 has the most */
+    size_t units     = (size_t)dim + 2;  /* fp32 has the most */
+    size_t numbers   = (size_t)dim + 32; /* of a vector's units, with what fills the last */
     size_t row_bytes = sizeof(br_tile_row) + sizeof(br_lse_row) + capacity * 4 * 4 + units * 4;
 
     (void)n_items;
     return BR_TILE_ROWS * row_bytes + BR_TILE_ROWS * (7 * 4 + 2 * 8 + units * 4) +
            (capacity + (size_t)k) * 8 + capacity * 8 + units * 4 + (units + 8) * 8 +
-           (size_t)20 * 64;
+           BR_PROOF_TILES * numbers * 4 + (size_t)21 * 64;
 }
 
 static br_status take(br_dev *dev, br_dtype dtype, int64_t n_rows, int64_t n_cols, void *out)
@@ -254,6 +267,7 @@ static br_status take_scratch(br_dev *dev, br_scan *s)
     BR_TRY(st, take(dev, BR_U64, 1, t->args->k + capacity, &t->key));
     BR_TRY(st, take(dev, BR_F32, 1, t->D, &t->x_D));
     BR_TRY(st, take(dev, BR_I64, 1, t->D + 8, &t->x_D8));
+    BR_TRY(st, take(dev, BR_I32, BR_PROOF_TILES, br_proof_numbers(t->items), &s->proof.sum_TD));
     for (int64_t b = 0; b < n; b++)
         t->row[b].pending.at_C = all + b * capacity;
 done:
@@ -281,6 +295,7 @@ br_status br_cpu_score_topk(br_dev *dev, br_score_topk_args *args)
         BR_TRY(st, score_window(&s, &w));
     }
     args->n_rescored = s.tile.n_rescored;
+    args->witness    = s.proof.witness;
 done:
     br_dev_rewind(dev, mark);
     return st;

@@ -163,6 +163,7 @@ static br_status fill_best(br_dev *dev, br_draw_topk_args *args, const br_draw_t
         args->bad_row  = first + topk.bad_row;
         args->bad_item = topk.bad_item;
     }
+    br_witness_add(&args->witness, &topk.witness, first);
     return st;
 }
 

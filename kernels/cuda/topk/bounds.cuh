@@ -17,7 +17,7 @@
 
 /* Sums on tensor cores, of |x| |z|: two cuts for each product, each below 2^-22 of the largest
  * number that took part, in any order. Whole sums are exact. */
-template <typename K> static inline double br_bound_of_sums(int64_t width)
+template <typename K> static __host__ __device__ inline double br_bound_of_sums(int64_t width)
 {
     return K::IS_WHOLE ? 0.0 : 2.0 * (double)(width + 16) * 0x1p-22;
 }

@@ -143,7 +143,7 @@ static __global__ void __launch_bounds__(BR_TOPK_THREADS)
     f.key_P   = key_P;
     f.kept    = &kept;
     f.lower_C = reinterpret_cast<float *>(key_P + br_power_of_two(c.capacity));
-    if (f.own.is_slow || f.own.n > c.capacity) {
+    if (f.own.is_slow || f.own.is_wrong || f.own.n > c.capacity) {
         __syncthreads(); /* all have read is_slow */
         if (threadIdx.x == 0)
             list_slow(c, f.row);

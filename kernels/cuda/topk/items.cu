@@ -108,6 +108,23 @@ static __global__ void __launch_bounds__(BR_TOPK_THREADS) panel_kernel(panel_par
     }
 }
 
+/* Grid: a block per panel, whose codes are there; a thread adds up every 256th column of them.
+ * Codes are multiples of one number and few: exact in float64, rounded once. */
+template <typename K>
+static __global__ void __launch_bounds__(BR_TOPK_THREADS) add_codes_kernel(br_cuda_items to)
+{
+    const auto *code_ND = reinterpret_cast<const typename K::code *>(
+        to.code_ND + (int64_t)blockIdx.x * BR_PANEL * to.row_bytes);
+
+    for (int64_t d = threadIdx.x; d < to.width; d += BR_TOPK_THREADS) {
+        double sum = 0.0;
+
+        for (int i = 0; i < BR_PANEL; i++)
+            sum += (double)K::value_of(code_ND[i * to.width + d]);
+        to.proof_PD[(int64_t)blockIdx.x * to.width + d] = (float)sum;
+    }
+}
+
 static br_status allocate(const br_items *items, br_cuda_items *to)
 {
     br_status st       = BR_OK;
@@ -125,6 +142,8 @@ static br_status allocate(const br_items *items, br_cuda_items *to)
         TAKE((size_t)n_places * sizeof(uint64_t), require_N);
     if (items->logsumexp != BR_LSE_NONE)
         TAKE(code, below_ND);
+    if (items->is_witnessed)
+        TAKE((size_t)(to->n_panels * to->width) * sizeof(float), proof_PD);
 #undef TAKE
 done:
     return st;
@@ -156,6 +175,9 @@ template <typename K> static br_status code_panels(br_dev *dev, panel_params p)
     p.bound_of_sums = br_bound_of_sums<K>(p.to.width);
     BR_TRY(st, BR_LAUNCH(dev, panel_kernel<K>, br_cuda_blocks(p.to.n_panels, 1), BR_TOPK_THREADS, 0,
                          p));
+    if (p.to.proof_PD != NULL)
+        BR_TRY(st, BR_LAUNCH(dev, add_codes_kernel<K>, br_cuda_blocks(p.to.n_panels, 1),
+                             BR_TOPK_THREADS, 0, p.to));
 done:
     return st;
 }
@@ -186,6 +208,23 @@ done:
     return st;
 }
 
+int32_t br_cuda_items_pieces(const br_items *items, br_piece piece[BR_MAX_PIECES])
+{
+    const br_cuda_items *p    = static_cast<const br_cuda_items *>(items->prepared);
+    size_t               n    = (size_t)(p->n_panels * BR_PANEL);
+    size_t               code = n * (size_t)p->row_bytes;
+
+    piece[0] = {"the items' codes", p->code_ND, code};
+    piece[1] = {"the items' order", p->row_N, (size_t)p->N * sizeof *p->row_N};
+    piece[2] = {"the items' biases", p->bias_N, n * sizeof *p->bias_N};
+    piece[3] = {"the panels' bounds", p->panel_P, (size_t)p->n_panels * sizeof *p->panel_P};
+    piece[4] = {"the items' segments", p->require_N, n * sizeof *p->require_N};
+    piece[5] = {"the items' second codes", p->below_ND, code};
+    piece[6] = {"the panels' sums", p->proof_PD,
+                (size_t)(p->n_panels * p->width) * sizeof *p->proof_PD};
+    return 7;
+}
+
 void br_cuda_items_release(br_items *items)
 {
     br_cuda_items *p = static_cast<br_cuda_items *>(items->prepared);
@@ -199,5 +238,6 @@ void br_cuda_items_release(br_items *items)
     br_cuda_release(p->size_2);
     br_cuda_release(p->code_ND);
     br_cuda_release(p->below_ND);
+    br_cuda_release(p->proof_PD);
     br_free(&items->prepared);
 }

@@ -111,7 +111,31 @@ static br_status report_bad(br_score_topk_args *args, unsigned long long bad)
                    (long long)args->bad_row, (long long)args->bad_item);
 }
 
-static br_status score_chunk(br_dev *dev, const br_topk_chunk *c, br_score_topk_args *args)
+/* What the chunk's passes say of their sums; tiles are of a row and a panel here. */
+static void witness(const br_topk_chunk *c, const br_topk_rows *rows, const br_topk_counters *found,
+                    br_witness *to)
+{
+    br_witness own = {};
+
+    own.n_tiles  = c->n_rows * c->items.n_panels;
+    own.n_wrong  = found->n_wrong;
+    own.row      = found->wrong_row;
+    own.panel    = found->wrong_panel;
+    own.found    = found->found;
+    own.expected = found->expected;
+    for (br_topk_range range = {0, FIRST_PANELS, NULL, c->n_rows}; range.first < c->items.n_panels;
+         range.first         = range.last, range.last *= GROWTH) {
+        br_topk_range part = range, proven;
+
+        part.last = part.last < c->items.n_panels ? part.last : c->items.n_panels;
+        proven    = br_topk_proven(c->turn, part);
+        own.n_checked += (proven.last - proven.first) * c->n_rows;
+    }
+    br_witness_add(to, &own, rows->first_row);
+}
+
+static br_status score_chunk(br_dev *dev, const br_topk_chunk *c, const br_topk_rows *rows,
+                             br_score_topk_args *args)
 {
     br_status              st    = BR_OK;
     const br_cuda_sequence lists = {first_pass, c, sizeof *c};
@@ -129,6 +153,8 @@ static br_status score_chunk(br_dev *dev, const br_topk_chunk *c, br_score_topk_
     args->n_second += found.n_second;
     args->n_slow += found.n_slow;
     args->n_rescored += (int64_t)found.n_rescored + found.n_slow * c->items.N;
+    if (c->items.proof_PD != NULL)
+        witness(c, rows, &found, &args->witness);
     BR_TRY(st, report_bad(args, found.bad));
     if (args->logsumexp_B.buf != NULL)
         BR_TRY(st, br_cuda_replay(dev, &sums));
@@ -182,6 +208,7 @@ br_status br_cuda_score_topk(br_dev *dev, br_score_topk_args *args)
 {
     br_status     st = BR_OK;
     br_topk_chunk c;
+    br_topk_rows  rows;
     bool          is_split;
     int32_t       n_most;
     br_carving    memory = {};
@@ -200,8 +227,11 @@ br_status br_cuda_score_topk(br_dev *dev, br_score_topk_args *args)
         int64_t left = args->query_BD.n_rows - first;
 
         c.n_rows = (int32_t)(left < n_most ? left : n_most);
-        BR_TRY(st, br_cuda_place(dev, c.rows, rows_of(args, first, c.n_rows)));
-        BR_TRY(st, score_chunk(dev, &c, args));
+        rows     = rows_of(args, first, c.n_rows);
+        if (c.items.proof_PD != NULL)
+            c.turn = br_cuda_lane_of(dev)->n_proofs++ % BR_PROOF_TURNS;
+        BR_TRY(st, br_cuda_place(dev, c.rows, rows));
+        BR_TRY(st, score_chunk(dev, &c, &rows, args));
     }
 done:
     return st;

@@ -4,7 +4,10 @@
  * reach the customer's threshold, and may be shown, are pushed as candidates. A thread looks at the
  * largest of its scores of a row first (of whole codes: of its sums, beside a whole threshold);
  * nothing is stored but what is pushed. Called once per stage of the catalogue (score_topk.cu). A
- * door: a Hopper variant would replace br_stream_run. */
+ * door: a Hopper variant would replace br_stream_run.
+ *
+ * One panel in BR_PROOF_EVERY goes through a kernel that also adds up each customer's sums and
+ * compares them with the product of its codes and the sum of the panel's (docs/DETECTORS.md). */
 #include "kernels/cuda/topk/bounds.cuh"
 #include "kernels/cuda/topk/tile.cuh"
 
@@ -25,14 +28,14 @@ template <typename K, int ROWS> struct pusher {
     const br_topk_chunk     *c;
     const places<ROWS>      *place;
 
-    __device__ void operator()(int64_t panel, const tile &t, const float *bias) const;
-    __device__ void push(int64_t panel, const tile &t, const float *bias, int m, int half) const;
-    __device__ uint32_t drop_barred(uint32_t hits, int64_t panel, int32_t row) const;
+    __device__ void operator()(int32_t panel, const tile &t, const float *bias) const;
+    __device__ void push(int32_t panel, const tile &t, const float *bias, int m, int half) const;
+    __device__ uint32_t drop_barred(uint32_t hits, int32_t panel, int32_t row) const;
 };
 
 /* Bits of the columns that exist and may be shown. Bit 2n + j is column j of block n. */
 template <typename K, int ROWS>
-__device__ uint32_t pusher<K, ROWS>::drop_barred(uint32_t hits, int64_t panel, int32_t row) const
+__device__ uint32_t pusher<K, ROWS>::drop_barred(uint32_t hits, int32_t panel, int32_t row) const
 {
     uint32_t kept = 0;
 
@@ -40,7 +43,7 @@ __device__ uint32_t pusher<K, ROWS>::drop_barred(uint32_t hits, int64_t panel, i
         return 0;
     for (; hits != 0; hits &= hits - 1) {
         int     bit = __ffs((int)hits) - 1;
-        int64_t at  = panel * BR_PANEL + tile::col_of(bit / 2) + bit % 2;
+        int64_t at  = (int64_t)panel * BR_PANEL + tile::col_of(bit / 2) + bit % 2;
 
         if (at < c->items.N && br_is_allowed(c->rows->rules, row, c->items.row_N[at]))
             kept |= 1u << bit;
@@ -50,7 +53,7 @@ __device__ uint32_t pusher<K, ROWS>::drop_barred(uint32_t hits, int64_t panel, i
 
 /* One row's candidates of the thread's columns, with one atomic for all. */
 template <typename K, int ROWS>
-__device__ __forceinline__ void pusher<K, ROWS>::push(int64_t panel, const tile &t,
+__device__ __forceinline__ void pusher<K, ROWS>::push(int32_t panel, const tile &t,
                                                       const float *bias, int m, int half) const
 {
     int           at    = tile::row_of(m, half);
@@ -111,7 +114,7 @@ static __device__ __forceinline__ void largest(const br_tile<K, ROWS> &t, const 
 }
 
 template <typename K, int ROWS>
-__device__ __forceinline__ void pusher<K, ROWS>::operator()(int64_t panel, const tile &t,
+__device__ __forceinline__ void pusher<K, ROWS>::operator()(int32_t panel, const tile &t,
                                                             const float *bias) const
 {
     br_topk_panel   p = c->items.panel_P[panel];
@@ -139,6 +142,90 @@ __device__ __forceinline__ void pusher<K, ROWS>::operator()(int64_t panel, const
     }
 }
 
+/* ---- checksums ---- */
+
+/* Does what the pusher does; before that, it compares. */
+template <typename K, int ROWS> struct prover {
+    pusher<K, ROWS>      push;
+    const unsigned char *customer; /* codes of the tile's customers, in shared memory */
+    double              *found_NR; /* [WARPS_N][ROWS], in shared memory */
+
+    __device__ void operator()(int32_t panel, const br_tile<K, ROWS> &t, const float *bias) const;
+    __device__ void add_up(const br_tile<K, ROWS> &t) const;
+    __device__ void compare(int32_t panel) const;
+};
+
+/* A warp's part of each of its rows. */
+template <typename K, int ROWS>
+__device__ void prover<K, ROWS>::add_up(const br_tile<K, ROWS> &t) const
+{
+    int part = (int)threadIdx.x / BR_WARP / br_tile<K, ROWS>::WARPS_M;
+
+#pragma unroll
+    for (int r = 0; r < 4; r++) {
+        double sum = 0.0;
+
+#pragma unroll
+        for (int n = 0; n < br_tile<K, ROWS>::BLOCKS; n++)
+            sum += (double)t.sum[r / 2][n][r % 2 * 2] + (double)t.sum[r / 2][n][r % 2 * 2 + 1];
+        sum += __shfl_xor_sync(BR_FULL_WARP, sum, 1);
+        sum += __shfl_xor_sync(BR_FULL_WARP, sum, 2);
+        if (br_lane() % 4 == 0)
+            found_NR[part * ROWS + br_tile<K, ROWS>::row_of(r / 2, r % 2)] = sum;
+    }
+}
+
+/* Some threads of a warp for each row. Each of a panel's sums may be off by br_bound_of_sums of |q|
+ * |c|, the sums of the codes by a rounding each; sums of whole codes are exact. */
+template <typename K, int ROWS> __device__ void prover<K, ROWS>::compare(int32_t panel) const
+{
+    const int            parts = BR_TOPK_THREADS / ROWS;
+    const br_topk_chunk *c     = push.c;
+    const places<ROWS>  *place = push.place;
+    int                  at    = (int)threadIdx.x / parts;
+    int32_t              row   = place->row[at];
+    br_topk_panel        p     = c->items.panel_P[panel];
+    const auto          *q_D   = reinterpret_cast<const typename K::code *>(
+        customer + (size_t)at * br_customer_bytes(c->items.row_bytes, false));
+    const float *z_D      = c->items.proof_PD + (int64_t)panel * c->items.width;
+    double       expected = 0.0, found = 0.0, allowed;
+
+    for (int64_t d = (int)threadIdx.x % parts; d < c->items.width; d += parts)
+        expected += (double)K::value_of(q_D[d]) * (double)z_D[d];
+    for (int lanes = 1; lanes < parts; lanes *= 2)
+        expected += __shfl_xor_sync(BR_FULL_WARP, expected, lanes);
+    for (int part = 0; part < br_tile<K, ROWS>::WARPS_N; part++)
+        found += found_NR[part * ROWS + at];
+    if (row < 0 || (int)threadIdx.x % parts != 0)
+        return;
+    allowed = 1.1 * (br_bound_of_sums<K>(c->items.width) + 0x1p-22) * BR_PANEL *
+              ((double)place->norm[at] / (double)place->scale[at]) *
+              ((double)p.code_norm / (double)p.scale);
+    if (K::IS_WHOLE)
+        allowed = 0.0; /* whole numbers below 2^24, of 32 items below 2^29 */
+    if (fabs(found - expected) <= allowed)
+        return;
+    atomicExch(&c->row_R[row].is_wrong, 1);
+    if (atomicAdd(&c->counters->n_wrong, 1) > 0)
+        return;
+    c->counters->wrong_row   = row;
+    c->counters->wrong_panel = panel;
+    c->counters->found       = found;
+    c->counters->expected    = expected;
+}
+
+template <typename K, int ROWS>
+__device__ void prover<K, ROWS>::operator()(int32_t panel, const br_tile<K, ROWS> &t,
+                                            const float *bias) const
+{
+    add_up(t);
+    __syncthreads();
+    compare(panel);
+    push(panel, t, bias);
+}
+
+/* ---- kernels ---- */
+
 template <int ROWS>
 static __device__ void fill_places(const br_topk_chunk &c, const br_stream &s, places<ROWS> *place)
 {
@@ -161,14 +248,10 @@ static __device__ void fill_places(const br_topk_chunk &c, const br_stream &s, p
         place->norm[at] = place->residual[at] = 0.0f; /* perhaps not finite */
 }
 
-/* Grid: x tiles of ROWS rows, y parts of the range. A block owns a tile's scores of its part, a
- * warp 32 rows by tile::COLS columns of each panel. */
-template <typename K, int ROWS>
-static __global__ void __launch_bounds__(BR_TOPK_THREADS, 2)
-    screen_kernel(br_topk_chunk c, br_topk_range range)
+/* The block's rows and panels; perhaps none. */
+template <int ROWS>
+static __device__ br_stream stream_of(const br_topk_chunk &c, const br_topk_range &range)
 {
-    __shared__ places<ROWS> place;
-    BR_DYNAMIC_SHARED(unsigned char, shared);
     int64_t   n_panels = range.last - range.first;
     br_stream s        = {};
 
@@ -177,48 +260,109 @@ static __global__ void __launch_bounds__(BR_TOPK_THREADS, 2)
     s.row_L       = range.row_L;
     s.first_row   = (int32_t)blockIdx.x * ROWS;
     s.n_rows      = range.n_rows;
-    s.first_panel = range.first + n_panels * blockIdx.y / gridDim.y;
-    s.last_panel  = range.first + n_panels * (blockIdx.y + 1) / gridDim.y;
+    s.first_panel = (int32_t)(range.first + n_panels * blockIdx.y / gridDim.y);
+    s.last_panel  = (int32_t)(range.first + n_panels * (blockIdx.y + 1) / gridDim.y);
+    return s;
+}
+
+/* Grid: x tiles of ROWS rows, y parts of the panels. A block owns a tile's scores of its part, a
+ * warp 32 rows by br_tile<K, ROWS>::COLS columns of each panel. */
+template <typename K, int ROWS>
+static __global__ void __launch_bounds__(BR_TOPK_THREADS, 2)
+    screen_kernel(br_topk_chunk c, br_topk_range range)
+{
+    __shared__ places<ROWS> place;
+    BR_DYNAMIC_SHARED(unsigned char, shared);
+    br_stream s = stream_of<ROWS>(c, range);
+
     fill_places<ROWS>(c, s, &place);
     pusher<K, ROWS> end = {&c, &place};
     br_stream_run<K, ROWS>(s, shared, end); /* its first barrier: before the first panel's end */
 }
 
+/* The same grid. A block has more registers, and a multiprocessor one block. */
 template <typename K, int ROWS>
-static br_status launch_rows(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range)
+static __global__ void __launch_bounds__(BR_TOPK_THREADS, 1)
+    prove_kernel(br_topk_chunk c, br_topk_range range)
 {
-    br_status st       = BR_OK;
-    unsigned  n_tiles  = br_cuda_blocks(range->n_rows, ROWS);
-    int64_t   n_parts  = n_tiles == 0 ? 1 : WAVES * chunk->items.n_sms / n_tiles;
-    int64_t   n_panels = range->last - range->first;
+    __shared__ places<ROWS> place;
+    __shared__ double       found_NR[BR_TOPK_WARPS * 32];
+    BR_DYNAMIC_SHARED(unsigned char, shared);
+    br_stream s = stream_of<ROWS>(c, range);
+
+    fill_places<ROWS>(c, s, &place);
+    prover<K, ROWS> end = {{&c, &place}, shared, found_NR};
+    br_stream_run<K, ROWS>(s, shared, end);
+}
+
+template <int ROWS> static dim3 grid_for(const br_topk_chunk *chunk, const br_topk_range *range)
+{
+    unsigned n_tiles  = br_cuda_blocks(range->n_rows, ROWS);
+    int64_t  n_parts  = n_tiles == 0 ? 1 : WAVES * chunk->items.n_sms / n_tiles;
+    int64_t  n_panels = range->last - range->first;
 
     n_parts = n_parts < n_panels ? n_parts : n_panels;
     n_parts = n_parts < 1 ? 1 : n_parts < 65535 ? n_parts : 65535;
-    BR_TRY(st, BR_LAUNCH(dev, (screen_kernel<K, ROWS>), dim3(n_tiles, (unsigned)n_parts),
-                         BR_TOPK_THREADS, br_tile_bytes(ROWS, chunk->items.row_bytes, false),
-                         *chunk, *range));
+    return dim3(n_tiles, (unsigned)n_parts);
+}
+
+template <typename K, int ROWS>
+static br_status launch(br_dev *dev, const br_topk_chunk *chunk, br_topk_range range)
+{
+    if (range.last <= range.first)
+        return BR_OK;
+    return BR_LAUNCH(dev, (screen_kernel<K, ROWS>), grid_for<ROWS>(chunk, &range), BR_TOPK_THREADS,
+                     br_tile_bytes(ROWS, chunk->items.row_bytes, false), *chunk, range);
+}
+
+template <typename K, int ROWS>
+static br_status prove(br_dev *dev, const br_topk_chunk *chunk, br_topk_range range)
+{
+    if (range.last <= range.first)
+        return BR_OK;
+    return BR_LAUNCH(dev, (prove_kernel<K, ROWS>), grid_for<ROWS>(chunk, &range), BR_TOPK_THREADS,
+                     br_tile_bytes(ROWS, chunk->items.row_bytes, false), *chunk, range);
+}
+
+/* What is before the proven panels, these, and what is behind: candidates have no order. */
+template <typename K, int ROWS>
+static br_status screen_by(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range)
+{
+    br_status     st = BR_OK;
+    br_topk_range before, proven, behind;
+
+    if (chunk->items.proof_PD == NULL)
+        return launch<K, ROWS>(dev, chunk, *range);
+    before = behind = *range;
+    proven          = br_topk_proven(chunk->turn, *range);
+    before.last     = proven.first;
+    behind.first    = proven.last;
+    BR_TRY(st, (launch<K, ROWS>(dev, chunk, before)));
+    BR_TRY(st, (prove<K, ROWS>(dev, chunk, proven)));
+    BR_TRY(st, (launch<K, ROWS>(dev, chunk, behind)));
 done:
     return st;
 }
 
 template <int ROWS> static bool fits(const br_cuda_items *items)
 {
-    return br_tile_bytes(ROWS, items->row_bytes, false) + sizeof(places<ROWS>) + BR_SHARED_ALIGN <=
+    return br_tile_bytes(ROWS, items->row_bytes, false) + sizeof(places<ROWS>) +
+               BR_TOPK_WARPS * 32 * sizeof(double) + BR_SHARED_ALIGN <=
            items->shared_most;
 }
 
 /* As many rows as shared memory holds, and few more than there are: no list depends on it. */
 template <typename K>
-static br_status launch(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range)
+static br_status screen(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range)
 {
     if (range->n_rows > 64 && fits<128>(&chunk->items))
-        return launch_rows<K, 128>(dev, chunk, range);
+        return screen_by<K, 128>(dev, chunk, range);
     if (range->n_rows > 32 && fits<64>(&chunk->items))
-        return launch_rows<K, 64>(dev, chunk, range);
-    return launch_rows<K, 32>(dev, chunk, range);
+        return screen_by<K, 64>(dev, chunk, range);
+    return screen_by<K, 32>(dev, chunk, range);
 }
 
 br_status br_topk_screen(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range)
 {
-    return BR_BY_KIND(chunk->items.kind, launch, dev, chunk, range);
+    return BR_BY_KIND(chunk->items.kind, screen, dev, chunk, range);
 }

@@ -159,8 +159,8 @@ static __global__ void __launch_bounds__(BR_TOPK_THREADS, 1) sums_kernel(br_topk
     s.below_RD    = c.below_RD;
     s.first_row   = (int32_t)blockIdx.x * ROWS;
     s.n_rows      = c.n_rows;
-    s.first_panel = (int64_t)blockIdx.y * RUN;
-    s.last_panel  = min(s.first_panel + RUN, c.items.n_panels);
+    s.first_panel = (int32_t)blockIdx.y * RUN;
+    s.last_panel  = (int32_t)min((int64_t)s.first_panel + RUN, c.items.n_panels);
     fill_places<ROWS>(c, s, place);
     br_stream_run<br_fp16, ROWS>(s, shared, end);
     write_sums<ROWS>(c, end, reinterpret_cast<double *>(shared));

@@ -52,8 +52,8 @@ typedef struct br_stream {
     const int32_t       *row_L;    /* rows of the chunk; NULL: in order */
     int32_t              first_row;
     int32_t              n_rows;
-    int64_t              first_panel;
-    int64_t              last_panel;
+    int32_t              first_panel;
+    int32_t              last_panel;
 } br_stream;
 
 /* Shared bytes: customers, then stages. */
@@ -98,7 +98,7 @@ static __device__ inline void br_copy_customers(const br_stream &s, unsigned cha
 
 /* A place in the stream: panel, part of the product, slice; and the stage that holds it. */
 typedef struct br_step {
-    int64_t panel;
+    int32_t panel;
     int     part;
     int     byte; /* of the row */
     int     stage;
@@ -132,13 +132,13 @@ static __device__ inline br_step br_copy_items(const br_stream &s, br_step step,
     br_stage            *stage    = stages + step.stage;
 
     if (step.panel < s.last_panel) {
-        code += step.panel * BR_PANEL * s.items->row_bytes + step.byte;
+        code += (int64_t)step.panel * BR_PANEL * s.items->row_bytes + step.byte;
         for (int i = (int)threadIdx.x; i < BR_PANEL * pieces; i += BR_TOPK_THREADS)
             br_copy_async(&stage->code[i / pieces][i % pieces * BR_COPY],
                           code + i / pieces * s.items->row_bytes + i % pieces * BR_COPY, true);
         if (br_is_last_step(s, step) && threadIdx.x < BR_PANEL / 4)
             br_copy_async(&stage->bias[threadIdx.x * 4],
-                          s.items->bias_N + step.panel * BR_PANEL + threadIdx.x * 4, true);
+                          s.items->bias_N + (int64_t)step.panel * BR_PANEL + threadIdx.x * 4, true);
     }
     br_copy_commit();
     return br_next_step(s, step);

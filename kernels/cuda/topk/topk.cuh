@@ -17,6 +17,7 @@
 #define BR_KERNELS_CUDA_TOPK_TOPK_CUH
 
 #include "kernels/cuda/topk/rules.cuh"
+#include "kernels/hash.h"
 
 #define BR_TOPK_THREADS 256
 #define BR_TOPK_WARPS   (BR_TOPK_THREADS / BR_WARP)
@@ -49,8 +50,9 @@ typedef struct br_cuda_items {
     float              *bias_N;      /* by position, to whole panels: -inf */
     uint64_t           *require_N;   /* by position, to whole panels; NULL: no segments */
     br_topk_panel      *panel_P;
-    unsigned long long *size_2;  /* bits of norm_most and bias_size on their way */
-    unsigned char      *code_ND; /* of the kind, by position, to whole panels */
+    unsigned long long *size_2;   /* bits of norm_most and bias_size on their way */
+    unsigned char      *code_ND;  /* of the kind, by position, to whole panels */
+    float              *proof_PD; /* sums of a panel's codes, by column; NULL: no checksums */
     unsigned char *below_ND; /* what the codes lose, coded; NULL unless a log-sum-exp is wanted */
 } br_cuda_items;
 
@@ -65,6 +67,7 @@ typedef struct br_topk_row {
     bool    is_coded;  /* may be screened */
     bool    is_slow;   /* goes by the definition */
     bool    is_summed; /* its log-sum-exp needs no second look */
+    int32_t is_wrong;  /* a checksum says so: goes by the definition too */
 } br_topk_row;
 
 typedef struct br_topk_candidate {
@@ -77,6 +80,11 @@ typedef struct br_topk_counters {
     unsigned long long n_rescored;
     int32_t            n_second; /* rows in second_R */
     int32_t            n_slow;   /* rows in slow_R */
+    int32_t            n_wrong;  /* checksums; then of the first */
+    int32_t            wrong_row;
+    int64_t            wrong_panel;
+    double             found;
+    double             expected;
 } br_topk_counters;
 
 /* Where a chunk's rows lie: on the device, so that one recorded sequence (graph.cuh) serves every
@@ -110,6 +118,7 @@ typedef struct br_topk_chunk {
     double              *part_RQ;  /* sums over runs of panels; NULL: no log-sum-exp */
     int32_t             *second_R;
     int32_t             *slow_R;
+    uint64_t             turn; /* below BR_PROOF_TURNS: which panels are proven */
 } br_topk_chunk;
 
 /* Panels [first, last) for all rows, or for those in row_L. */
@@ -141,6 +150,26 @@ static inline int64_t br_topk_width(br_screen_kind kind, int64_t dim)
 
 /* plan.cu: the kind that screens a catalogue; says in the log which and why. */
 br_status br_topk_plan(br_dev *dev, const br_items *items, br_screen_kind *kind);
+
+#ifndef BR_PROOF_EVERY
+#define BR_PROOF_EVERY 64 /* panels, of which one is proven; what it costs is not measured yet */
+#endif
+#define BR_PROOF_TURNS 16 /* sets of them, one after the other; each is a recorded sequence */
+
+/* Panels of a range whose sums are proven: [first, last), none where they are equal. */
+static inline br_topk_range br_topk_proven(uint64_t turn, br_topk_range range)
+{
+    uint64_t draw   = br_hash_word(turn, (uint64_t)range.first);
+    int64_t  n      = range.last - range.first;
+    int64_t  wanted = n / BR_PROOF_EVERY;
+
+    if (draw % BR_PROOF_EVERY < (uint64_t)(n % BR_PROOF_EVERY))
+        wanted++;
+    range.first += (int64_t)(br_hash_word(draw, 0) % (uint64_t)(n - wanted + 1));
+    range.last = range.first + wanted;
+    return range;
+}
+
 br_status br_topk_queries(br_dev *dev, const br_topk_chunk *chunk);
 br_status br_topk_screen(br_dev *dev, const br_topk_chunk *chunk, const br_topk_range *range);
 /* After the first n_positions of the catalogue. */

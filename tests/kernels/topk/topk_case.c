@@ -7,7 +7,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,6 +234,7 @@ static br_status run_batch(void *context, int lane, int64_t task)
     st = br_op_score_topk(r->lane[lane], &args);
     __atomic_fetch_add(&r->n_slow, args.n_slow, __ATOMIC_RELAXED);
     __atomic_fetch_add(&r->n_second, args.n_second, __ATOMIC_RELAXED);
+    assert_true(st != BR_OK || args.witness.n_wrong == 0); /* no false alarm of finite inputs */
     return st;
 }
 
@@ -268,10 +268,11 @@ static void open_lane(const problem *p, br_dev *dev, br_dev **lane)
 
 br_status run(problem *p, br_backend backend, int n_lanes, int64_t batch, int64_t *n_slow)
 {
-    running   r  = {.p = p, .batch = batch};
-    br_status st = BR_OK;
-    br_mat    item_ND, bias_N = {0}, require_N = {0};
-    br_dev   *dev = NULL;
+    running       r  = {.p = p, .batch = batch};
+    br_status     st = BR_OK;
+    br_mat        item_ND, bias_N = {0}, require_N = {0};
+    br_dev       *dev = NULL;
+    br_items_args args;
 
 #ifdef __SANITIZE_THREAD__ /* lanes run by OpenMP, whose own order it does not see */
     n_lanes = 1;
@@ -284,15 +285,14 @@ br_status run(problem *p, br_backend backend, int n_lanes, int64_t batch, int64_
         bias_N = place(dev, BR_F32, p->N, 1, p->bias_N);
     if (p->has_rules)
         require_N = place(dev, BR_U64, p->N, 1, p->require_N);
-    assert_int_equal(br_items_prepare(dev,
-                                      &(br_items_args){.item_ND   = item_ND,
-                                                       .bias_N    = bias_N,
-                                                       .require_N = require_N,
-                                                       .screen    = p->screen,
-                                                       .k         = p->k,
-                                                       .logsumexp = p->logsumexp},
-                                      &r.items),
-                     BR_OK);
+    args = (br_items_args){.item_ND      = item_ND,
+                           .bias_N       = bias_N,
+                           .require_N    = require_N,
+                           .screen       = p->screen,
+                           .k            = p->k,
+                           .logsumexp    = p->logsumexp,
+                           .is_witnessed = true};
+    assert_int_equal(br_items_prepare(dev, &args, &r.items), BR_OK);
     r.query_BD    = place(dev, BR_F32, p->B, p->D, p->query_BD);
     r.have_B      = place(dev, BR_U64, p->B, 1, p->have_B);
     r.wanted_B    = place(dev, BR_U8, p->B, 1, p->wanted_B);
