@@ -88,7 +88,12 @@ class Devices:
         return {"hung": process.returncode < 0, "ended": process.returncode > 0}
 
     def _flip(self, text):
-        seen, job = self.folder_counts({"BATCHRANK_CUDA_FLIP": text}), self.job
+        job = self.job
+        try:
+            seen = self.folder_counts({"BATCHRANK_CUDA_FLIP": text})
+        except subprocess.TimeoutExpired:  # an offset that became huge: a kernel goes on and on
+            job.check_partial(text)
+            return {"hung": True}
         code, said = self.done.returncode, self.done.stderr
         assert code in (0, 3, 4, 6) or code < 0, f"{text}: exit {code}: {said}"
         if code == 0 and seen["fired"] == 0:
