@@ -159,7 +159,8 @@ def check_law(folder, d, s_UN):
     path = job(folder, "law", {"type": "plackett_luce", "temperature": 2.0})
     for seed in range(nights):
         run("run", path, "--set", f"output.path={folder / 'night'}", "--set",
-            f"policy.seed={seed}", "--set", "list.k=1")
+            f"policy.seed={seed}", "--set", "list.k=1", "--set", "detect.golden=0", "--set",
+            "detect.samples=0")
         chosen[np.arange(U), read_parts(folder / "night")["list/item"][:, 0]] += 1
         for part in sorted((folder / "night").rglob("*"), reverse=True):
             part.rmdir() if part.is_dir() else part.unlink()
