@@ -61,6 +61,7 @@ static br_status open_lane(br_golden_batch *g, br_job *job, int32_t at)
     l->job.config     = &g->config;
     l->job.setup      = &g->setup;
     l->job.n_lanes    = 1;
+    l->job.dev        = job->lane[at]; /* lanes look at once, and a device is one thread's */
     l->job.lane[0]    = job->lane[at];
     l->job.max_rows   = n;
     l->job.weightings = NULL;
