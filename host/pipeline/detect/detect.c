@@ -22,6 +22,7 @@
 #define GOLDEN_ONE_IN 64 /* of the customers, at most */
 #define SMALL_ONE_IN  10 /* of a job that is too small for detect.samples */
 #define LEAST_SAMPLES 16
+#define STEEP         50.0 /* a logit and its calibration: what x_u may be off by, in probability */
 
 struct br_detect {
     br_job           *job;
@@ -326,21 +327,21 @@ static br_status check_sample(br_detect *d, br_batch *batch)
         br_agree_report report = {0};
         const char     *what;
         double          off;
-        char            text[160];
+        char            text[224];
 
         if (!is_sampled(d, batch, b))
             continue;
         d->did.n_sampled++;
         BR_TRY(st, ask_reference(d, batch, b, &again, &off));
         what = br_agree_lists(&batch->lists, b, again, &report);
-        if (what == NULL && off <= allowed && report.worst_probability <= allowed &&
+        if (what == NULL && off <= allowed && report.worst_probability <= STEEP * allowed &&
             report.worst_survival <= allowed + br_reference_survival_error(d->reference, d->x_D))
             continue;
         (void)snprintf(text, sizeof text,
                        "sample: %s the reference's (x_u by %.1e, probabilities by %.1e, survival "
-                       "by %.1e; %.0e is allowed)",
+                       "by %.1e; %.0e is allowed, of probabilities %.0f times as much)",
                        what == NULL ? "numbers are off" : what, off, report.worst_probability,
-                       report.worst_survival, allowed);
+                       report.worst_survival, allowed, STEEP);
         BR_TRY(st, hit(d, batch, b, text));
     }
 done:
