@@ -181,7 +181,7 @@ static br_status steepest(const br_model *model, br_dev *lane, int32_t head, dou
     BR_ALLOC(st, knot_P, 2 * (int64_t)s->n_points, "a head's table");
     BR_TRY(st, br_download(lane, model->head[head].knot_P2, knot_P));
     for (int32_t i = 1; i < s->n_points; i++)
-        most = fmax(most, ((double)knot_P[2 * i + 1] - (double)knot_P[2 * i - 1]) /
+        most = fmax(most, fabs((double)knot_P[2 * i + 1] - (double)knot_P[2 * i - 1]) /
                               ((double)knot_P[2 * i] - (double)knot_P[2 * i - 2]));
     *slope = s->n_periods * most / 4.0;
 done:

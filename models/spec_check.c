@@ -144,6 +144,32 @@ static br_status check_pair(const br_head_spec *h)
     return BR_OK;
 }
 
+/* Ascending inputs; outputs that go one way. */
+static br_status check_table(const br_head_spec *h)
+{
+    int way = 0;
+
+    if (h->n_points < 1 || h->knot_P2 == NULL)
+        return br_fail(BR_E_INPUT, "head '%s': isotonic calibration has no points", h->name);
+    for (int32_t i = 1; i < h->n_points; i++) {
+        const float *at = &h->knot_P2[2 * i];
+        int          to = (at[1] > at[-1]) - (at[1] < at[-1]);
+
+        if (!(at[0] > at[-2]))
+            return br_fail(BR_E_INPUT,
+                           "head '%s': calibration point %d has input %g after %g, expected "
+                           "ascending inputs",
+                           h->name, (int)i, (double)at[0], (double)at[-2]);
+        if (way * to < 0)
+            return br_fail(BR_E_INPUT,
+                           "head '%s': calibration point %d has output %g after %g, expected "
+                           "outputs that only rise or only fall",
+                           h->name, (int)i, (double)at[1], (double)at[-1]);
+        way = way == 0 ? to : way;
+    }
+    return BR_OK;
+}
+
 static br_status check_head(const br_model_spec *s, int32_t at)
 {
     const br_head_spec *h = &s->head[at];
@@ -159,17 +185,8 @@ static br_status check_head(const br_model_spec *s, int32_t at)
         return BR_E_INPUT;
     if (h->kind == BR_HEAD_PAIR && check_pair(h) != BR_OK)
         return BR_E_INPUT;
-    if (h->calibration != BR_CALIBRATION_ISOTONIC)
-        return BR_OK;
-    if (h->n_points < 1 || h->knot_P2 == NULL)
-        return br_fail(BR_E_INPUT, "head '%s': isotonic calibration has no points", h->name);
-    for (int32_t i = 1; i < h->n_points; i++)
-        if (!(h->knot_P2[2 * i] > h->knot_P2[2 * i - 2]))
-            return br_fail(BR_E_INPUT,
-                           "head '%s': calibration point %d has input %g after %g, expected "
-                           "ascending inputs",
-                           h->name, (int)i, (double)h->knot_P2[2 * i],
-                           (double)h->knot_P2[2 * i - 2]);
+    if (h->calibration == BR_CALIBRATION_ISOTONIC)
+        return check_table(h);
     return BR_OK;
 }
 

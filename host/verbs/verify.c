@@ -18,11 +18,13 @@ static br_status rescore(const char *run_path, int64_t n_samples, FILE *out)
     br_rescore_report report;
 
     BR_TRY(st, br_rescore_run(run_path, n_samples, &report));
-    (void)fprintf(out,
-                  "scored again  %lld customers by the reference: items, order and score bits "
-                  "agree; vectors within %.1e, probabilities within %.1e, survival within %.1e\n",
-                  (long long)report.n_customers, report.worst_vector, report.worst_probability,
-                  report.worst_survival);
+    (void)fprintf(
+        out,
+        "scored again  %lld customers by the reference: items, order and score bits "
+        "agree; vectors within %.1e, probabilities within %.1e, survival within %.1e (%.2g of "
+        "what roundings explain)\n",
+        (long long)report.n_customers, report.worst_vector, report.numbers.worst_probability,
+        report.numbers.worst_survival, report.numbers.largest_share);
 done:
     return st;
 }

@@ -136,7 +136,7 @@ def check_verify(folder):
     assert worst <= 2e-6, told
     change_head(folder, lambda w: w + np.float32(0.01))
     code, _, log = call("verify", folder / "run", "--samples", 500)
-    assert code == 6 and re.search(r"probabilities by \S+e-0[78], survival by 4", log), log
+    assert code == 6 and re.search(r"probabilities by \S+e-0[78] and survival by 4", log), log
     print("ok  verify scores survival again, and finds a head that has changed")
 
 

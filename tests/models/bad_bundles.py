@@ -96,6 +96,8 @@ BEFORE = [  # (name, change, code, piece of the message)
      "E_INPUT", "heads[0].calibration.points: unknown key"),
     ("points not ascending", at("heads.1.calibration.points", [[1, 0], [1, 1]]),
      "E_INPUT", "head 'spend': calibration point 1 has input 1 after 1"),
+    ("points up and down", at("heads.1.calibration.points", [[0, 0.1], [1, 0.5], [2, 0.4]]),
+     "E_INPUT", "calibration point 2 has output 0.4 after 0.5"),
     ("point of three", at("heads.1.calibration.points", [[1, 0, 2]]),
      "E_INPUT", "points[0]: expected two numbers"),
     ("no points", at("heads.1.calibration.points", []), "E_INPUT", "found no point"),

@@ -16,9 +16,25 @@ double br_agree_tolerance(int64_t precision)
     return precision == BR_PRECISION_BF16 ? BF16_TOLERANCE : TOLERANCE;
 }
 
-/* The same heads, NaN in the same places; how far apart the numbers are. */
+/* Raises *worst and the share of what is allowed from `expected` to `found`. A NaN on one side only
+ * is as far as can be. */
+static void raise_to(double found, double expected, double allowed, double *worst,
+                     br_agree_report *report)
+{
+    double off = fabs(found - expected);
+
+    if (isnan(found) && isnan(expected))
+        return;
+    if (isnan(off))
+        off = HUGE_VAL;
+    *worst = fmax(*worst, off);
+    if (off > 0.0)
+        report->largest_share = fmax(report->largest_share, off / allowed);
+}
+
+/* The same heads; how far apart the numbers are. */
 static bool compare_survival(const br_lists *part, int64_t at, const br_lists *again,
-                             br_agree_report *report)
+                             const br_roundings *roundings, br_agree_report *report)
 {
     if (part->n_curves != again->n_curves)
         return false;
@@ -28,20 +44,29 @@ static bool compare_survival(const br_lists *part, int64_t at, const br_lists *a
         if (strcmp(a->name, b->name) != 0 || a->n_periods != b->n_periods ||
             a->period_s != b->period_s)
             return false;
-        for (int32_t p = 0; p < a->n_periods; p++) {
-            double found = (double)a->survival_BP[at * a->n_periods + p];
-            double off   = fabs(found - (double)b->survival_BP[p]);
-
-            if (isnan(found) != isnan((double)b->survival_BP[p]))
-                return false;
-            report->worst_survival = off > report->worst_survival ? off : report->worst_survival;
-        }
+        for (int32_t p = 0; p < a->n_periods; p++)
+            raise_to((double)a->survival_BP[at * a->n_periods + p], (double)b->survival_BP[p],
+                     br_roundings_of_survival(roundings), &report->worst_survival, report);
     }
     return true;
 }
 
-const char *br_agree_lists(const br_lists *part, int64_t at, const br_lists *again,
-                           br_agree_report *report)
+static void compare_probabilities(const br_lists *part, int64_t at, const br_lists *again,
+                                  const br_roundings *roundings, br_agree_report *report)
+{
+    for (int32_t h = 0; h < part->n_heads; h++)
+        for (int32_t j = 0; j < part->n_B[at]; j++) {
+            double found    = (double)part->probability_BK[h][at * part->k + j];
+            double expected = (double)again->probability_BK[h][j], lo, hi;
+
+            br_roundings_of_slot(roundings, h, j, &lo, &hi);
+            raise_to(found, expected, found < expected ? expected - lo : hi - expected,
+                     &report->worst_probability, report);
+        }
+}
+
+/* What has to be the same bits. */
+static const char *compare_bits(const br_lists *part, int64_t at, const br_lists *again)
 {
     int32_t k = part->k;
 
@@ -55,16 +80,19 @@ const char *br_agree_lists(const br_lists *part, int64_t at, const br_lists *aga
         return "scores";
     if (memcmp(part->source_BK + at * k, again->source_BK, (size_t)k) != 0)
         return "sources";
-    if (!compare_survival(part, at, again, report))
-        return "survival heads, or who has them,";
-    for (int32_t h = 0; h < part->n_heads; h++)
-        for (int32_t j = 0; j < part->n_B[at]; j++) {
-            double off = fabs((double)part->probability_BK[h][at * k + j] -
-                              (double)again->probability_BK[h][j]);
+    return NULL;
+}
 
-            if (off > report->worst_probability)
-                report->worst_probability = off;
-        }
+const char *br_agree_lists(const br_lists *part, int64_t at, const br_lists *again,
+                           const br_roundings *roundings, br_agree_report *report)
+{
+    const char *what = compare_bits(part, at, again);
+
+    if (what != NULL)
+        return what;
+    if (!compare_survival(part, at, again, roundings, report))
+        return "survival heads";
+    compare_probabilities(part, at, again, roundings, report);
     return NULL;
 }
 

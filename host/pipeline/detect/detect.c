@@ -22,7 +22,6 @@
 #define GOLDEN_ONE_IN 64 /* of the customers, at most */
 #define SMALL_ONE_IN  10 /* of a job that is too small for detect.samples */
 #define LEAST_SAMPLES 16
-#define STEEP         50.0 /* a logit and its calibration: what x_u may be off by, in probability */
 
 struct br_detect {
     br_job           *job;
@@ -204,7 +203,7 @@ static br_status hit(br_detect *d, br_batch *batch, int64_t b, const char *what)
                        br_dev_description(d->job->dev), br_keys_text(&batch->key, b, customer),
                        (long long)(batch->first_row + b), what);
     BR_TRY(st, ask_reference(d, batch, b, &again, &off));
-    differs = br_agree_lists(&batch->lists, b, again, &report);
+    differs = br_reference_agree(d->reference, &batch->lists, b, &report);
     (void)snprintf(text, sizeof text, "device %s: customer %s (row %lld): %s; %s%s",
                    br_dev_description(d->job->dev), br_keys_text(&batch->key, b, customer),
                    (long long)(batch->first_row + b), what,
@@ -333,15 +332,14 @@ static br_status check_sample(br_detect *d, br_batch *batch)
             continue;
         d->did.n_sampled++;
         BR_TRY(st, ask_reference(d, batch, b, &again, &off));
-        what = br_agree_lists(&batch->lists, b, again, &report);
-        if (what == NULL && off <= allowed && report.worst_probability <= STEEP * allowed &&
-            report.worst_survival <= allowed + br_reference_survival_error(d->reference, d->x_D))
+        what = br_reference_agree(d->reference, &batch->lists, b, &report);
+        if (what == NULL && off <= allowed && report.largest_share <= 1.0)
             continue;
         (void)snprintf(text, sizeof text,
-                       "sample: %s the reference's (x_u by %.1e, probabilities by %.1e, survival "
-                       "by %.1e; %.0e is allowed, of probabilities %.0f times as much)",
-                       what == NULL ? "numbers are off" : what, off, report.worst_probability,
-                       report.worst_survival, allowed, STEEP);
+                       "sample: %s the reference's (x_u by %.1e, %.0e is allowed; probabilities "
+                       "by %.1e, survival by %.1e, %.3g times what roundings explain)",
+                       what == NULL ? "numbers are off" : what, off, allowed,
+                       report.worst_probability, report.worst_survival, report.largest_share);
         BR_TRY(st, hit(d, batch, b, text));
     }
 done:

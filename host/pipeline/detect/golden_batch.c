@@ -185,11 +185,14 @@ static br_status expect(br_golden_batch *g, br_reference *reference)
         goto done;
     BR_TRY(st, br_stage_policy(&l->job, &l->batch));
     for (int64_t b = 0; b < g->n_rows; b++) {
-        BR_TRY(st, br_reference_list(reference, &l->batch, b, g->x_BD + b * g->setup.dim, &again,
-                                     &off));
-        what = br_agree_lists(&l->batch.lists, b, again, &report);
+        const float *x_D = g->x_BD + b * g->setup.dim;
+
+        BR_TRY(st, br_reference_list(reference, &l->batch, b, x_D, &again, &off));
+        what = br_reference_agree(reference, &l->batch.lists, b, &report);
         if (what == NULL && !(off <= allowed))
             what = "x_u";
+        if (what == NULL && report.largest_share > 1.0)
+            what = "probabilities or survival";
         if (what != NULL) {
             char text[96];
 

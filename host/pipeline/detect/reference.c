@@ -11,34 +11,18 @@
 #include "host/pipeline/stages.h"
 
 struct br_reference {
-    br_config config; /* the job's, but for backend and threads; borrows what it points to */
-    br_setup  setup;  /* the job's, but for the config and other weightings */
-    br_job   *job;
-    br_batch  batch;
-    float    *x_D;      /* the reference's own */
-    double    per_norm; /* of |x_u|: what S of the worst head may be off by, and */
-    double    constant;
+    br_config     config; /* the job's, but for backend and threads; borrows what it points to */
+    br_setup      setup;  /* the job's, but for the config and other weightings */
+    br_job       *job;
+    br_batch      batch;
+    float        *x_D; /* the reference's own */
+    br_roundings *roundings;
     /* of the one customer */
-    int64_t   event_offset[BR_MAX_MODALITIES][2];
-    int64_t   chunk_row[BR_MAX_MODALITIES][2];
-    int64_t   never_offset[2];
-    int64_t   extra_offset[2];
+    int64_t       event_offset[BR_MAX_MODALITIES][2];
+    int64_t       chunk_row[BR_MAX_MODALITIES][2];
+    int64_t       never_offset[2];
+    int64_t       extra_offset[2];
 };
-
-static br_status learn_errors(br_reference *r)
-{
-    br_status st = BR_OK;
-    double    per_norm, constant;
-
-    for (int32_t i = 0; i < r->setup.n_curves; i++) {
-        BR_TRY(st, br_model_survival_error(r->job->model, r->job->dev, r->setup.curve[i], &per_norm,
-                                           &constant));
-        r->per_norm = fmax(r->per_norm, per_norm);
-        r->constant = fmax(r->constant, constant);
-    }
-done:
-    return st;
-}
 
 br_status br_reference_open(br_job *of, br_reference **out)
 {
@@ -58,7 +42,7 @@ br_status br_reference_open(br_job *of, br_reference **out)
     r->job->max_rows = 1;
     BR_TRY(st, br_job_alloc_batch(r->job, &r->batch));
     BR_ALLOC(st, r->x_D, of->setup->dim, "a customer's vector");
-    BR_TRY(st, learn_errors(r));
+    BR_TRY(st, br_roundings_open(r->job, &r->roundings));
     *out = r;
     r    = NULL;
 done:
@@ -72,6 +56,7 @@ void br_reference_close(br_reference **reference)
 
     if (r == NULL)
         return;
+    br_roundings_close(&r->roundings);
     br_batch_free(&r->batch);
     br_job_close(&r->job);
     br_free(&r->x_D);
@@ -191,16 +176,14 @@ br_status br_reference_list(br_reference *r, const br_batch *batch, int64_t b, c
     BR_TRY(st, br_upload(r->job->dev, r->batch.x_BD, x_D));
     BR_TRY(st, br_stage_score(r->job, &r->batch, &cpu_s));
     BR_TRY(st, br_stage_policy(r->job, &r->batch));
+    BR_TRY(st, br_roundings_take(r->roundings, x_D, &r->batch.lists));
     *list = &r->batch.lists;
 done:
     return st;
 }
 
-double br_reference_survival_error(const br_reference *r, const float *x_D)
+const char *br_reference_agree(const br_reference *r, const br_lists *lists, int64_t at,
+                               br_agree_report *report)
 {
-    double square = 0.0;
-
-    for (int32_t d = 0; d < r->setup.dim; d++)
-        square += (double)x_D[d] * (double)x_D[d];
-    return r->per_norm * sqrt(square) + r->constant;
+    return br_agree_lists(lists, at, &r->batch.lists, r->roundings, report);
 }

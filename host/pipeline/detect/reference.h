@@ -6,7 +6,7 @@
 #ifndef BR_HOST_PIPELINE_DETECT_REFERENCE_H
 #define BR_HOST_PIPELINE_DETECT_REFERENCE_H
 
-#include "host/pipeline/job.h"
+#include "host/pipeline/detect/agree.h"
 
 typedef struct br_reference br_reference;
 
@@ -19,7 +19,8 @@ void      br_reference_close(br_reference **reference);
 br_status br_reference_list(br_reference *reference, const br_batch *batch, int64_t b,
                             const float *x_D, const br_lists **list, double *off);
 
-/* What survival may differ by between backends, of a customer with this x_u: its roundings. */
-double br_reference_survival_error(const br_reference *reference, const float *x_D);
+/* Customer `at` of `lists`, made from the same x_D, against the list that was just made. */
+const char *br_reference_agree(const br_reference *reference, const br_lists *lists, int64_t at,
+                               br_agree_report *report);
 
 #endif

@@ -14,12 +14,13 @@
 
 /* The job as it ran, and the same job on the reference backend. */
 typedef struct pair {
-    br_config *config[2];
-    br_setup  *setup[2];
-    br_job    *job[2];
-    br_batch   batch[2];
-    float     *x_D[2];
-    bool       is_allocated;
+    br_config    *config[2];
+    br_setup     *setup[2];
+    br_job       *job[2];
+    br_batch      batch[2];
+    float        *x_D[2];
+    bool          is_allocated;
+    br_roundings *roundings;
 } pair;
 
 /* An allocation chose among each customer's best: those are scored again. */
@@ -64,12 +65,14 @@ static br_status open_pair(const char *path, pair *p)
         BR_TRY(st, br_job_alloc_batch(p->job[i], &p->batch[i]));
         BR_ALLOC(st, p->x_D[i], p->setup[i]->dim, "a customer's vector");
     }
+    BR_TRY(st, br_roundings_open(p->job[1], &p->roundings));
 done:
     return st;
 }
 
 static void close_pair(pair *p)
 {
+    br_roundings_close(&p->roundings);
     for (int i = 0; i < 2; i++) {
         br_free(&p->x_D[i]);
         br_batch_free(&p->batch[i]);
@@ -103,18 +106,15 @@ static br_status score_again(pair *p, int64_t row, br_rescore_report *report)
     BR_TRY(st, br_upload(p->job[1]->dev, p->batch[1].x_BD, p->x_D[0]));
     BR_TRY(st, br_stage_score(p->job[1], &p->batch[1], &cpu_s));
     BR_TRY(st, br_stage_policy(p->job[1], &p->batch[1]));
+    BR_TRY(st, br_roundings_take(p->roundings, p->x_D[0], &p->batch[1].lists));
 done:
     return st;
 }
 
-static br_status compare(const br_lists *part, int64_t at, const br_lists *again,
-                         br_rescore_report *report)
+static br_status compare(const pair *p, const br_lists *part, int64_t at, br_rescore_report *report)
 {
-    br_agree_report off  = {report->worst_probability, report->worst_survival};
-    const char     *what = br_agree_lists(part, at, again, &off);
+    const char *what = br_agree_lists(part, at, &p->batch[1].lists, p->roundings, &report->numbers);
 
-    report->worst_probability = off.worst_probability;
-    report->worst_survival    = off.worst_survival;
     if (what != NULL)
         return br_fail(BR_E_SELFCHECK, "customer of row %lld: %s differ from the reference",
                        (long long)(part->first_row + at), what);
@@ -169,7 +169,7 @@ static br_status rescore_part(const char *path, pair *p, int64_t unit, double sh
         if (p->is_allocated)
             BR_TRY(st, compare_allocated(&part, b, &p->batch[1].lists));
         else
-            BR_TRY(st, compare(&part, b, &p->batch[1].lists, report));
+            BR_TRY(st, compare(p, &part, b, report));
         report->n_customers++;
     }
 done:
@@ -190,13 +190,14 @@ br_status br_rescore_run(const char *path, int64_t n_samples, br_rescore_report 
     n       = br_customers_info_of(p.setup[0]->customers)->n_customers;
     for (int64_t u = 0; u < p.setup[0]->n_units; u++)
         BR_TRY(st, rescore_part(path, &p, u, (double)n_samples / (double)(n > 0 ? n : 1), report));
-    if (report->worst_vector > allowed || report->worst_probability > allowed ||
-        report->worst_survival > allowed)
+    if (report->worst_vector > allowed || report->numbers.largest_share > 1.0)
         BR_FAIL(st, BR_E_SELFCHECK,
                 "sample of %lld customers: vectors differ from the reference by up to %.2e, "
-                "probabilities by %.2e, survival by %.2e; %.0e is allowed",
-                (long long)report->n_customers, report->worst_vector, report->worst_probability,
-                report->worst_survival, allowed);
+                "expected %.0e at most; probabilities by %.2e and survival by %.2e, %.3g times "
+                "what roundings explain",
+                (long long)report->n_customers, report->worst_vector, allowed,
+                report->numbers.worst_probability, report->numbers.worst_survival,
+                report->numbers.largest_share);
 done:
     close_pair(&p);
     return st;
