@@ -5,6 +5,7 @@
  * cache. Called once per chunk and encoder. */
 #include "host/base/clones.h"
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/fetch.h"
 #include "kernels/ref/ref.h"
 
 #define AHEAD     8  /* events between the fetch of an item's row and its use */
@@ -43,8 +44,7 @@ static void fetch_item(const br_embed_args *args, int64_t e)
     const char *row = (const char *)(br_mat_f32(args->item_VD) +
                                      br_mat_i32(args->seqs->item_E)[e] * args->item_VD.ld);
 
-    for (int64_t byte = 0; byte < args->item_VD.n_cols * 4; byte += 64)
-        __builtin_prefetch(row + byte);
+    br_fetch_bytes(row, args->item_VD.n_cols * 4);
 }
 
 static const float *row_of(br_mat table, int64_t row)

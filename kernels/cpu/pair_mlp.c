@@ -9,6 +9,7 @@
 #include "host/base/clones.h"
 #include "kernels/canonical.h"
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/fetch.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/ref/ref.h"
 
@@ -228,8 +229,7 @@ static void fetch(const br_pair_mlp_args *args, const int32_t *item_T, int64_t n
         const float *z_D =
             br_mat_f32(args->item_ND) + (item_T[t] > 0 ? item_T[t] : 0) * args->item_ND.ld;
 
-        for (int64_t d = 0; d < args->item_ND.n_cols; d += 16)
-            __builtin_prefetch(z_D + d);
+        br_fetch_bytes(z_D, args->item_ND.n_cols * 4);
     }
 }
 

@@ -11,6 +11,7 @@
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/encoder/product.h"
 #include "kernels/cpu/encoder/rows_bf16.h"
+#include "kernels/cpu/fetch.h"
 #include "kernels/cpu/vector_math.h"
 #include "kernels/ref/ref.h"
 
@@ -69,8 +70,7 @@ static const float *gate_row(const br_gru_args *args, int64_t e)
 /* Rows of a table of items lie anywhere: the next step's are under way during this one. */
 static void fetch(const float *row, int64_t n)
 {
-    for (int64_t i = 0; i < n; i += 16)
-        __builtin_prefetch(row + i, 0, 2);
+    br_fetch_bytes(row, n * 4);
 }
 
 static void run_step(const plan *p, const place *place_R, int64_t t, int64_t n_active)

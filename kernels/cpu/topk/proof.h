@@ -7,6 +7,7 @@
 #ifndef BR_KERNELS_CPU_TOPK_PROOF_H
 #define BR_KERNELS_CPU_TOPK_PROOF_H
 
+#include "kernels/cpu/fetch.h"
 #include "kernels/cpu/topk/tile.h"
 
 #define BR_PROOF_EVERY        16 /* tiles; bench_witness measures what it costs */
@@ -34,11 +35,9 @@ static inline int64_t br_proof_numbers(const br_cpu_items *items)
 /* Asks for a panel's sums, which are read soon. */
 static inline void br_proof_fetch(const br_cpu_items *items, int64_t panel)
 {
-    int64_t     n    = br_proof_numbers(items);
-    const char *from = (const char *)(items->proof_PD + panel * n);
+    int64_t n = br_proof_numbers(items);
 
-    for (int64_t i = 0; i < n * 4; i += 64)
-        __builtin_prefetch(from + i, 0, 2);
+    br_fetch_bytes(items->proof_PD + panel * n, n * 4);
 }
 
 /* items->proof_PD of a panel whose units were just written. */

@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "host/base/clones.h"
+#include "kernels/cpu/fetch.h"
 #include "kernels/cpu/topk/bounds.h"
 
 #define ROWS        BR_SCREEN_ROWS
@@ -225,12 +226,11 @@ static void fetch_panel(const br_scan *s, int64_t at, int64_t place)
     int64_t             part    = (bytes / n_tiles + 63) / 64 * 64;
     int64_t             from    = place / ROWS * part;
 
-    for (int64_t i = from; i < from + part && i < bytes; i += 64)
-        __builtin_prefetch(unit + i, 0, 2);
+    br_fetch_bytes(unit + from, bytes - from < part ? bytes - from : part);
     if (place == 0 && items->proof_PD != NULL)
         br_proof_fetch(items, at);
-    __builtin_prefetch(items->row_N + at * COLS + place % COLS);
-    __builtin_prefetch(items->bias_N + at * COLS + place % COLS);
+    br_fetch_line(items->row_N + at * COLS + place % COLS);
+    br_fetch_line(items->bias_N + at * COLS + place % COLS);
 }
 
 static br_status scan_panel(br_scan *s, int64_t at)

@@ -6,6 +6,7 @@
 
 #include "kernels/canonical.h"
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/fetch.h"
 #include "kernels/cpu/topk/candidates.h"
 #include "kernels/ref/ref.h"
 
@@ -15,13 +16,9 @@
 
 static void fetch(br_mat items, int32_t item)
 {
-    const char *z_D;
-
     if (item < 0 || item >= items.n_rows)
         return;
-    z_D = (const char *)(br_mat_f32(items) + item * items.ld);
-    for (int64_t at = 0; at < items.n_cols * (int64_t)sizeof(float); at += 64)
-        __builtin_prefetch(z_D + at);
+    br_fetch_bytes(br_mat_f32(items) + item * items.ld, items.n_cols * 4);
 }
 
 /* One row of the arguments. */

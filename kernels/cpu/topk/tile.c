@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kernels/canonical.h"
+#include "kernels/cpu/fetch.h"
 #include "kernels/cpu/topk/bounds.h"
 
 #define FETCH_AHEAD 16
@@ -184,10 +185,7 @@ static const float *vector_of(const br_tile *t, int32_t item)
 /* Asks for the vector of a candidate that is scored soon. */
 static void fetch(const br_tile *t, int32_t item)
 {
-    const char *z_D = (const char *)vector_of(t, item);
-
-    for (int64_t byte = 0; byte < t->D * (int64_t)sizeof(float); byte += 64)
-        __builtin_prefetch(z_D + byte, 0, 2);
+    br_fetch_bytes(vector_of(t, item), t->D * 4);
 }
 
 /* Keys of candidates [from, to) that reach `level`, appended at *n. */
