@@ -14,8 +14,8 @@
 #define CHUNK_ROWS             1024
 #define ATTENTION_CHUNK_EVENTS 256
 #define OTHER_CHUNK_EVENTS     16384
-#define SCORE_ROWS             256
-#define LEAST_ROWS             64 /* a device that has no memory for these has too little */
+#define SCORE_ROWS             384 /* a whole block of score_topk on cpu */
+#define LEAST_ROWS             64  /* a device that has no memory for these has too little */
 
 static int64_t at_least(int64_t n, int64_t least)
 {

@@ -9,7 +9,7 @@
 #include "kernels/cpu/topk/logsumexp.h"
 #include "kernels/ref/score_topk.h"
 
-#define BR_TILE_ROWS  192 /* whole tiles of the screen */
+#define BR_TILE_ROWS  384 /* whole tiles; the last ones to leave a block still fill a tile */
 #define BR_NEVER_BITS 1024
 
 /* One customer. A threshold is what a canonical score must reach to matter. It is certain when k
