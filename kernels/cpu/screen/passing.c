@@ -13,6 +13,8 @@
 #define STAND_INS  16 /* items that stand in for customers */
 #define LEAST_RANK 8
 
+_Static_assert(BR_PASSING_SAMPLE % BR_RANK_STEP == 0, "keys are ranked in whole steps");
+
 /* One stand-in's scores with items evenly spread over all, and what they may be at most. */
 typedef struct stand_in {
     float   score[BR_PASSING_SAMPLE];

@@ -9,46 +9,46 @@
 
 #define SHORT_RUN 24
 
-BR_CLONES static int32_t count_reaching(const int32_t *key_C, int32_t n, int32_t at_least)
+/* Of whole vectors of keys. */
+BR_INLINE int32_t count_reaching(const int32_t *key_C, int32_t n, int32_t at_least)
 {
     int32_t count = 0;
 
-    for (int32_t i = 0; i < n; i++)
-        count += key_C[i] >= at_least;
+    for (int32_t i = 0; i < n; i += BR_RANK_STEP)
+        for (int32_t l = 0; l < BR_RANK_STEP; l++)
+            count += key_C[i + l] >= at_least;
     return count;
 }
 
-BR_CLONES static void find_range(const int32_t *key_C, int32_t n, int32_t *least, int32_t *most)
+/* Keys and their range; whole vectors are filled up with the least number. */
+BR_INLINE void keys_of(const float *value_C, int32_t n, int32_t *key_C, int32_t *least,
+                       int32_t *most)
 {
     int32_t lo = INT32_MAX, hi = INT32_MIN;
 
     for (int32_t i = 0; i < n; i++) {
-        lo = key_C[i] < lo ? key_C[i] : lo;
-        hi = key_C[i] > hi ? key_C[i] : hi;
+        int32_t bits, key;
+
+        memcpy(&bits, value_C + i, 4);
+        key      = bits ^ ((bits >> 31) & 0x7fffffff);
+        lo       = key < lo ? key : lo;
+        hi       = key > hi ? key : hi;
+        key_C[i] = key;
     }
+    for (int32_t i = n; i % BR_RANK_STEP != 0; i++)
+        key_C[i] = INT32_MIN;
     *least = lo;
     *most  = hi;
 }
 
-BR_CLONES static void keys_of(const float *value_C, int32_t n, int32_t *key_C)
-{
-    for (int32_t i = 0; i < n; i++) {
-        int32_t bits;
-
-        memcpy(&bits, value_C + i, 4);
-        key_C[i] = bits ^ ((bits >> 31) & 0x7fffffff);
-    }
-}
-
 /* Bisection over the keys: a count is one pass in vector code, so this beats a quickselect whose
  * branches nobody can predict. */
-float br_candidates_rank(const float *value_C, int32_t n, int32_t rank, int32_t *key_C)
+BR_CLONES float br_candidates_rank(const float *value_C, int32_t n, int32_t rank, int32_t *key_C)
 {
     int32_t least, most;
     int64_t lo, hi;
 
-    keys_of(value_C, n, key_C);
-    find_range(key_C, n, &least, &most);
+    keys_of(value_C, n, key_C, &least, &most);
     lo = least;
     hi = most;
     while (lo < hi) { /* `rank` of them reach lo */

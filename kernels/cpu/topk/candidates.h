@@ -38,8 +38,11 @@ static inline float br_order_value(int32_t key)
     return value;
 }
 
+#define BR_RANK_STEP 16
+
 /* The rank-th largest of n values (1 <= rank <= n), or a little less: a number that at least
- * `rank` of them reach and, but for ties, no more. key_C: n places to work in. */
+ * `rank` of them reach and, but for ties, no more. key_C: n places to work in, and
+ * up to a multiple of BR_RANK_STEP. */
 float br_candidates_rank(const float *value_C, int32_t n, int32_t rank, int32_t *key_C);
 
 /* Drops what cannot reach `floor`; the rest keeps its order. */

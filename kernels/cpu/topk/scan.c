@@ -116,7 +116,7 @@ static br_status collect(br_scan *s, int64_t at, int64_t place, const br_screen_
             continue;
         if (s->tile.lse != NULL) /* the sums hold what is never shown until they are finished */
             br_lse_raise(&s->lse, &s->lse.row[b], candidate.approx);
-        if (br_tile_is_never(row, candidate.item))
+        if (row->rules.n_never > 0 && br_tile_is_never(row, candidate.item))
             continue;
         BR_TRY(st, br_tile_add(&s->tile, b, candidate));
         s->threshold_L[place] = br_threshold_down(row->threshold);

@@ -227,7 +227,7 @@ size_t br_score_topk_scratch_bytes(int64_t n_items, int64_t dim, int32_t k)
     (void)n_items;
     return BR_TILE_ROWS * row_bytes + BR_TILE_ROWS * (7 * 4 + 2 * 8 + units * 4) +
            (capacity + (size_t)k) * 8 + capacity * 8 + units * 4 + (units + 8) * 8 +
-           BR_PROOF_TILES * numbers * 4 + (size_t)21 * 64;
+           BR_PROOF_TILES * numbers * 4 + (size_t)22 * 64;
 }
 
 static br_status take(br_dev *dev, br_dtype dtype, int64_t n_rows, int64_t n_cols, void *out)
@@ -262,7 +262,7 @@ static br_status take_scratch(br_dev *dev, br_scan *s)
     BR_TRY(st, take(dev, BR_I32, BR_TILE_ROWS, n_units, &s->unit_LU));
     BR_TRY(st, take(dev, BR_I32, n, n_units, &t->unit_RU));
     BR_TRY(st, take(dev, BR_I32, n, 4 * capacity, &all));
-    BR_TRY(st, take(dev, BR_I32, 1, capacity, &t->order_C));
+    BR_TRY(st, take(dev, BR_I32, 1, capacity + BR_RANK_STEP, &t->order_C));
     BR_TRY(st, take(dev, BR_F32, 1, capacity, &t->value_C));
     BR_TRY(st, take(dev, BR_U64, 1, t->args->k + capacity, &t->key));
     BR_TRY(st, take(dev, BR_F32, 1, t->D, &t->x_D));

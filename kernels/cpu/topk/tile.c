@@ -286,8 +286,8 @@ done:
     return st;
 }
 
-/* Makes room. Where bounds cannot tell candidates apart (ties), they are scored exactly. */
-static br_status make_room(br_tile *t, int64_t b)
+/* Where bounds cannot tell candidates apart (ties), they are scored exactly. */
+br_status br_tile_make_room(br_tile *t, int64_t b)
 {
     br_status    st     = BR_OK;
     br_tile_row *row    = &t->row[b];
@@ -300,19 +300,6 @@ static br_status make_room(br_tile *t, int64_t b)
         row->threshold = fmaxf(row->threshold, row->floor);
         row->n_pruned  = 0;
     }
-done:
-    return st;
-}
-
-br_status br_tile_add(br_tile *t, int64_t b, br_candidate candidate)
-{
-    br_status      st  = BR_OK;
-    br_tile_row   *row = &t->row[b];
-    br_candidates *c   = &row->pending;
-
-    if (c->n == t->capacity)
-        BR_TRY(st, make_room(t, b));
-    c->at_C[c->n++] = candidate;
 done:
     return st;
 }

@@ -75,8 +75,21 @@ bool br_tile_is_never(const br_tile_row *row, int32_t item);
 /* No item from this panel on can matter. */
 bool br_tile_is_done(const br_tile_row *row, const br_panel *panel);
 
-/* One more candidate that may be shown; makes room first where there is none. */
-br_status br_tile_add(br_tile *tile, int64_t b, br_candidate candidate);
+/* For at least one more candidate of row b. */
+br_status br_tile_make_room(br_tile *tile, int64_t b);
+
+/* One more candidate that may be shown. */
+static inline br_status br_tile_add(br_tile *tile, int64_t b, br_candidate candidate)
+{
+    br_status      st = BR_OK;
+    br_candidates *c  = &tile->row[b].pending;
+
+    if (c->n == tile->capacity)
+        BR_TRY(st, br_tile_make_room(tile, b));
+    c->at_C[c->n++] = candidate;
+done:
+    return st;
+}
 
 /* The list of row b, which is not slow, into the output. *again: a foretold threshold was too high;
  * the row is ready for its second pass. */
