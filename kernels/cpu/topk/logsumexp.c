@@ -190,7 +190,7 @@ static void mask_segments(const br_lse *lse, int64_t at, const br_topk_rules *ru
 
 static bool any_lacks(uint64_t require, br_lse_row *const *row_R, int n)
 {
-    for (int r = 0; r < n; r++)
+    for (int r = 0; require != 0 && r < n; r++)
         if (row_R[r]->rules->require_N != NULL && (row_R[r]->rules->have & require) != require)
             return true;
     return false;
