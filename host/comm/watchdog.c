@@ -22,6 +22,7 @@ struct br_watchdog {
     br_comm        *comm;
     pthread_t       thread;
     pthread_mutex_t lock;
+    pthread_cond_t  ends; /* waited for by the monotonic clock */
     br_deadlines    deadlines;
     bool            is_ending;
     double          last_s;  /* when all must be over; 0: not yet said */
@@ -171,20 +172,41 @@ static void look(br_watchdog *d, double now_s)
         check_others(d, now_s);
 }
 
+/* Until the next look, or the end. The lock is held. */
+static void rest(br_watchdog *d)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)(LOOK_S * 1e9);
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    while (!d->is_ending && pthread_cond_timedwait(&d->ends, &d->lock, &until) == 0)
+        ;
+}
+
 static void *watching_thread(void *context)
 {
     br_watchdog *d = context;
-    bool         is_ending;
 
-    do {
-        (void)pthread_mutex_lock(&d->lock);
-        is_ending = d->is_ending;
-        if (!is_ending)
-            look(d, br_clock_wall_s());
-        (void)pthread_mutex_unlock(&d->lock);
-        sleep_s(LOOK_S);
-    } while (!is_ending);
+    (void)pthread_mutex_lock(&d->lock);
+    while (!d->is_ending) {
+        look(d, br_clock_wall_s());
+        rest(d);
+    }
+    (void)pthread_mutex_unlock(&d->lock);
     return NULL;
+}
+
+static void init_locks(br_watchdog *d)
+{
+    pthread_condattr_t by;
+
+    (void)pthread_condattr_init(&by);
+    (void)pthread_condattr_setclock(&by, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&d->ends, &by);
+    (void)pthread_condattr_destroy(&by);
+    (void)pthread_mutex_init(&d->lock, NULL);
 }
 
 void br_watchdog_set(br_comm *comm, const br_deadlines *deadlines, br_watchdog **watchdog)
@@ -202,7 +224,7 @@ void br_watchdog_set(br_comm *comm, const br_deadlines *deadlines, br_watchdog *
     d->comm      = comm;
     d->deadlines = *deadlines;
     d->looked_s = d->moved_s = d->all_moved_s = br_clock_wall_s();
-    (void)pthread_mutex_init(&d->lock, NULL);
+    init_locks(d);
     if (pthread_create(&d->thread, NULL, watching_thread, d) != 0)
         BR_FAIL(st, BR_E_MEMORY, "the thread cannot be started");
     *watchdog = d;
@@ -230,8 +252,10 @@ void br_watchdog_close(br_watchdog **watchdog)
         return;
     (void)pthread_mutex_lock(&d->lock);
     d->is_ending = true;
+    (void)pthread_cond_signal(&d->ends);
     (void)pthread_mutex_unlock(&d->lock);
     (void)pthread_join(d->thread, NULL);
+    (void)pthread_cond_destroy(&d->ends);
     (void)pthread_mutex_destroy(&d->lock);
     br_free(watchdog);
 }
