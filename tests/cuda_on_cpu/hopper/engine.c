@@ -90,6 +90,7 @@ void emulator_product_wait(emulator_site site, int n_groups)
     if (group + EMULATOR_GROUP > now.threads + now.n_threads)
         block_fail(t, "%s at %s:%d: %d threads have no whole warpgroup here", site.what, site.file,
                    site.line, now.n_threads);
+    emulator_yield(); /* who was given back what is still read comes first */
     t->site        = site;
     t->wait_groups = n_groups;
     t->state       = AT_WARPGROUP;
