@@ -15,8 +15,8 @@
 #   --out DIR     where to (build/bundle); must be new, or a bundle, which is replaced
 #
 # What is in it:
-#   bin/      batchrank, the op tests, bench_device, bench_models, bench_nccl, bench_score_topk,
-#             topk_side
+#   bin/      batchrank, the op tests, bench_device, bench_ladder (for sm_90a), bench_models,
+#             bench_nccl, bench_score_topk, topk_side
 #   lib/      every library they need but glibc's and CUDA's, found through ../lib
 #   env.sh    sourced: finds CUDA's libraries, and NCCL's where it is, and sets LD_LIBRARY_PATH
 #   demo/     the demo's prepared data; configs/ its job and model; scripts/, bench/peers/
@@ -65,6 +65,7 @@ if [ -z "$build" ] && [ "$kind" = cuda ]; then
     fi
     arch=${arch:-80-real;90a-real;$newest}
 fi
+[[ -z "$build" && "$arch" != *90a* ]] || programs+=(bench_ladder)
 
 if [ -z "$build" ]; then
     build=build/bundle-tree-$kind

@@ -22,13 +22,14 @@
 #              must be those of the demo above: by one rank, and by one rank per GPU where there are
 #              several, mpirun, and a build with MPI (a bundle has none)
 #   bench      bench_device: copy and product peaks, score_topk, encoders, against the reference,
-#              with launches of a call; once more without graphs
+#              with launches of a call; once more without graphs, and with Hopper's screen
+#   ladder     bench_ladder: what Hopper's instructions reach, which its screen was designed by
 #   sanitizer  compute-sanitizer's memcheck and racecheck on small shapes
 #   peers      bench/peers/gpu_topk.py: torch, cuBLAS, cuVS, Faiss; what is not installed is listed
 #
 # Writes results.json (anew after each step, so that a run that is cut off keeps what it has),
-# summary.txt, log.txt, bench.jsonl, bench_one_by_one.jsonl (without graphs), nccl.jsonl,
-# peers.jsonl.
+# summary.txt, log.txt, bench.jsonl, bench_one_by_one.jsonl (without graphs), bench_hopper.jsonl,
+# ladder.jsonl, nccl.jsonl, peers.jsonl.
 #
 # Without a GPU the same steps run with `cpu` (tests, bench) and `ref` (demo) in its place, without
 # sanitizer and peers: that the check itself works, and nothing more.
@@ -68,8 +69,8 @@ if [ -f BUNDLE.txt ]; then
 fi
 out=${folder:-$([ $is_bundle = yes ] && echo gpu_check || echo build/gpu_check)}
 mkdir -p "$out" || fail 4 "$out cannot be made"
-rm -f "$out"/{results.json,summary.txt,log.txt,nccl.jsonl,peers.jsonl} \
-    "$out"/{bench,bench_one_by_one}.jsonl
+rm -f "$out"/{results.json,summary.txt,log.txt} \
+    "$out"/{bench,bench_one_by_one,bench_hopper,ladder,nccl,peers}.jsonl
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 steps=()          # as JSON
@@ -92,6 +93,8 @@ write_results() {
         printf ' "steps": [\n%s],\n' "$(IFS=,; echo "${steps[*]-}")"
         printf ' "bench": [\n%s],\n "bench_one_by_one": [\n%s],\n' \
             "$(rows "$out/bench.jsonl")" "$(rows "$out/bench_one_by_one.jsonl")"
+        printf ' "bench_hopper": [\n%s],\n "ladder": [\n%s],\n' \
+            "$(rows "$out/bench_hopper.jsonl")" "$(rows "$out/ladder.jsonl")"
         printf ' "nccl": [\n%s],\n "peers": [\n%s]}\n' \
             "$(rows "$out/nccl.jsonl")" "$(rows "$out/peers.jsonl")"
     } >"$out/results.json.new"
@@ -306,6 +309,20 @@ if [ $has_gpu = yes ]; then
     step timing "bench_device, graphs off" 60 env BATCHRANK_CUDA_GRAPHS=off \
         "$(program bench_device)" --backend cuda --json "$out/bench_one_by_one.jsonl"
     show
+    step timing "bench_device, Hopper's screen" 60 env BATCHRANK_SCREEN_CUDA=hopper \
+        "$(program bench_device)" --backend cuda --json "$out/bench_hopper.jsonl"
+    show
+fi
+
+# ---- ladder ------------------------------------------------------------------------------------
+deadline=$((budget * 82 / 100))
+if [ $has_gpu = no ]; then
+    record "ladder" skipped 0 "no GPU"
+elif [ ! -x "$(program bench_ladder)" ]; then
+    record "ladder" skipped 0 "this build has no code for sm_90a"
+else
+    step timing "ladder" 60 "$(program bench_ladder)" --json "$out/ladder.jsonl"
+    show
 fi
 
 # ---- compute-sanitizer -------------------------------------------------------------------------
@@ -344,7 +361,8 @@ write_results true
     echo "# GPU: $device_words"
     printf '%s\n' "${lines[@]}"
     sed -n -e '/launches a unit/p; /^info /d' -e '/^== nccl [a-z]*:/,/^$/p' \
-        -e '/^== bench_device/,/^# [0-9]* rows/p; /^== peers/,$p' "$out/log.txt"
+        -e '/^== bench_device/,/^# [0-9]* rows/p; /^== ladder/,/^# [0-9]* failed/p' \
+        -e '/^== peers/,$p' "$out/log.txt"
 } >"$out/summary.txt"
 n_skipped=$(printf '%s\n' "${lines[@]}" | grep -c ' skipped ')
 echo "${#lines[@]} steps, $n_failed failed, $n_skipped skipped, $SECONDS s; results in $out"

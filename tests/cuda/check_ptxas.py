@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What every kernel of kernels/cuda/ takes of a multiprocessor, as ptxas says, beside ptxas.tsv.
-Refused: a spill; more than 8 registers above the table's figure; more stack or static shared
-memory than the table's; a kernel that the table lacks, or has in vain. Compiles for one
-architecture, links nothing, needs no GPU. Called by ctest; exit 77 where there is no nvcc.
+"""What every kernel of kernels/cuda/ and bench/ladder/ takes of a multiprocessor, as ptxas says,
+beside ptxas.tsv. Refused: a spill; products that wait for each other (wgmma); more than 8 registers
+above the table's figure; more stack or static shared memory than the table's; a kernel that the
+table lacks, or has in vain. Compiles for one architecture, links nothing, needs no GPU. Called by
+ctest; exit 77 where there is no nvcc.
 
   check_ptxas.py              compares
   check_ptxas.py --write      writes the table anew: look at the difference before it is committed
@@ -29,6 +30,7 @@ MORE_REGISTERS = 8
 
 ENTRY = re.compile(r"Compiling entry function '([^']+)'")
 MEMORY = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
+LOSS = re.compile(r"Potential Performance Loss: (.*?) in the function '([^']+)'")
 USED = re.compile(r"Used (\d+) registers(?:.*?(\d+)(?:\+\d+)? bytes smem)?")
 
 
@@ -39,7 +41,8 @@ def find_nvcc():
 
 def sources():
     """The largest first. gemm.cu has no kernel, and wants cuBLASLt's header."""
-    found = [p for p in sorted((ROOT / "kernels" / "cuda").rglob("*.cu")) if p.name != "gemm.cu"]
+    found = [p for folder in ("kernels/cuda", "bench/ladder")
+             for p in sorted((ROOT / folder).rglob("*.cu")) if p.name != "gemm.cu"]
     return sorted(found, key=lambda p: -p.stat().st_size)
 
 
@@ -65,7 +68,7 @@ def demangle(names):
 
 def short(name):
     """Without return type and parameters: void f<int, 4>(p) is f<int, 4>."""
-    name = re.sub(r"\(anonymous namespace\)::", "", name)
+    name = re.sub(r"\(anonymous namespace\)::|&?_INTERNAL_\w+::", "", name)
     depth, end = 0, len(name)
     for at, c in enumerate(name):
         depth += (c == "<") - (c == ">")
@@ -76,8 +79,9 @@ def short(name):
 
 
 def parse(text, file):
-    """{(file, kernel): {figure: n}}"""
+    """{(file, kernel): {figure: n}}; "loss" too where ptxas says that wgmma waits for itself."""
     found, memory = [], (0, 0, 0)
+    losses = {m.group(2): m.group(1) for m in LOSS.finditer(text)}
     for line in text.splitlines():
         if m := ENTRY.search(line):
             found.append([m.group(1), None])
@@ -87,6 +91,9 @@ def parse(text, file):
         elif (m := USED.search(line)) and found:
             found[-1][1] = dict(zip(FIGURES, (int(m.group(1)), memory[1], memory[2], memory[0],
                                               int(m.group(2) or 0))))
+    for name, figures in found:
+        if figures and name in losses:
+            figures["loss"] = losses[name]
     names = demangle([name for name, _ in found])
     return {(file, name): figures for name, (_, figures) in zip(names, found) if figures}
 
@@ -125,6 +132,8 @@ def compare(kernels, table):
         if now["spill_stores"] or now["spill_loads"]:
             yield (f"{what}: spills {now['spill_stores']} bytes of stores, {now['spill_loads']} of "
                    f"loads, expected none")
+        if "loss" in now:
+            yield f"{what}: {now['loss']}"
         if before is None:
             yield f"{what}: not in {TABLE.name}; --write adds it"
             continue
@@ -147,6 +156,7 @@ def self_test(nvcc):
     near = {**clean, "registers": clean["registers"] - MORE_REGISTERS}
     lean = {**clean, "shared": clean["shared"] - 1, "stack": clean["stack"] - 1}
     cases = [("spill", found, found, ["spills"]), ("clean", {key: clean}, {key: clean}, []),
+             ("waits", {key: {**clean, "loss": "serialized"}}, {key: clean}, ["serialized"]),
              ("new kernel", {key: clean}, {}, ["not in"]),
              ("gone kernel", {}, {key: clean}, ["no such kernel"]),
              ("registers", {key: clean}, {key: fewer}, ["registers"]),
@@ -159,10 +169,12 @@ def self_test(nvcc):
         n_right += is_right
         print(f"{'ok' if is_right else 'WRONG'}  {name}: {'; '.join(lines) or 'nothing refused'}")
     is_same = read_table(table_text(found, nvcc)) == found
-    sample = ("ptxas info : Compiling entry function 'k' for 'sm_90a'\n"
+    sample = ("ptxas info : (C7520) Potential Performance Loss: serialized in the function 'k'\n"
+              "ptxas info : Compiling entry function 'k' for 'sm_90a'\n"
               "    8 bytes stack frame, 4 bytes spill stores, 2 bytes spill loads\n"
               "ptxas info : Used 10 registers, used 1 barriers, 4096 bytes smem, 16 bytes cmem[2]")
-    is_read = parse(sample, "f") == {("f", "k"): dict(zip(FIGURES, (10, 4, 2, 8, 4096)))}
+    is_read = parse(sample, "f") == {("f", "k"): {**dict(zip(FIGURES, (10, 4, 2, 8, 4096))),
+                                                  "loss": "serialized"}}
     names = [short("void f<(int)4, g(int)>(p, q)"), short("plain(p)")]
     n_right += is_same + is_read + (names == ["f<(int)4, g(int)>", "plain"])
     print(f"{n_right} of {len(cases) + 3} right")

@@ -9,18 +9,28 @@
 
 #include "tests/cuda_on_cpu/emulator.h"
 #include "tests/cuda_on_cpu/fiber.h"
+#include "tests/cuda_on_cpu/hopper/hopper.h"
 
 enum {
     MAX_THREADS   = 1024,
     WARP          = 32,
     SHARED_BYTES  = 227 * 1024, /* what a block may have on sm_90 */
     MAX_COPIES    = 256,        /* of a thread, under way */
+    MAX_PRODUCTS  = 64,         /* of a warpgroup, under way */
     STACK_BYTES   = 128 * 1024,
     INVALID_VALUE = 1, /* cudaErrorInvalidValue, cudaErrorInvalidConfiguration */
     INVALID_SHAPE = 9
 };
 
-typedef enum { DONE, READY, AT_BARRIER, AT_COLLECTIVE } thread_state;
+typedef enum {
+    DONE,
+    READY,
+    AT_BARRIER,
+    AT_COLLECTIVE,
+    AT_MBARRIER,
+    AT_NAMED,
+    AT_WARPGROUP
+} thread_state;
 
 /* Asynchronous copies of a thread, oldest first, in a ring. */
 typedef struct copy_queue {
@@ -42,6 +52,11 @@ typedef struct thread {
     void               *data;
     copy_queue          copies;
     char                arrived, left; /* tags: before and after a __syncwarp */
+    emulator_product    products[MAX_PRODUCTS];
+    int                 n_products;
+    int                 product_group; /* the open one */
+    int                 is_fenced;     /* products may come */
+    int                 wait_groups;   /* the wait's argument, AT_WARPGROUP */
 } thread;
 
 /* The one launch that runs, and its running block. */

@@ -169,6 +169,7 @@ static void begin_threads(void)
 
         now.threads[i].state        = READY;
         now.threads[i].copies.begin = now.threads[i].copies.end = 0;
+        now.threads[i].n_products = now.threads[i].is_fenced = 0;
         now.threads[i].idx =
             (emulator_index){at % block[0], at / block[0] % block[1], at / block[0] / block[1]};
     }
@@ -178,6 +179,7 @@ static void begin_threads(void)
 static void run_block(void)
 {
     begin_threads();
+    hopper_begin_block();
     fill_shared();
     fiber_release(&now.begun);
     while (now.n_live > 0) {
@@ -193,6 +195,7 @@ static void run_block(void)
             block_fail_stuck();
     }
     fiber_acquire(&now.ended);
+    hopper_end_block();
 }
 
 int emulator_refusal(const emulator_launch *l)

@@ -13,7 +13,7 @@
  * anything (TSan). Shared memory begins as 0xFF bytes in every block, device memory in every
  * cudaMalloc: NaNs, and indices of -1.
  *
- * What it cannot show: cuBLASLt, the instructions behind mma.cuh (their arithmetic and fragment
+ * What it cannot show: cuBLASLt, the instructions behind mma.cuh and hopper/ (arithmetic, fragment
  * layouts are emulated from the PTX manual), memory order between blocks, host addresses used by
  * kernels, libdevice's last bits of exp, tanh, erf, and time. */
 #ifndef BR_TESTS_CUDA_ON_CPU_EMULATOR_H

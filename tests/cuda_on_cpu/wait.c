@@ -130,6 +130,7 @@ void block_fail_stuck(void)
 {
     const thread *first = NULL;
 
+    hopper_fail_stuck();
     for (int i = 0; i < now.n_threads; i++) {
         const thread *t = &now.threads[i];
 

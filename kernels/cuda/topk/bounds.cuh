@@ -56,6 +56,16 @@ static __host__ __device__ inline int32_t br_least_of_sums(float least, float bi
     return (int32_t)floorf(sum - fabsf(sum) * BR_STEP - 2.0f);
 }
 
+/* The same of sums of floats. Inverses are powers of two, one after the other so that their product
+ * need not be a float32 number. Not a number where nothing is known. */
+static __host__ __device__ inline float br_least_of_float_sums(float least, float bias_most,
+                                                               float of_row, float of_panel)
+{
+    float sum = (least - bias_most) * of_row * of_panel;
+
+    return sum - fabsf(sum) * BR_STEP - 2.0f;
+}
+
 /* How far a candidate's canonical score may be from its approximate one. */
 static __device__ inline float br_slack(float approx, float error)
 {

@@ -3,6 +3,7 @@
  * A catalogue made ready for the tensor-core screen: scattered (order.h), coded panel by panel,
  * measured. Called once per run; takes half as much memory again as the vectors (a quarter in int8;
  * as much, where a log-sum-exp is wanted), and 8 bytes an item, 16 with segments. */
+#include "kernels/cuda/hopper/screen.cuh"
 #include "kernels/cuda/topk/bounds.cuh"
 #include "kernels/cuda/topk/code.cuh"
 #include "kernels/cuda/topk/order.h"
@@ -149,12 +150,13 @@ done:
     return st;
 }
 
-/* The sizes, back on the host; other lanes will read all of it. */
-static br_status learn_sizes(br_dev *dev, br_cuda_items *to)
+/* The sizes, back on the host; other lanes will read all of it. What the device is, and does. */
+static br_status learn(br_dev *dev, br_cuda_items *to)
 {
     br_status      st     = BR_OK;
     double         size[] = {0.0, 0.0};
     cudaDeviceProp about;
+    bool           is_hopper = false;
 
     BR_CUDA(st, cudaMemcpyAsync(size, to->size_2, sizeof size, cudaMemcpyDeviceToHost,
                                 br_cuda_lane_of(dev)->stream));
@@ -164,6 +166,9 @@ static br_status learn_sizes(br_dev *dev, br_cuda_items *to)
     BR_CUDA(st, cudaGetDeviceProperties(&about, br_cuda_lane_of(dev)->device));
     to->n_sms       = about.multiProcessorCount;
     to->shared_most = about.sharedMemPerBlockOptin;
+    BR_TRY(st, br_topk_plan_hopper(to, &about, &is_hopper));
+    if (is_hopper)
+        BR_TRY(st, br_hopper_prepare(to));
 done:
     return st;
 }
@@ -203,7 +208,7 @@ br_status br_cuda_items_prepare(br_dev *dev, br_items *items)
     p.bias_N    = br_view_of<const float>(items->bias_N);
     p.require_N = br_view_of<const uint64_t>(items->require_N);
     BR_TRY(st, BR_BY_KIND(to->kind, code_panels, dev, p));
-    BR_TRY(st, learn_sizes(dev, to));
+    BR_TRY(st, learn(dev, to));
 done:
     return st;
 }
@@ -239,5 +244,6 @@ void br_cuda_items_release(br_items *items)
     br_cuda_release(p->code_ND);
     br_cuda_release(p->below_ND);
     br_cuda_release(p->proof_PD);
+    br_free(&p->map);
     br_free(&items->prepared);
 }

@@ -18,6 +18,7 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
+#include "kernels/cuda/hopper/wgmma.cuh"
 #include "kernels/cuda/mma.cuh"
 
 #define BR_CODE_BITS  15       /* codes of floats are not above 2^15 */
@@ -65,6 +66,11 @@ struct br_fp16 {
     {
         br_mma_fp16(d, a, b);
     }
+    static __device__ void multiply_box(float d[BR_WGMMA_SUMS], const uint32_t a[4], uint64_t b,
+                                        bool is_more)
+    {
+        br_wgmma_fp16(d, a, b, is_more);
+    }
 };
 
 struct br_bf16 {
@@ -87,6 +93,11 @@ struct br_bf16 {
     static __device__ void multiply(float d[4], const uint32_t a[4], const uint32_t b[2])
     {
         br_mma_bf16(d, a, b);
+    }
+    static __device__ void multiply_box(float d[BR_WGMMA_SUMS], const uint32_t a[4], uint64_t b,
+                                        bool is_more)
+    {
+        br_wgmma_bf16(d, a, b, is_more);
     }
 };
 
@@ -115,6 +126,11 @@ struct br_int8 {
     static __device__ void multiply(int32_t d[4], const uint32_t a[4], const uint32_t b[2])
     {
         br_mma_s8(d, a, b);
+    }
+    static __device__ void multiply_box(int32_t d[BR_WGMMA_SUMS], const uint32_t a[4], uint64_t b,
+                                        bool is_more)
+    {
+        br_wgmma_s8(d, a, b, is_more);
     }
 };
 

@@ -3,7 +3,11 @@
  * Which kind of codes screens a catalogue. fp16 unless another is asked for, or int8, whose
  * products take half the time, is expected to pay for what it lets pass beside (passing.h). Called
  * once per run; lists do not depend on it. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "host/base/log.h"
+#include "kernels/cuda/hopper/screen.cuh"
 #include "kernels/cuda/topk/kind.cuh"
 #include "kernels/cuda/topk/order.h"
 #include "kernels/cuda/topk/topk.cuh"
@@ -176,5 +180,31 @@ done:
     if (s != NULL)
         br_free(&s->value_SD);
     br_free(&s);
+    return st;
+}
+
+/* ---- the kernel ---- */
+
+br_status br_topk_plan_hopper(const br_cuda_items *items, const cudaDeviceProp *about,
+                              bool *is_taken)
+{
+    br_status   st      = BR_OK;
+    const char *word    = getenv("BATCHRANK_SCREEN_CUDA");
+    bool        is_told = word != NULL && strcmp(word, "hopper") == 0;
+    const char *refusal = br_hopper_refusal(items, about->major);
+
+    if (word != NULL && !is_told && strcmp(word, "general") != 0)
+        BR_FAIL(st, BR_E_USAGE, "BATCHRANK_SCREEN_CUDA: found '%s', expected hopper or general",
+                word);
+    *is_taken = is_told && refusal == NULL;
+    if (*is_taken)
+        br_log(BR_LOG_INFO, "score_topk", "Hopper's screen, asked for (not measured on a GPU)");
+    else if (is_told)
+        br_log(BR_LOG_INFO, "score_topk", "not Hopper's screen, which is asked for: %s", refusal);
+    else if (refusal == NULL)
+        br_log(BR_LOG_INFO, "score_topk",
+               "not Hopper's screen: it is not measured on a GPU yet "
+               "(BATCHRANK_SCREEN_CUDA=hopper takes it)");
+done:
     return st;
 }

@@ -3,30 +3,18 @@
  * The screen: approximate scores of customers and panels on tensor cores, of which those that may
  * reach the customer's threshold, and may be shown, are pushed as candidates. A thread looks at the
  * largest of its scores of a row first (of whole codes: of its sums, beside a whole threshold);
- * nothing is stored but what is pushed. Called once per stage of the catalogue (score_topk.cu). A
- * door: a Hopper variant would replace br_stream_run.
+ * nothing is stored but what is pushed. Called once per stage of the catalogue (score_topk.cu).
+ * Where the plan says so, Hopper's own kernel (hopper/screen.cu) takes its place.
  *
  * One panel in BR_PROOF_EVERY goes through a kernel that also adds up each customer's sums and
  * compares them with the product of its codes and the sum of the panel's (docs/DETECTORS.md). */
-#include "kernels/cuda/topk/bounds.cuh"
-#include "kernels/cuda/topk/tile.cuh"
-
-#define WAVES 4 /* blocks per SM that the catalogue is split for; not measured yet */
-
-/* What the block's rows need at every panel; index: place in the tile. */
-template <int ROWS> struct places {
-    int32_t row[ROWS]; /* of the chunk; -1: none */
-    float   norm[ROWS];
-    float   residual[ROWS];
-    float   scale[ROWS];
-    float   inverse[ROWS]; /* 1 / scale */
-    float   down[ROWS];    /* the threshold, lowered */
-};
+#include "kernels/cuda/hopper/screen.cuh"
+#include "kernels/cuda/topk/place.cuh"
 
 template <typename K, int ROWS> struct pusher {
     typedef br_tile<K, ROWS> tile;
     const br_topk_chunk     *c;
-    const places<ROWS>      *place;
+    const br_places<ROWS>   *place;
 
     __device__ void operator()(int32_t panel, const tile &t, const float *bias) const;
     __device__ void push(int32_t panel, const tile &t, const float *bias, int m, int half) const;
@@ -39,13 +27,11 @@ __device__ uint32_t pusher<K, ROWS>::drop_barred(uint32_t hits, int32_t panel, i
 {
     uint32_t kept = 0;
 
-    if (row < 0) /* none: even so a bias near the largest float passes */
-        return 0;
     for (; hits != 0; hits &= hits - 1) {
         int     bit = __ffs((int)hits) - 1;
         int64_t at  = (int64_t)panel * BR_PANEL + tile::col_of(bit / 2) + bit % 2;
 
-        if (at < c->items.N && br_is_allowed(c->rows->rules, row, c->items.row_N[at]))
+        if (br_may_push(*c, row, at))
             kept |= 1u << bit;
     }
     return kept;
@@ -80,11 +66,9 @@ __device__ __forceinline__ void pusher<K, ROWS>::push(int32_t panel, const tile 
 
         if ((hits >> i & 1) == 0)
             continue;
-        if (next < c->capacity)
-            c->candidate_RC[(int64_t)row * c->capacity + next] = {
-                fmaf((float)t.sum[m][i / 2][half * 2 + i % 2], scale, bias[col]),
-                (int32_t)(panel * BR_PANEL + col)};
-        next++;
+        br_push(*c, row, next++,
+                {fmaf((float)t.sum[m][i / 2][half * 2 + i % 2], scale, bias[col]),
+                 (int32_t)(panel * BR_PANEL + col)});
     }
 }
 
@@ -179,13 +163,13 @@ __device__ void prover<K, ROWS>::add_up(const br_tile<K, ROWS> &t) const
  * |c|, the sums of the codes by a rounding each; sums of whole codes are exact. */
 template <typename K, int ROWS> __device__ void prover<K, ROWS>::compare(int32_t panel) const
 {
-    const int            parts = BR_TOPK_THREADS / ROWS;
-    const br_topk_chunk *c     = push.c;
-    const places<ROWS>  *place = push.place;
-    int                  at    = (int)threadIdx.x / parts;
-    int32_t              row   = place->row[at];
-    br_topk_panel        p     = c->items.panel_P[panel];
-    const auto          *q_D   = reinterpret_cast<const typename K::code *>(
+    const int              parts = BR_TOPK_THREADS / ROWS;
+    const br_topk_chunk   *c     = push.c;
+    const br_places<ROWS> *place = push.place;
+    int                    at    = (int)threadIdx.x / parts;
+    int32_t                row   = place->row[at];
+    br_topk_panel          p     = c->items.panel_P[panel];
+    const auto            *q_D   = reinterpret_cast<const typename K::code *>(
         customer + (size_t)at * br_customer_bytes(c->items.row_bytes, false));
     const float *z_D      = c->items.proof_PD + (int64_t)panel * c->items.width;
     double       expected = 0.0, found = 0.0, allowed;
@@ -226,56 +210,17 @@ __device__ void prover<K, ROWS>::operator()(int32_t panel, const br_tile<K, ROWS
 
 /* ---- kernels ---- */
 
-template <int ROWS>
-static __device__ void fill_places(const br_topk_chunk &c, const br_stream &s, places<ROWS> *place)
-{
-    int         at  = (int)threadIdx.x;
-    int32_t     row = at < ROWS ? br_stream_row(s, at) : -1;
-    br_topk_row own = {};
-
-    if (at >= ROWS)
-        return;
-    own.scale = 1.0f;
-    if (row >= 0)
-        own = c.row_R[row];
-    place->row[at]      = row;
-    place->norm[at]     = own.norm;
-    place->residual[at] = own.residual;
-    place->scale[at]    = own.scale;
-    place->inverse[at]  = 1.0f / own.scale;
-    place->down[at]     = own.is_coded ? br_threshold_down(own.threshold) : BR_NONE_PASSES;
-    if (!own.is_coded)
-        place->norm[at] = place->residual[at] = 0.0f; /* perhaps not finite */
-}
-
-/* The block's rows and panels; perhaps none. */
-template <int ROWS>
-static __device__ br_stream stream_of(const br_topk_chunk &c, const br_topk_range &range)
-{
-    int64_t   n_panels = range.last - range.first;
-    br_stream s        = {};
-
-    s.items       = &c.items;
-    s.code_RD     = c.code_RD;
-    s.row_L       = range.row_L;
-    s.first_row   = (int32_t)blockIdx.x * ROWS;
-    s.n_rows      = range.n_rows;
-    s.first_panel = (int32_t)(range.first + n_panels * blockIdx.y / gridDim.y);
-    s.last_panel  = (int32_t)(range.first + n_panels * (blockIdx.y + 1) / gridDim.y);
-    return s;
-}
-
 /* Grid: x tiles of ROWS rows, y parts of the panels. A block owns a tile's scores of its part, a
  * warp 32 rows by br_tile<K, ROWS>::COLS columns of each panel. */
 template <typename K, int ROWS>
 static __global__ void __launch_bounds__(BR_TOPK_THREADS, 2)
     screen_kernel(br_topk_chunk c, br_topk_range range)
 {
-    __shared__ places<ROWS> place;
+    __shared__ br_places<ROWS> place;
     BR_DYNAMIC_SHARED(unsigned char, shared);
-    br_stream s = stream_of<ROWS>(c, range);
+    br_stream s = br_stream_of<ROWS>(c, range);
 
-    fill_places<ROWS>(c, s, &place);
+    br_fill_places<ROWS>(c, s, &place);
     pusher<K, ROWS> end = {&c, &place};
     br_stream_run<K, ROWS>(s, shared, end); /* its first barrier: before the first panel's end */
 }
@@ -285,25 +230,14 @@ template <typename K, int ROWS>
 static __global__ void __launch_bounds__(BR_TOPK_THREADS, 1)
     prove_kernel(br_topk_chunk c, br_topk_range range)
 {
-    __shared__ places<ROWS> place;
-    __shared__ double       found_NR[BR_TOPK_WARPS * 32];
+    __shared__ br_places<ROWS> place;
+    __shared__ double          found_NR[BR_TOPK_WARPS * 32];
     BR_DYNAMIC_SHARED(unsigned char, shared);
-    br_stream s = stream_of<ROWS>(c, range);
+    br_stream s = br_stream_of<ROWS>(c, range);
 
-    fill_places<ROWS>(c, s, &place);
+    br_fill_places<ROWS>(c, s, &place);
     prover<K, ROWS> end = {{&c, &place}, shared, found_NR};
     br_stream_run<K, ROWS>(s, shared, end);
-}
-
-template <int ROWS> static dim3 grid_for(const br_topk_chunk *chunk, const br_topk_range *range)
-{
-    unsigned n_tiles  = br_cuda_blocks(range->n_rows, ROWS);
-    int64_t  n_parts  = n_tiles == 0 ? 1 : WAVES * chunk->items.n_sms / n_tiles;
-    int64_t  n_panels = range->last - range->first;
-
-    n_parts = n_parts < n_panels ? n_parts : n_panels;
-    n_parts = n_parts < 1 ? 1 : n_parts < 65535 ? n_parts : 65535;
-    return dim3(n_tiles, (unsigned)n_parts);
 }
 
 template <typename K, int ROWS>
@@ -311,7 +245,10 @@ static br_status launch(br_dev *dev, const br_topk_chunk *chunk, br_topk_range r
 {
     if (range.last <= range.first)
         return BR_OK;
-    return BR_LAUNCH(dev, (screen_kernel<K, ROWS>), grid_for<ROWS>(chunk, &range), BR_TOPK_THREADS,
+    if (chunk->items.map != NULL)
+        return br_hopper_screen(dev, chunk, &range);
+    return BR_LAUNCH(dev, (screen_kernel<K, ROWS>),
+                     br_screen_grid(chunk, &range, ROWS, BR_SCREEN_WAVES), BR_TOPK_THREADS,
                      br_tile_bytes(ROWS, chunk->items.row_bytes, false), *chunk, range);
 }
 
@@ -320,7 +257,8 @@ static br_status prove(br_dev *dev, const br_topk_chunk *chunk, br_topk_range ra
 {
     if (range.last <= range.first)
         return BR_OK;
-    return BR_LAUNCH(dev, (prove_kernel<K, ROWS>), grid_for<ROWS>(chunk, &range), BR_TOPK_THREADS,
+    return BR_LAUNCH(dev, (prove_kernel<K, ROWS>),
+                     br_screen_grid(chunk, &range, ROWS, BR_SCREEN_WAVES), BR_TOPK_THREADS,
                      br_tile_bytes(ROWS, chunk->items.row_bytes, false), *chunk, range);
 }
 
@@ -346,7 +284,7 @@ done:
 
 template <int ROWS> static bool fits(const br_cuda_items *items)
 {
-    return br_tile_bytes(ROWS, items->row_bytes, false) + sizeof(places<ROWS>) +
+    return br_tile_bytes(ROWS, items->row_bytes, false) + sizeof(br_places<ROWS>) +
                BR_TOPK_WARPS * 32 * sizeof(double) + BR_SHARED_ALIGN <=
            items->shared_most;
 }

@@ -5,6 +5,7 @@
  *   plan.cu       picks the kind of codes (kind.cuh): fp16, bf16 or int8
  *   queries.cu    codes each customer, measures what the codes lose
  *   screen.cu     multiplies codes stage by stage of the catalogue; what may matter is pushed
+ *   hopper/screen.cu  the same by Hopper's own instructions, where it is asked for
  *   foretell.cu   between stages: thresholds from what was found, candidates pruned
  *   finish.cu     canonical scores of what is left, the sorted list; who needs more is listed
  *   slow.cu       by the definition: customers that cannot be screened, or whose buffer was full
@@ -54,6 +55,7 @@ typedef struct br_cuda_items {
     unsigned char      *code_ND;  /* of the kind, by position, to whole panels */
     float              *proof_PD; /* sums of a panel's codes, by column; NULL: no checksums */
     unsigned char *below_ND; /* what the codes lose, coded; NULL unless a log-sum-exp is wanted */
+    struct br_box_map *map;  /* of the codes, on the host: hopper/screen.cu takes them. NULL: not */
 } br_cuda_items;
 
 /* ---- one chunk of customers ------------------------------------------------------------------ */
@@ -150,6 +152,9 @@ static inline int64_t br_topk_width(br_screen_kind kind, int64_t dim)
 
 /* plan.cu: the kind that screens a catalogue; says in the log which and why. */
 br_status br_topk_plan(br_dev *dev, const br_items *items, br_screen_kind *kind);
+/* Does Hopper's screen take it? Once its codes' size is known; says why, or why not. */
+br_status br_topk_plan_hopper(const br_cuda_items *items, const cudaDeviceProp *about,
+                              bool *is_taken);
 
 #ifndef BR_PROOF_EVERY
 #define BR_PROOF_EVERY 64 /* panels, of which one is proven; what it costs is not measured yet */

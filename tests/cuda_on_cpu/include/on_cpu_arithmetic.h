@@ -41,6 +41,7 @@ BR_INTRINSIC(float, br_log2f, (float a), (float)log2((double)a))
 #define __log2f(a) br_log2f(a)
 BR_INTRINSIC(float, __saturatef, (float a), a > 0.0f ? (a < 1.0f ? a : 1.0f) : 0.0f)
 
+BR_INTRINSIC(int, __vimax3_s32, (int a, int b, int c), a > b ? (a > c ? a : c) : b > c ? b : c)
 BR_INTRINSIC(int, __popc, (unsigned a), __builtin_popcount(a))
 BR_INTRINSIC(int, __popcll, (unsigned long long a), __builtin_popcountll(a))
 BR_INTRINSIC(int, __ffs, (int a), __builtin_ffs(a))
