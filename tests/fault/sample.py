@@ -2,7 +2,10 @@
 """A seeded sample of a loop of faults, for the tests: sample.py LOOP N_CASES [SEED]. What the loops
 are is said in docs/RELIABILITY.md; scripts/soak.sh runs all of their cases."""
 import importlib
+import os
 import random
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -10,14 +13,30 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-LOOPS = {"points": "loop_points.Points", "calls": "loop_calls.Calls",
-         "memory": "loop_memory.Memory", "kills": "loop_kills.Kills",
-         "power": "loop_power.Power", "devices": "loop_devices.Devices"}
+# name -> (module, class, more arguments)
+LOOPS = {"points": ("loop_points", "Points"), "points-2": ("loop_points", "Points", 2),
+         "points-4": ("loop_points", "Points", 4), "lost": ("loop_lost", "Lost"),
+         "kills": ("loop_kills", "Kills"), "power": ("loop_power", "Power"),
+         "calls": ("loop_calls", "Calls"), "memory": ("loop_memory", "Memory"),
+         "devices": ("loop_devices", "Devices")}
+ROOM_BYTES = 1 << 28
+
+
+def scratch_of(name):
+    """Where its folders are: in memory if there is room, but where moments are random on a disk, on
+    which flushes take their time; None: where temporary files usually are."""
+    memory, is_wanted = "/dev/shm", name not in ("kills", "lost") and "TMPDIR" not in os.environ
+    return memory if is_wanted and os.access(memory, os.W_OK) and \
+        shutil.disk_usage(memory).free > ROOM_BYTES else None
 
 
 def open_loop(name, folder):
-    module, cls = LOOPS[name].split(".")
-    return getattr(importlib.import_module(module), cls)(Path(folder))
+    module, cls, *more = LOOPS[name]
+    return getattr(importlib.import_module(module), cls)(Path(folder), *more)
+
+
+def needs_ranks(name):
+    return name == "lost" or name.startswith("points-")
 
 
 def choose(loop, n, seed):
@@ -30,14 +49,17 @@ def choose(loop, n, seed):
 def main():
     name, n = sys.argv[1], int(sys.argv[2])
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else 20261128
+    if needs_ranks(name):
+        importlib.import_module("broken_job").ranks_case.skip_without_mpi()
     began, counts, n_failed = time.monotonic(), Counter(), 0
-    with tempfile.TemporaryDirectory(prefix=f"batchrank-{name}-") as folder:
+    with tempfile.TemporaryDirectory(prefix=f"batchrank-{name}-",
+                                     dir=scratch_of(name)) as folder:
         loop = open_loop(name, folder)
         cases = choose(loop, n, seed)
         for at in cases:
             try:
                 counts.update({k: int(v) for k, v in loop.run(at).items()})
-            except AssertionError:
+            except (AssertionError, subprocess.TimeoutExpired):
                 n_failed += 1
                 print(f"case {at}:")
                 traceback.print_exc(limit=-2, file=sys.stdout)
