@@ -22,12 +22,11 @@ LOOPS = {"points": ("loop_points", "Points"), "points-2": ("loop_points", "Point
 ROOM_BYTES = 1 << 28
 
 
-def scratch_of(name):
-    """Where its folders are: in memory if there is room, but where moments are random on a disk, on
-    which flushes take their time; None: where temporary files usually are."""
-    memory, is_wanted = "/dev/shm", name not in ("kills", "lost") and "TMPDIR" not in os.environ
-    return memory if is_wanted and os.access(memory, os.W_OK) and \
-        shutil.disk_usage(memory).free > ROOM_BYTES else None
+def memory_folder():
+    """Where files are in memory, if there is room; None: where temporary files usually are."""
+    path = "/dev/shm"
+    return path if "TMPDIR" not in os.environ and os.access(path, os.W_OK) and \
+        shutil.disk_usage(path).free > ROOM_BYTES else None
 
 
 def open_loop(name, folder):
@@ -53,7 +52,7 @@ def main():
         importlib.import_module("broken_job").ranks_case.skip_without_mpi()
     began, counts, n_failed = time.monotonic(), Counter(), 0
     with tempfile.TemporaryDirectory(prefix=f"batchrank-{name}-",
-                                     dir=scratch_of(name)) as folder:
+                                     dir=memory_folder()) as folder:
         loop = open_loop(name, folder)
         cases = choose(loop, n, seed)
         for at in cases:

@@ -20,13 +20,14 @@ import traceback
 from hashlib import sha256
 from pathlib import Path
 
-from sample import LOOPS, open_loop, scratch_of
+from sample import LOOPS, memory_folder, open_loop
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "RELIABILITY.md"
 BEGIN, END = "<!-- soak: begin -->", "<!-- soak: end -->"
 SLICE_S = 240  # of one loop, before the next has its turn
 SEED = 20261128
+ON_DISK = {"kills", "lost"}  # moments are random, and flushes take their time
 LAST = "over"  # after every hash
 WORDS = {"killed": "killed", "failed": "ended with an error", "died": "died inside a library",
          "kept": "finished parts kept", "observed": "files read under a final name",
@@ -95,8 +96,8 @@ def run_case(loop, case, counts):
 def run_slice(name, counts, until):
     """One turn of a loop; counts is {at, turn, cases, failures, of, seen: {...}}: the place in this
     pass and its cases, those of all passes, and what became of them."""
-    with tempfile.TemporaryDirectory(prefix=f"batchrank-soak-{name}-",
-                                     dir=scratch_of(name)) as folder:
+    base = None if name in ON_DISK else memory_folder()
+    with tempfile.TemporaryDirectory(prefix=f"batchrank-soak-{name}-", dir=base) as folder:
         loop = open_loop(name, folder)
         for case, digest in cases_left(loop, counts):
             if time.monotonic() > until or IS_ENDING.is_set():
