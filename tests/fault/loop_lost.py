@@ -60,12 +60,12 @@ class Lost:
     def run(self, at):
         rng = random.Random(SEED * 1000003 + at)
         ranks = rng.choice((2, 3, 4))
-        job, span_s = self._scene("constrained" if at % 4 == 3 else "long", ranks)
-        number = (signal.SIGKILL, signal.SIGSTOP)[at // 2 % 2]
+        job, span_s = self._scene("constrained" if at % 8 in (3, 6) else "long", ranks)
+        number = (signal.SIGKILL, signal.SIGSTOP)[at % 2]
         victim = 0 if rng.random() < 0.4 else rng.randrange(1, ranks)
         what = f"lost {at}, {job.kind}: {number.name} to rank {victim} of {ranks}"
         job.clear()
-        with self._begin(job, PATIENT if at % 8 == 0 else {}) as process:
+        with self._begin(job, PATIENT if at % 8 in (0, 5) else {}) as process:
             time.sleep(rng.random() * MOMENTS * span_s)
             pids = job.workers(process.pid)
             try:
