@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every named fault point (host/base/fault.h), at its first, middle and last hit, on every rank:
-the process is killed there; at first hits it also exits, stops for a while, waits, or fails.
+the process is killed there; at first hits it also exits, stops for a while, waits, or fails (of
+several ranks each does one of these).
 
 Several ranks share units as they become free, so hits differ from run to run: where a hit does not
 come, the last one of that run is tried next. A run that several ranks began is finished by as many,
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from zlib import crc32
 
 from broken_job import BUILD, DEADLINE_S, PATIENT, Job
 from run_tree import files_of
@@ -93,7 +95,9 @@ class Points:
             at = f"{point}@{kind}" if kind else point
             hits = {n: "last", (n + 1) // 2: "middle", 1: "first"}
             self.cells += [(scene, at, (which, hit), "kill", rank) for hit, which in hits.items()]
-            self.cells += [(scene, at, ("first", 1), action, rank) for action in ACTIONS]
+            turn = crc32(f"{scene.name} {rank} {at}".encode()) % len(ACTIONS)
+            actions = ACTIONS if job.ranks == 1 else ACTIONS[turn:turn + 1]
+            self.cells += [(scene, at, ("first", 1), action, rank) for action in actions]
         return {point for _, point, _ in places}
 
     def title(self, at):
