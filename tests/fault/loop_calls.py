@@ -52,6 +52,12 @@ class Calls:
             self.cells += [(scene, under, call, how, is_always, at) for at in range(1, n + 1)
                            for is_always, hows in ((0, once), (1, always)) for how in hows]
 
+    def always(self):
+        """A part that was read back was opened without patience for signals (open 27 of a job)."""
+        return [at for at, (scene, under, call, how, _, number) in enumerate(self.cells)
+                if (scene.name, under, call, how) == ("fresh", scene.job.out, "open", errno.EINTR)
+                and number % 3 == 0]
+
     def title(self, at):
         scene, under, call, how, is_always, number = self.cells[at]
         return (f"{scene.name}: {call} {number}{' and later' * is_always} under {under.name}: "

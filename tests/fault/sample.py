@@ -39,10 +39,12 @@ def needs_ranks(name):
 
 
 def choose(loop, n, seed):
-    """Numbers of n cases: without repetition, or from a loop without end."""
+    """Numbers of n cases: without repetition, or from a loop without end; and those that a loop
+    wants looked at each time, because one of them once failed."""
     if loop.n_cases is None:
         return [seed * 1000 + i for i in range(n)]
-    return sorted(random.Random(seed).sample(range(loop.n_cases), min(n, loop.n_cases)))
+    found = random.Random(seed).sample(range(loop.n_cases), min(n, loop.n_cases))
+    return sorted({*found, *(loop.always() if hasattr(loop, "always") else ())})
 
 
 def main():
