@@ -1,12 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A job that can be started with a fault, looked at, and started again until it is like one that
-nobody disturbed.
-
-One rank is the program itself; several are started by a launcher, a list of words in which
-{batchrank} and {ranks} are filled in: BR_FAULT_LAUNCH="srun -n {ranks} {batchrank}" is another."""
+nobody disturbed. One rank is the program itself; several are started by mpirun."""
 import json
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -25,8 +21,6 @@ from run_tree import check_audits, files_of, finished_parts, temporaries_of  # n
 BUILD = Path(os.environ.get("BR_FAULT_BUILD", ROOT / "build" / "cpu"))
 BATCHRANK = os.environ.get("BATCHRANK", str(BUILD / "batchrank"))
 LIBRARY = str(BUILD / "tests" / "fault" / "libbreak_calls.so")
-LAUNCH = shlex.split(os.environ.get("BR_FAULT_LAUNCH", "mpirun --oversubscribe --bind-to none "
-                                    "-np {ranks} {batchrank}"))
 # One machine: Open MPI needs no network, and what is left of a job that lost a rank is killed at
 # once. PATIENT gives it the time that is usual, so that ranks may end by themselves.
 ENV = {**ranks_case.ENV, "OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "vader,self",
@@ -99,9 +93,8 @@ class Job:
     def words(self, *more, ranks=None):
         """The command; by another number of ranks than the job's, if asked for."""
         ranks = self.ranks if ranks is None else ranks
-        launch = ["{batchrank}"] if ranks == 1 else LAUNCH
-        return [*(w.format(batchrank=self.batchrank, ranks=ranks) for w in launch), "run",
-                str(self.config), "--log-level", "error", *more]
+        launch = [] if ranks == 1 else [*ranks_case.LAUNCH, str(ranks)]
+        return [*launch, self.batchrank, "run", str(self.config), "--log-level", "error", *more]
 
     def clear(self, keep=None):
         """Only the older run is there; or the copy `keep` of an output folder."""

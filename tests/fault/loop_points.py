@@ -19,7 +19,7 @@ from run_tree import files_of
 FILES = ("part-", "receipts/", "run.json", "config.json", "lists.h5", "stats.json", "metrics.prom",
          "manifest.json", "prices.npy")
 ACTIONS = ("exit", "stop", "delay=50", "fail=E_IO")
-N_LISTINGS = 3  # of several ranks: places are those of any of them
+N_LISTINGS = 2  # of several ranks: places are those of any of them
 N_TRIES = 8  # for a hit of one of several ranks
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from job_files import BATCHRANK, run
 
 FINAL = ["manifest.json", "stats.json", "metrics.prom", "lists.h5", "config.json", "run.json"]
+LAUNCH = ["mpirun", "--oversubscribe", "--bind-to", "none", "-np"]
 ENV = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
        "OMP_WAIT_POLICY": "passive",
        # Open MPI keeps memory of plugins that it closed; ours is looked at in one process
@@ -36,8 +37,7 @@ def skip_without_mpi():
 
 
 def words(n, *args):
-    return ["mpirun", "--oversubscribe", "--bind-to", "none", "-np", str(n), BATCHRANK,
-            *map(str, args)]
+    return [*LAUNCH, str(n), BATCHRANK, *map(str, args)]
 
 
 def start(n, *args, **kw):
