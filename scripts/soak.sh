@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Faults for hours: every fault point, every failing call and allocation, random kills, power
-# cuts, device faults (docs/RELIABILITY.md, whose table it brings up to date). Stopped at any time,
-# it goes on where it was.
+# Faults for hours: every fault point of 1, 2 and 4 ranks, lost ranks, every failing call and
+# allocation, random kills, power cuts, device faults (docs/RELIABILITY.md, whose table it brings up
+# to date). Stopped by SIGTERM or Ctrl-C, it goes on where it was.
 #   scripts/soak.sh --hours N [--state FILE] [LOOP ...]
-# Loops: points calls memory kills power devices; all of them where none is named.
+# Loops: points points-2 points-4 lost kills power calls memory devices; all of them where none is
+# named.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,7 +14,8 @@ while [ $# -gt 0 ]; do
     case "$1" in
         --hours) hours=${2:?--hours needs a number}; shift 2 ;;
         --state) state=${2:?--state needs a file}; shift 2 ;;
-        points | calls | memory | kills | power | devices) loops+=("$1"); shift ;;
+        points | points-2 | points-4 | lost | kills | power | calls | memory | devices)
+            loops+=("$1"); shift ;;
         *) echo "soak.sh: unknown argument '$1'; expected --hours N, --state FILE or a loop" >&2
            exit 2 ;;
     esac

@@ -8,6 +8,7 @@
 
 #include <openssl/evp.h>
 
+#include "host/base/files/open.h"
 #include "host/base/inputs/stand_in.h"
 #include "host/base/memory.h"
 #include "host/base/watch/watch.h"
@@ -127,9 +128,7 @@ br_status br_digest_file_sized(const char *path, char out[BR_DIGEST_TEXT_BYTES],
     int64_t     n_read  = 0;
     int         fd;
 
-    do
-        fd = open(br_stand_in(path), O_RDONLY | O_CLOEXEC);
-    while (fd < 0 && errno == EINTR);
+    fd = br_open(br_stand_in(path), O_RDONLY);
     if (fd < 0)
         BR_FAIL(st, BR_E_IO, "%s: cannot open: %s", path, strerror(errno));
     BR_TRY(st, hash_start(&context));

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "host/base/fault.h"
+#include "host/base/files/open.h"
 #include "host/base/log.h"
 
 #define TEMPORARY_MARK  ".tmp-"
@@ -104,9 +105,7 @@ static br_status open_temporary(const char *path, size_t n_bytes, char name[PATH
         st = temporary_name(path, name);
         if (st != BR_OK)
             return st;
-        do
-            *fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        while (*fd < 0 && errno == EINTR);
+        *fd = br_open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
         if (*fd < 0 && errno != EEXIST)
             break;
     }
@@ -149,9 +148,7 @@ br_status br_publish_sync_folder_of(const char *path)
     int  fd, error;
 
     folder_of(path, folder);
-    do
-        fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    while (fd < 0 && errno == EINTR);
+    fd = br_open(folder, O_RDONLY | O_DIRECTORY);
     if (fd < 0)
         return br_fail(BR_E_IO, "%s: cannot open the folder to flush it: %s", folder,
                        strerror(errno));
@@ -317,7 +314,7 @@ br_status br_publish_read_back(const char *path, const char *sha256)
 {
     br_status st = BR_OK;
     char      found[BR_DIGEST_TEXT_BYTES];
-    int       fd = open(path, O_RDONLY | O_CLOEXEC);
+    int       fd = br_open(path, O_RDONLY);
 
     if (fd < 0)
         BR_FAIL(st, BR_E_IO, "%s: was published, and cannot be read back: %s", path,

@@ -59,12 +59,22 @@ typedef struct thread {
     int                 wait_groups;   /* the wait's argument, AT_WARPGROUP */
 } thread;
 
+/* Lanes of a warp at a collective: while all are at the same one, counting them is enough. */
+typedef struct warp {
+    unsigned         gone; /* lanes that are done or not there */
+    unsigned         mask; /* of the lanes that wait, the first one's */
+    emulator_resolve resolve;
+    int              n_waiting;
+    int              is_mixed; /* some wait for other lanes, or for something else */
+} warp;
+
 /* The one launch that runs, and its running block. */
 extern struct emulator_block {
     pthread_mutex_t        lock;
     const emulator_launch *launch;
     fiber                  scheduler;
     thread                 threads[MAX_THREADS];
+    warp                   warps[MAX_THREADS / WARP];
     int                    order[MAX_THREADS];
     int                    n_created, n_threads, n_live;
     thread                *current;
@@ -80,6 +90,11 @@ extern struct emulator_block {
 /* Prints the sentence with kernel, block and thread before it, and aborts. */
 void block_fail(const thread *t, const char *fmt, ...)
     __attribute__((format(printf, 2, 3), noreturn));
+
+static inline warp *block_warp_of(const thread *t)
+{
+    return &now.warps[(t - now.threads) / WARP];
+}
 
 /* Back to the scheduler, until t is READY and its turn comes. */
 void block_suspend(thread *t);

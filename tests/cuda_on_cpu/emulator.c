@@ -88,6 +88,7 @@ static void live(void)
         now.launch->body(now.launch->context);
         fiber_release(&now.ended);
         t->state = DONE;
+        block_warp_of(t)->gone |= 1U << emulator_lane();
         now.n_live--;
         block_check_barrier();
         block_suspend(t);
@@ -124,15 +125,23 @@ void emulator_pause(void)
 
 /* ---- blocks --------------------------------------------------------------------------------- */
 
-/* Not memset, which AddressSanitizer watches: the section has its guard zones in it. */
+/* Not memset, which sanitizers watch: a section of AddressSanitizer has its guard zones in it. */
+static void fill(unsigned char *at, size_t n_bytes)
+{
+    typedef uint64_t __attribute__((may_alias, aligned(1))) word;
+    size_t n_words = n_bytes / sizeof(word);
+
+    for (size_t i = 0; i < n_words; i++)
+        ((volatile word *)at)[i] = UINT64_MAX;
+    for (size_t i = n_words * sizeof(word); i < n_bytes; i++)
+        ((volatile unsigned char *)at)[i] = 0xFF;
+}
+
 static void fill_shared(void)
 {
-    volatile unsigned char *at = __start_br_shared;
-
-    for (; at != NULL && at < __stop_br_shared; at++)
-        *at = 0xFF;
-    for (size_t i = 0; i < now.launch->shared_bytes; i++)
-        ((volatile unsigned char *)dynamic_shared)[i] = 0xFF;
+    if (__start_br_shared != NULL)
+        fill(__start_br_shared, (size_t)(__stop_br_shared - __start_br_shared));
+    fill(dynamic_shared, now.launch->shared_bytes);
 }
 
 static void bound_shared(size_t bytes)
@@ -172,6 +181,11 @@ static void begin_threads(void)
         now.threads[i].n_products = now.threads[i].is_fenced = 0;
         now.threads[i].idx =
             (emulator_index){at % block[0], at / block[0] % block[1], at / block[0] / block[1]};
+    }
+    for (int w = 0; w * WARP < now.n_threads; w++) {
+        int n_here = now.n_threads - w * WARP;
+
+        now.warps[w] = (warp){.gone = n_here < WARP ? 0xFFFFFFFFU << n_here : 0};
     }
     now.n_live = now.n_threads;
 }

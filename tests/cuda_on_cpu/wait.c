@@ -89,6 +89,7 @@ static void settle(thread *t)
             if (t->collective.is_fence)
                 fiber_acquire(&other->arrived);
         }
+    block_warp_of(t)->n_waiting -= __builtin_popcount(t->collective.mask);
     if (t->collective.resolve != NULL)
         t->collective.resolve(lane, t->collective.mask);
     for (int i = 0; i < WARP; i++)
@@ -101,10 +102,30 @@ static void settle(thread *t)
         }
 }
 
+/* Have all lanes of the mask arrived? They are looked at one by one only if something differs. */
+static int is_whole(const thread *t)
+{
+    const emulator_collective *c     = &t->collective;
+    warp                      *w     = block_warp_of(t);
+    int                        whole = 1;
+
+    if (w->n_waiting++ == 0) {
+        w->mask     = c->mask;
+        w->resolve  = c->resolve;
+        w->is_mixed = 0;
+    }
+    w->is_mixed |= w->mask != c->mask || w->resolve != c->resolve;
+    if (!w->is_mixed && (w->gone & c->mask) == 0)
+        return w->n_waiting == __builtin_popcount(c->mask);
+    for (int i = 0; i < WARP; i++)
+        if ((c->mask >> i) & 1)
+            whole &= has_arrived(t, i);
+    return whole;
+}
+
 void emulator_collect(const emulator_collective *c, void *data)
 {
-    thread *t        = now.current;
-    int     is_whole = 1;
+    thread *t = now.current;
 
     t->site       = c->site;
     t->collective = *c;
@@ -115,10 +136,7 @@ void emulator_collect(const emulator_collective *c, void *data)
                    c->site.what, c->site.file, c->site.line, emulator_lane(), c->mask);
     if (c->is_fence)
         fiber_release(&t->arrived);
-    for (int i = 0; i < WARP; i++)
-        if ((c->mask >> i) & 1)
-            is_whole &= has_arrived(t, i);
-    if (is_whole)
+    if (is_whole(t))
         settle(t);
     else
         block_suspend(t);

@@ -1,33 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
 """A job that can be started with a fault, looked at, and started again until it is like one that
-nobody disturbed.
-
-The command that starts it is a list of words, in which {batchrank} and {ranks} are filled in:
-BR_FAULT_START="mpirun -np {ranks} {batchrank}" runs every loop on several ranks."""
+nobody disturbed. One rank is the program itself; several are started by mpirun."""
 import json
 import os
-import shlex
 import shutil
 import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from run_tree import check_audits, files_of, finished_parts, temporaries_of
-
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "job"))
+import ranks_case  # noqa: E402
+from run_tree import check_audits, files_of, finished_parts, temporaries_of  # noqa: E402
+
 BUILD = Path(os.environ.get("BR_FAULT_BUILD", ROOT / "build" / "cpu"))
 BATCHRANK = os.environ.get("BATCHRANK", str(BUILD / "batchrank"))
 LIBRARY = str(BUILD / "tests" / "fault" / "libbreak_calls.so")
-START = shlex.split(os.environ.get("BR_FAULT_START", "{batchrank}"))
+# One machine: Open MPI needs no network, and what is left of a job that lost a rank is killed at
+# once. PATIENT gives it the time that is usual, so that ranks may end by themselves.
+ENV = {**ranks_case.ENV, "OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "vader,self",
+       "OMPI_MCA_odls_base_sigkill_timeout": "0"}
+PATIENT = {"OMPI_MCA_odls_base_sigkill_timeout": "1"}
 DEADLINE_S = 60
-N_CUSTOMERS = {"device": 36}  # of the others, 150
+SEVERAL_UNIT = 10  # customers per unit for several ranks: units for each
+N_CUSTOMERS = {"device": 36, "long": 600}  # of the others, 150
 
 # name -> (customers per unit, more keys of the configuration)
 KINDS = {"plain": (50, {"output": {"gates": True, "vectors": True}}),
          "many": (10, {}),
+         "long": (10, {}),
          "device": (12, {}),
          "constrained": (50, {"list": {"k": 4, "fallback": "none"}, "constraints": {
              "capacity": True, "limits": [{"name": "g", "group": "half", "member": "odd",
@@ -48,10 +54,8 @@ def make_inputs(folder, n_customers):
 class Job:
     """Folders: data/ inputs, out/ what is written (run, old, latest), log/ what happened."""
 
-    def __init__(self, folder, kind="plain", start=None, ranks=1, batchrank=BATCHRANK):
+    def __init__(self, folder, kind="plain", ranks=1, batchrank=BATCHRANK):
         self.folder, self.kind, self.ranks = Path(folder), kind, ranks
-        self.start_words = [w.format(batchrank=batchrank, ranks=ranks)
-                            for w in (START if start is None else start)]
         self.batchrank = batchrank
         self.out, self.data = self.folder / "out", self.folder / "data"
         self.log, self.count = self.folder / "log", self.folder / "count"
@@ -60,6 +64,7 @@ class Job:
         if not self.data.exists():
             make_inputs(self.data, N_CUSTOMERS.get(kind, 150))
         unit, more = KINDS[kind]
+        unit = unit if ranks == 1 else SEVERAL_UNIT
         sections = {"input": {n: f"data/{f}" for n, f in (
             ("customers", "customers.h5"), ("catalogue", "catalogue.h5"), ("model", "model"))},
             "list": {"k": 6}, "run": {"unit_customers": unit, "threads": 2}, **more}
@@ -69,15 +74,15 @@ class Job:
         self._make_expected()
 
     def _make_expected(self):
-        """An older run, `latest` at it, and what is to come of the job."""
+        """An older run, `latest` at it, and what is to come of the job, by one process."""
         shutil.rmtree(self.out, ignore_errors=True)
         self.out.mkdir()
         self.run(self.words("--set", f"output.path={self.out / 'old'}", "--set", "list.k=3",
                             "--set", "constraints.capacity=false", "--set",
-                            "constraints.limits=[]"))
+                            "constraints.limits=[]", ranks=1))
         self.before = files_of(self.out)
         shutil.copytree(self.out, self.folder / f"before-{self.kind}", symlinks=True)
-        self.run(self.words())
+        self.run(self.words(ranks=1))
         self.expected = files_of(self.out)
         rows = np.concatenate([h5py.File(p)["/customer/row"][:]
                                for p in sorted((self.out / "run" / "parts").iterdir())])
@@ -85,8 +90,11 @@ class Job:
             "customers missing, or twice"
         self.clear()
 
-    def words(self, *more):
-        return [*self.start_words, "run", str(self.config), "--log-level", "error", *more]
+    def words(self, *more, ranks=None):
+        """The command; by another number of ranks than the job's, if asked for."""
+        ranks = self.ranks if ranks is None else ranks
+        launch = [] if ranks == 1 else [*ranks_case.LAUNCH, str(ranks)]
+        return [*launch, self.batchrank, "run", str(self.config), "--log-level", "error", *more]
 
     def clear(self, keep=None):
         """Only the older run is there; or the copy `keep` of an output folder."""
@@ -105,13 +113,23 @@ class Job:
         shutil.copytree(self.out, path, symlinks=True)
         return path
 
-    def run(self, words, env=None, expect=0):
+    def begin(self, words, env=None):
         self.n_runs += 1
-        done = subprocess.run(words, env={**os.environ, **(env or {})}, capture_output=True,
-                              text=True, timeout=DEADLINE_S, start_new_session=True, check=False)
+        return subprocess.Popen(words, env={**ENV, **(env or {})}, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+    def run(self, words, env=None, expect=0):
+        with self.begin(words, env) as process:
+            try:
+                said = process.communicate(timeout=DEADLINE_S)[1]
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        if self.ranks > 1:
+            wait_for_session(process.pid)
         if expect is not None:
-            assert done.returncode == expect, f"{words}: exit {done.returncode}: {done.stderr}"
-        return done
+            assert process.returncode == expect, f"{words}: exit {process.returncode}: {said}"
+        return subprocess.CompletedProcess(words, process.returncode, None, said)
 
     def break_run(self, env):
         """The job with faults asked for by environment variables: exit code and stderr."""
@@ -158,10 +176,10 @@ class Job:
         assert latest == "-> old" or "run/manifest.json" in found, \
             f"{what}: latest points to a run that is not complete"
 
-    def check_again(self, what, verifies=True):
+    def check_again(self, what, verifies=True, ranks=None):
         """The same command again: the same bytes, and finished parts are left alone."""
         done = finished_parts(self.out)
-        self.run(self.words())
+        self.run(self.words(ranks=ranks))
         found = files_of(self.out)
         other = [n for n in set(found) | set(self.expected) if found.get(n) != self.expected.get(n)]
         assert not other, f"{what}: again: other bytes in {other}"
@@ -175,32 +193,27 @@ class Job:
         if verifies:
             self.run([self.batchrank, "verify", str(self.out / "run"), "--samples", "0"])
 
+    def was_killed(self, code):
+        """By SIGKILL, or by a launcher that lost a rank."""
+        return code == -signal.SIGKILL if self.ranks == 1 else code != 0
 
-IS_DIRECT = START[0] == "{batchrank}"  # no launcher in between
+    def workers(self, pid):
+        """{rank: process} of a job that was begun as this process."""
+        return {0: pid} if self.ranks == 1 else ranks_case.processes(pid, self.batchrank)
 
 
-def was_killed(code):
-    """By SIGKILL, or by a launcher that lost a rank."""
-    return code == -signal.SIGKILL if IS_DIRECT else code != 0
+def wait_for_session(leader):
+    """Until nothing runs any more of what a launcher started."""
+    until = time.monotonic() + 10
+    while any(session_of(path) == leader for path in Path("/proc").glob("[0-9]*/stat")):
+        assert time.monotonic() < until, f"session {leader} lives on"
+        time.sleep(0.005)
 
 
-def workers_of(pid, batchrank):
-    """Processes that run batchrank: this one, or those that a launcher started."""
-    if IS_DIRECT:
-        return [pid]
-    parents = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(path.parent.name)] = int(path.read_text().rsplit(")", 1)[1].split()[1])
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    found, family = [], [pid]
-    while family:
-        one = family.pop()
-        family += [child for child, parent in parents.items() if parent == one]
-        try:
-            if os.path.samefile(f"/proc/{one}/exe", batchrank):
-                found.append(one)
-        except OSError:
-            continue
-    return found
+def session_of(path):
+    """By a file /proc/PID/stat; 0 where the process is gone."""
+    try:
+        fields = path.read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0
+    return 0 if fields[0] == "Z" else int(fields[3])

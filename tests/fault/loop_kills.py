@@ -2,7 +2,6 @@
 """SIGKILL at random moments, up to three times into one run, while a second process opens every
 file that has a final name and compares it with the undisturbed run's (watch.py)."""
 import json
-import os
 import random
 import signal
 import subprocess
@@ -11,7 +10,7 @@ import time
 from hashlib import sha256
 from pathlib import Path
 
-from broken_job import DEADLINE_S, Job, was_killed, workers_of
+from broken_job import DEADLINE_S, Job
 
 SEED = 20260102
 
@@ -54,26 +53,20 @@ class Kills:
         job.clear()
         n_killed = 0
         for _ in range(rng.randrange(1, 4)):
-            n_killed += self._kill(job, rng.random() * span_s, rng)
+            n_killed += self._kill(job, rng.random() * span_s)
             job.check_partial(what)
         n_before = job.n_kept
         job.check_again(what, verifies=at % 8 == 0)
         return {"killed": n_killed, "kept": job.n_kept - n_before}
 
     @staticmethod
-    def _kill(job, after_s, rng):
-        job.n_runs += 1
-        with subprocess.Popen(job.words(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              start_new_session=True) as process:
+    def _kill(job, after_s):
+        with job.begin(job.words()) as process:
             time.sleep(after_s)
-            workers = workers_of(process.pid, job.batchrank)
-            try:
-                if workers:
-                    os.kill(rng.choice(workers), signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            code = process.wait(DEADLINE_S)
-        assert code == 0 or was_killed(code), f"exit {code}"
+            process.kill()
+            said = process.communicate(timeout=DEADLINE_S)[1]
+            code = process.returncode
+        assert code in (0, -signal.SIGKILL), f"exit {code}: {said}"
         return code != 0
 
     def close(self):

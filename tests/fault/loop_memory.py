@@ -34,11 +34,14 @@ class Memory:
         self.cells += [(scene, caller, is_always, at) for at in range(1, n + 1, step)
                        for is_always in (0, 1)]
 
+    def title(self, at):
+        scene, caller, is_always, number = self.cells[at]
+        return (f"{scene.name}: allocation {number}{' and later' * is_always} of "
+                f"{caller or 'the program'}")
+
     def run(self, at):
         scene, caller, is_always, number = self.cells[at]
-        job = scene.job
-        what = (f"{scene.name}: allocation {number}{' and later' * is_always} of "
-                f"{caller or 'the program'}")
+        job, what = scene.job, self.title(at)
         scene.prepare()
         done = job.break_run(job.env_of_call("malloc", number, 12, always=is_always,
                                              caller=caller))

@@ -5,11 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from job_files import BATCHRANK, run
 
 FINAL = ["manifest.json", "stats.json", "metrics.prom", "lists.h5", "config.json", "run.json"]
+LAUNCH = ["mpirun", "--oversubscribe", "--bind-to", "none", "-np"]
 ENV = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
        "OMP_WAIT_POLICY": "passive",
        # Open MPI keeps memory of plugins that it closed; ours is looked at in one process
@@ -35,8 +37,7 @@ def skip_without_mpi():
 
 
 def words(n, *args):
-    return ["mpirun", "--oversubscribe", "--bind-to", "none", "-np", str(n), BATCHRANK,
-            *map(str, args)]
+    return [*LAUNCH, str(n), BATCHRANK, *map(str, args)]
 
 
 def start(n, *args, **kw):
@@ -51,6 +52,37 @@ def ranks(n, *args, expect=0, timeout=120, env=None):
     assert done.returncode == expect, \
         f"{n} ranks {args}: exit {done.returncode}, expected {expect}\n{done.stdout}\n{done.stderr}"
     return done.stdout, done.stderr
+
+
+def processes(mpirun_pid, program=BATCHRANK):
+    """{rank: pid} of the ranks that this mpirun started and that have begun."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and Path(os.readlink(entry / "exe")) == Path(program):
+                environment = (entry / "environ").read_bytes().split(b"\0")
+                stat = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+                if int(stat[1]) == mpirun_pid:
+                    rank = [e for e in environment if e.startswith(b"OMPI_COMM_WORLD_RANK=")]
+                    found[int(rank[0].split(b"=")[1])] = int(entry.name)
+        except (OSError, IndexError):
+            continue
+    return found
+
+
+def is_alive(pid):
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def wait_for_end(what, pids):
+    """Of processes that were killed: the kernel may take a moment."""
+    until = time.monotonic() + 10
+    while any(is_alive(p) for p in pids):
+        assert time.monotonic() < until, f"{what}: ranks live on: {pids}"
+        time.sleep(0.01)
 
 
 def generate(folder, customers=2400, unit=80, **sections):

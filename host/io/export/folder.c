@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/base/files/open.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/io/export/folder_state.h"
@@ -168,7 +169,7 @@ static br_status take_stage(br_export_folder *f)
 
     if (mkdir(f->stage, 0700) != 0 && errno != EEXIST)
         BR_FAIL(st, BR_E_IO, "%s: cannot make the folder: %s", f->stage, strerror(errno));
-    f->fd = open(f->stage, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    f->fd = br_open(f->stage, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (f->fd < 0) {
         int error = errno;
         (void)rmdir(f->stage); /* goes when it is empty */

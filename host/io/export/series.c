@@ -9,6 +9,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "host/base/files/open.h"
 #include "host/base/memory.h"
 #include "host/io/export/folder_state.h"
 
@@ -94,9 +95,7 @@ static br_status begin_file(br_export_series *s)
     else
         (void)snprintf(s->file.name, sizeof s->file.name, "%s.%s", s->kind.stem, s->kind.extension);
     (void)snprintf(s->path, sizeof s->path, "%s/%s", s->folder->stage, s->file.name);
-    do
-        s->fd = open(s->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    while (s->fd < 0 && errno == EINTR);
+    s->fd = br_open(s->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
     if (s->fd < 0) {
         st = failure(s, "create the file");
         goto done;

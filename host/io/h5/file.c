@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "host/base/files/open.h"
 #include "host/base/inputs/stand_in.h"
 #include "host/base/memory.h"
 #include "host/io/h5/inner.h"
@@ -110,7 +111,7 @@ static br_status check_head(const char *path, struct stat *stat_out)
     br_status st               = BR_OK;
     uint8_t   head[HEAD_BYTES] = {0};
     ssize_t   n_read;
-    int       fd = open(br_stand_in(path), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    int       fd = br_open(br_stand_in(path), O_RDONLY | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0)
         BR_FAIL(st, BR_E_IO, "%s: cannot open: %s", path, strerror(errno));
@@ -143,7 +144,7 @@ bool br_h5_is(const char *path)
 {
     uint8_t head[sizeof signature];
     bool    is = false;
-    int     fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    int     fd = br_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 
     if (fd >= 0) {
         is = pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head &&

@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "host/base/files/open.h"
 #include "host/base/memory.h"
 
 typedef struct stream_set {
@@ -94,7 +95,7 @@ static br_status write_attr(br_h5_stream *s, const char *object, const char *nam
 /* 0600, which H5Fcreate keeps: the vectors are people's. */
 static br_status make_private(br_h5_stream *s)
 {
-    int fd = open(s->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = br_open(s->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
 
     if (fd < 0)
         return br_fail(BR_E_IO, "%s: cannot create the file: %s", s->path, strerror(errno));
@@ -311,7 +312,7 @@ br_status br_h5_stream_append(br_h5_stream *s, int32_t set, int64_t n_rows, cons
 
 static br_status sync_path(const char *path, int flags)
 {
-    int       fd = open(path, flags | O_CLOEXEC);
+    int       fd = br_open(path, flags);
     br_status st = BR_OK;
 
     if (fd < 0 || fsync(fd) != 0)

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/base/files/open.h"
+
 #define MAX_HEADER_BYTES 4096
 
 static br_status read_at(int fd, const char *path, int64_t at, size_t n_bytes, void *to)
@@ -166,7 +168,7 @@ br_status br_npy_open(const char *path, br_npy *out)
     struct stat info;
 
     *out    = (br_npy){.fd = -1};
-    out->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    out->fd = br_open(path, O_RDONLY | O_NONBLOCK);
     if (out->fd < 0 || fstat(out->fd, &info) != 0)
         BR_FAIL(st, BR_E_IO, "%s: cannot open: %s", path, strerror(errno));
     if (!S_ISREG(info.st_mode))

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/base/files/open.h"
 #include "host/base/memory.h"
 
 #define MAX_KEY_BYTES 255
@@ -20,7 +21,7 @@ static br_status open_text(const char *path, FILE **out)
 {
     br_status   st = BR_OK;
     struct stat info;
-    int         fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int         fd = br_open(path, O_RDONLY | O_NONBLOCK);
 
     if (fd < 0 || fstat(fd, &info) != 0)
         BR_FAIL(st, BR_E_IO, "%s: cannot open: %s", path, strerror(errno));

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "host/base/fault.h"
+#include "host/base/files/open.h"
 #include "host/io/run/read_text.h"
 
 #define MAX_BYTES  ((size_t)64 << 20)
@@ -69,9 +70,7 @@ static br_status append(const char *path, const char *data, size_t n_bytes)
     br_status st = BR_OK;
     int       fd;
 
-    do
-        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    while (fd < 0 && errno == EINTR);
+    fd = br_open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW);
     if (fd < 0)
         BR_FAIL(st, BR_E_IO, "%s: cannot open: %s", path, strerror(errno));
     while (n_bytes > 0) {

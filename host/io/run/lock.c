@@ -10,6 +10,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "host/base/files/open.h"
+
 #define HOLDER_BYTES 128
 
 static br_status refuse(int fd, const char *path)
@@ -29,9 +31,7 @@ br_status br_lock_take(const char *path, int *fd)
     char      host[64] = "?", holder[HOLDER_BYTES];
     int       n, locked;
 
-    do
-        *fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    while (*fd < 0 && errno == EINTR);
+    *fd = br_open(path, O_RDWR | O_CREAT | O_NOFOLLOW);
     if (*fd < 0)
         BR_FAIL(st, BR_E_IO, "%s: cannot open: %s", path, strerror(errno));
     do

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "host/base/files/open.h"
+
 #define BLOCK_BYTES 4096
 
 static br_status read_all(int fd, const char *path, size_t max_bytes, br_strbuf *out)
@@ -34,9 +36,7 @@ br_status br_text_read(const char *path, size_t max_bytes, br_strbuf *out)
     int       fd;
 
     *out = (br_strbuf){0};
-    do
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-    while (fd < 0 && errno == EINTR);
+    fd   = br_open(path, O_RDONLY);
     if (fd < 0)
         BR_FAIL(st, BR_E_IO, "%s: cannot open: %s", path, strerror(errno));
     BR_TRY(st, read_all(fd, path, max_bytes, out));

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/base/files/open.h"
 #include "host/base/memory.h"
 
 #define MAX_NAME_BYTES 64
@@ -51,7 +52,7 @@ static const char *folder_of_zones(void)
 static br_status read_file(const char *path, uint8_t **bytes, size_t *n_bytes)
 {
     br_status   st = BR_OK;
-    int         fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int         fd = br_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     struct stat info;
     ssize_t     got = 1;
 

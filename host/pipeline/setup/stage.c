@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/base/files/open.h"
 #include "host/base/inputs/stand_in.h"
 #include "host/base/log.h"
 
@@ -76,7 +77,7 @@ static br_status send_file(br_comm *firsts, const char *path, int *fd)
 {
     br_status st      = BR_OK;
     bool      is_us   = br_comm_rank(firsts) == 0;
-    int       from    = is_us ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    int       from    = is_us ? br_open(path, O_RDONLY | O_NONBLOCK) : -1;
     int64_t   n_bytes = size_of(from);
     char     *data    = MAP_FAILED;
 
