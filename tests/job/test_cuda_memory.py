@@ -31,7 +31,7 @@ def main():
         assert code == 0 and "memory is short" not in log, log
         assert "backend cuda" in log and len(wanted) == 2, log
         n_failed = n_halved = 0
-        for at in (200, 15, 8, 7, 6, 5.7, 5, 4):
+        for at in (200, 15, 13, 12, 11.4, 11, 9, 7):
             code, log, parts = run_with(folder, f"with-{at}", int(at * MiB))
             if code != 0:
                 assert code == 4 and "cuda device 0" in log and "out of memory" in log, log
