@@ -18,7 +18,6 @@ import numpy as np
 
 import ranks_case as case
 from job_files import call, open_file, run, write_job
-from test_ranks_faults import processes
 
 case.ENV["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"] = sys.argv[1]
 
@@ -90,7 +89,7 @@ def check_lost(folder, job):
     process = start(folder, job, "lost", "absent:1:2")
     while "between 2 ranks" not in (line := process.stderr.readline()):
         assert line, "ended before NCCL began"
-    os.kill(processes(process.pid)[1], signal.SIGSTOP)
+    os.kill(case.processes(process.pid)[1], signal.SIGSTOP)
     begun = time.monotonic()
     said = process.communicate(timeout=30)[1]
     took = time.monotonic() - begun

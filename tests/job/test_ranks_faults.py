@@ -28,9 +28,9 @@ def wait_until(what, condition, process, seconds=60):
         time.sleep(0.002)
 
 
-def begin(job, folder, name, n, n_parts):
+def begin(job, folder, name, n, n_parts, *more):
     """n ranks, once n_parts are written: (mpirun, pids by rank)."""
-    process = case.start(n, "run", job, "--set", f"output.path={folder / name}")
+    process = case.start(n, "run", job, "--set", f"output.path={folder / name}", *more)
     wait_until("parts", lambda: len(list((folder / name / "parts").glob("*.h5"))) >= n_parts
                if (folder / name / "parts").exists() else False, process)
     return process, case.processes(process.pid)
