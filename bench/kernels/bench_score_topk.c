@@ -20,7 +20,7 @@
 
 #define N_TIMED   5
 #define N_CHECKED 6
-#define TASK_ROWS 256
+#define TASK_ROWS 384 /* a block */
 #define MAX_LANES 256
 
 typedef struct shape {

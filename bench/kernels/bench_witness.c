@@ -18,7 +18,7 @@
 #include "kernels/ops.h"
 
 #define N_TIMED    61
-#define TASK_ROWS  192 /* a block */
+#define TASK_ROWS  384 /* a block */
 #define MOST_TASKS 1024
 #define K          100
 
