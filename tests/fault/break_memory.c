@@ -34,6 +34,7 @@ static object  objects[MAX_OBJECTS];
 static int     n_objects;
 static object *caller; /* whose allocations break; NULL: nobody's */
 static char    signal_path[4096];
+static char    signal_stack[1 << 16]; /* a process may die because its own is used up */
 
 static int note_object(struct dl_phdr_info *info, size_t size, void *context)
 {
@@ -88,9 +89,11 @@ static void on_signal(int number)
 
 __attribute__((constructor)) static void look_around(void)
 {
-    static const int numbers[]     = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT};
-    const char      *name          = break_setting("BREAK_CALLER");
-    void            *first_call[1] = {NULL};
+    static const int       numbers[]     = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT};
+    const stack_t          stack         = {.ss_sp = signal_stack, .ss_size = sizeof signal_stack};
+    const struct sigaction action        = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK};
+    const char            *name          = break_setting("BREAK_CALLER");
+    void                  *first_call[1] = {NULL};
 
     (void)dl_iterate_phdr(note_object, NULL);
     for (int i = 0; i < n_objects && caller == NULL && break_wants("malloc"); i++)
@@ -99,9 +102,10 @@ __attribute__((constructor)) static void look_around(void)
     (void)snprintf(signal_path, sizeof signal_path, "%s", break_setting("BREAK_SIGNAL"));
     if (signal_path[0] == '\0')
         return;
-    (void)backtrace(first_call, 1); /* it loads a library the first time */
+    (void)backtrace(first_call, 1);  /* it loads a library the first time */
+    (void)sigaltstack(&stack, NULL); /* of the first thread */
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        (void)signal(numbers[i], on_signal);
+        (void)sigaction(numbers[i], &action, NULL);
 }
 
 static bool breaks(void *from)
