@@ -10,7 +10,8 @@ set(BR_CUDA_SOURCES
   fusion/norm_band.cu fusion/mlp.cu
   score/score_pairs.cu score/pair_mlp.cu score/calibrate.cu
   hopper/tensor_map.cu hopper/screen.cu
-  topk/plan.cu topk/items.cu topk/queries.cu topk/screen.cu topk/foretell.cu topk/finish.cu topk/slow.cu topk/sums.cu topk/logsumexp.cu topk/score_topk.cu
+  topk/plan.cu topk/items.cu topk/queries.cu topk/screen.cu topk/foretell.cu topk/finish.cu
+  topk/slow.cu topk/sums.cu topk/logsumexp.cu topk/score_topk.cu
   draw/check.cu draw/heads.cu draw/lists.cu draw/all.cu draw/slow.cu draw/sums.cu draw/epsilon.cu
   draw/draw_topk.cu)
 list(TRANSFORM BR_CUDA_SOURCES PREPEND ${CMAKE_CURRENT_LIST_DIR}/)

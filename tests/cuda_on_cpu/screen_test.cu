@@ -14,22 +14,11 @@
 #include "kernels/cuda/topk/code.cuh"
 #include "kernels/cuda/topk/tile.cuh"
 #include "tests/cuda_on_cpu/emulator.h"
+#include "tests/cuda_on_cpu/expect.h"
 
 #define B      32 /* a tile */
 #define N      160
 #define MOST_D 512
-
-static int n_wrong;
-
-static void expect(bool is_right, const char *what, const char *which, int line)
-{
-    if (is_right)
-        return;
-    n_wrong++;
-    printf("line %d: not so: %s, %s (%s)\n", line, what, which, br_error_last()->text);
-}
-
-#define EXPECT(what, which) expect(what, #what, which, __LINE__)
 
 /* ---- vectors --------------------------------------------------------------------------------- */
 
@@ -43,10 +32,9 @@ typedef struct made {
 
 static double uniform(void)
 {
-    static uint64_t state = 20261128;
+    static uint64_t seed = 20261128;
 
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (double)(state >> 11) * 0x1p-52 - 1.0;
+    return next_uniform(&seed);
 }
 
 /* Every value times a number. */

@@ -16,20 +16,24 @@ double br_agree_tolerance(int64_t precision)
     return precision == BR_PRECISION_BF16 ? BF16_TOLERANCE : TOLERANCE;
 }
 
-/* Raises *worst and the share of what is allowed from `expected` to `found`. A NaN on one side only
- * is as far as can be. */
+double br_agree_share(double found, double expected, double allowed)
+{
+    double share = fabs(found - expected) / allowed;
+
+    if (found == expected || (isnan(found) && isnan(expected)))
+        return 0.0;
+    return share >= 0.0 ? share : HUGE_VAL;
+}
+
+/* Raises *worst and the share of what is allowed. */
 static void raise_to(double found, double expected, double allowed, double *worst,
                      br_agree_report *report)
 {
-    double off = fabs(found - expected);
+    double share = br_agree_share(found, expected, allowed);
 
-    if (isnan(found) && isnan(expected))
-        return;
-    if (isnan(off))
-        off = HUGE_VAL;
-    *worst = fmax(*worst, off);
-    if (off > 0.0)
-        report->largest_share = fmax(report->largest_share, off / allowed);
+    if (share > 0.0)
+        *worst = fmax(*worst, fabs(found - expected));
+    report->largest_share = fmax(report->largest_share, share);
 }
 
 /* The same heads; how far apart the numbers are. */
@@ -59,7 +63,7 @@ static void compare_probabilities(const br_lists *part, int64_t at, const br_lis
             double found    = (double)part->probability_BK[h][at * part->k + j];
             double expected = (double)again->probability_BK[h][j], lo, hi;
 
-            br_roundings_of_slot(roundings, h, j, &lo, &hi);
+            br_roundings_of_slot(roundings, h, j, expected, &lo, &hi);
             raise_to(found, expected, found < expected ? expected - lo : hi - expected,
                      &report->worst_probability, report);
         }

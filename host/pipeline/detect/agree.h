@@ -21,6 +21,10 @@ typedef struct br_agree_report {
     double largest_share;
 } br_agree_report;
 
+/* |found - expected| / allowed: 0 where they are the same number or both none, HUGE_VAL where one
+ * is no number or `allowed` is none: what cannot be told is not let pass. */
+double br_agree_share(double found, double expected, double allowed);
+
 /* Customer `at` of `lists` against the first of `again`, which the roundings took. NULL where they
  * agree, else what does not: "items", "scores", ... Raises the report's numbers. */
 const char *br_agree_lists(const br_lists *lists, int64_t at, const br_lists *again,

@@ -44,10 +44,10 @@ static br_status learn_head(br_roundings *r, int32_t i)
     head_roundings *h  = &r->head[i];
     int32_t         k  = r->job->setup->head[i];
 
-    for (int e = 0; e < N_ENDS; e++)
-        BR_ALLOC(st, h->end_K[e], r->k, "a head's probabilities");
     if (r->job->setup->spec->head[k].kind == BR_HEAD_PAIR)
         return BR_OK;
+    for (int e = 0; e < N_ENDS; e++)
+        BR_ALLOC(st, h->end_K[e], r->k, "a head's probabilities");
     BR_ALLOC(st, h->weight_DD, (int64_t)r->dim * r->dim, "weights of a head");
     BR_ALLOC(st, h->reach_D, r->dim, "sums of a head");
     BR_TRY(st, br_download(r->job->dev, br_model_head_weight(r->job->model, k), h->weight_DD));
@@ -137,16 +137,13 @@ static br_status make_logits(const br_roundings *r, int32_t i)
     br_status           st   = BR_OK;
     br_job             *job  = r->job;
     int32_t             k    = job->setup->head[i];
-    br_score_pairs_args args = {.query_BD = r->x_1D,
+    br_score_pairs_args args = {.query_BD = r->query_1D,
                                 .item_ND  = job->item_ND,
                                 .bias_N   = job->head_bias_N[i],
                                 .item_BK  = r->item_1K,
                                 .out_BK   = r->logit_1K};
 
-    if (r->head[i].weight_DD != NULL) {
-        BR_TRY(st, br_model_head_query(job->model, job->dev, k, r->x_1D, r->query_1D));
-        args.query_BD = r->query_1D;
-    }
+    BR_TRY(st, br_model_head_query(job->model, job->dev, k, r->x_1D, r->query_1D));
     BR_TRY(st, br_model_head_pairs(job->model, job->dev, k, &args));
     BR_TRY(st, br_download(job->dev, r->logit_1K, r->head[i].end_K[MIDDLE]));
 done:
@@ -161,7 +158,7 @@ static br_status make_ends(const br_roundings *r, const head_roundings *h)
         double logit = (double)h->end_K[MIDDLE][j], reach = 0.0, apart;
 
         h->end_K[LO][j] = h->end_K[HI][j] = h->end_K[MIDDLE][j];
-        if (r->item_K[j] < 0 || h->weight_DD == NULL)
+        if (r->item_K[j] < 0)
             continue;
         BR_TRY(st, br_download(r->job->dev, br_mat_rows(r->job->item_ND, r->item_K[j], 1), r->z_D));
         for (int32_t o = 0; o < r->dim; o++)
@@ -207,8 +204,9 @@ br_status br_roundings_take(br_roundings *r, const float *x_D, const br_lists *l
     BR_TRY(st, br_upload(r->job->dev, r->x_1D, x_D));
     BR_TRY(st, br_upload(r->job->dev, r->item_1K, r->item_K));
     for (int32_t i = 0; i < r->job->setup->n_heads; i++) {
-        if (r->head[i].weight_DD != NULL)
-            add_reach(r, &r->head[i], x_D);
+        if (r->head[i].weight_DD == NULL)
+            continue;
+        add_reach(r, &r->head[i], x_D);
         BR_TRY(st, make_logits(r, i));
         BR_TRY(st, make_ends(r, &r->head[i]));
         BR_TRY(st, make_probabilities(r, i, LO));
@@ -218,9 +216,12 @@ done:
     return st;
 }
 
-void br_roundings_of_slot(const br_roundings *r, int32_t i, int32_t j, double *lo, double *hi)
+void br_roundings_of_slot(const br_roundings *r, int32_t i, int32_t j, double p, double *lo,
+                          double *hi)
 {
-    double a = (double)r->head[i].end_K[LO][j], b = (double)r->head[i].end_K[HI][j];
+    const head_roundings *h = &r->head[i];
+    double                a = h->weight_DD == NULL ? p : (double)h->end_K[LO][j];
+    double                b = h->weight_DD == NULL ? p : (double)h->end_K[HI][j];
 
     *lo = fmin(a, b);
     *hi = fmax(a, b);

@@ -17,9 +17,10 @@ void      br_roundings_close(br_roundings **roundings);
  * before the questions below. */
 br_status br_roundings_take(br_roundings *roundings, const float *x_D, const br_lists *lists);
 
-/* The probabilities that roundings may bring about in slot j, by the i-th head of the setup. */
-void   br_roundings_of_slot(const br_roundings *roundings, int32_t i, int32_t j, double *lo,
-                            double *hi);
+/* The probabilities that roundings may bring about in slot j, by the i-th head of the setup, where
+ * the reference found p. */
+void br_roundings_of_slot(const br_roundings *roundings, int32_t i, int32_t j, double p, double *lo,
+                          double *hi);
 /* What S_p may differ by, at every period of every survival head. */
 double br_roundings_of_survival(const br_roundings *roundings);
 

@@ -13,22 +13,11 @@
 #include "kernels/cuda/hopper/screen.cuh"
 #include "kernels/cuda/topk/topk.cuh"
 #include "tests/cuda_on_cpu/emulator.h"
+#include "tests/cuda_on_cpu/expect.h"
 
 #define MOST_B 200
 #define MOST_N 1700
 #define SHARE  50 /* one of so many candidates passes at last */
-
-static int n_wrong;
-
-static void expect(bool is_right, const char *what, const char *which, int line)
-{
-    if (is_right)
-        return;
-    n_wrong++;
-    printf("line %d: not so: %s, %s (%s)\n", line, what, which, br_error_last()->text);
-}
-
-#define EXPECT(what, which) expect(what, #what, which, __LINE__)
 
 typedef struct shape {
     const char    *name;
@@ -46,10 +35,9 @@ static const shape shapes[] = {
 
 static double uniform(void)
 {
-    static uint64_t state = 20261129;
+    static uint64_t seed = 20261129;
 
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (double)(state >> 11) * 0x1p-52 - 1.0;
+    return next_uniform(&seed);
 }
 
 static br_mat random_rows(br_dev *dev, int64_t n_rows, int64_t n_cols)
