@@ -4,7 +4,7 @@
 were measured on processors (measure_costs.py) and from assumptions about machines nobody here has
 (scenarios.json: how many times faster a GPU encodes and scores, what a shared file system gives).
 
-Simulated: rank 0 hashes the customers; catalogue and model are sent and placed; then units go in
+Simulated: the customers are hashed, a block of them by each core of each rank; catalogue and model are sent and placed; then units go in
 order to whoever is free; a rank reads, computes and writes three units at a time, each in order;
 the file system serves all ranks first come, first served; handing out and the commit are rank 0's.
 "limited by" is found by asking again without each limit: the one whose absence saves most.
@@ -40,11 +40,15 @@ def unit_rows(n, unit):
 
 
 def opening_s(s, c, n_ranks):
-    """Before the first unit: rank 0 hashes the customers; model and catalogue go to all machines;
-    every rank places them; all together read the events once for popularity."""
+    """Before the first unit: all ranks hash the customers (s["hash_by"]: so many, a core each);
+    model and catalogue go to all machines; every rank places them; all together read the events
+    once for popularity."""
     n_bytes = s["customers"] * c["in_bytes_per_customer"]
-    hash_s = 0.0 if s.get("no_hash") else max(n_bytes / c["hash_bytes_per_s"],
-                                              n_bytes / (s["rank_gb_s"] * GB))
+    n_hashing = s.get("hash_by", n_ranks)
+    cores = 1 if "hash_by" in s else n_hashing * c["lanes"]
+    hash_s = 0.0 if s.get("no_hash") else max(
+        n_bytes / (c["hash_bytes_per_s"] * cores),
+        n_bytes / (min(s["read_gb_s"], n_hashing * s["rank_gb_s"]) * GB))
     send_s = 0.0 if n_ranks <= s["ranks_per_node"] else \
         s["items"] * c["staged_bytes_per_item"] / (s["network_gb_s"] * GB)
     count_s = n_bytes / (min(s["read_gb_s"], n_ranks * s["rank_gb_s"]) * GB)

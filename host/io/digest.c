@@ -14,8 +14,7 @@
 #include "host/base/watch/watch.h"
 #include "host/io/publish.h"
 
-#define BLOCK_BYTES  ((size_t)1 << 20)
-#define SHA256_BYTES 32
+#define BLOCK_BYTES ((size_t)1 << 20)
 
 struct br_digest {
     EVP_MD_CTX *context;
@@ -54,20 +53,24 @@ static br_status hash_start(EVP_MD_CTX **context)
     return BR_OK;
 }
 
-static br_status hash_end(EVP_MD_CTX *context, char out[BR_DIGEST_TEXT_BYTES])
+static br_status hash_end(EVP_MD_CTX *context, unsigned char out[BR_DIGEST_BYTES])
+{
+    unsigned int n = 0;
+
+    if (EVP_DigestFinal_ex(context, out, &n) != 1 || n != BR_DIGEST_BYTES)
+        return br_fail(BR_E_MEMORY, "SHA-256 failed");
+    return BR_OK;
+}
+
+void br_digest_text(const unsigned char hash[BR_DIGEST_BYTES], char out[BR_DIGEST_TEXT_BYTES])
 {
     static const char digits[] = "0123456789abcdef";
-    unsigned char     hash[EVP_MAX_MD_SIZE];
-    unsigned int      n = 0;
 
-    if (EVP_DigestFinal_ex(context, hash, &n) != 1 || n != SHA256_BYTES)
-        return br_fail(BR_E_MEMORY, "SHA-256 failed");
-    for (unsigned int i = 0; i < n; i++) {
+    for (int i = 0; i < BR_DIGEST_BYTES; i++) {
         out[2 * i]     = digits[hash[i] >> 4];
         out[2 * i + 1] = digits[hash[i] & 15];
     }
-    out[2 * SHA256_BYTES] = '\0';
-    return BR_OK;
+    out[2 * BR_DIGEST_BYTES] = '\0';
 }
 
 br_status br_digest_start(br_digest **out)
@@ -92,11 +95,22 @@ br_status br_digest_add(br_digest *digest, const void *data, size_t n_bytes)
     return BR_OK;
 }
 
-br_status br_digest_end(br_digest **digest, char out[BR_DIGEST_TEXT_BYTES])
+br_status br_digest_end_raw(br_digest **digest, unsigned char out[BR_DIGEST_BYTES])
 {
     br_status st = hash_end((*digest)->context, out);
 
     br_digest_drop(digest);
+    return st;
+}
+
+br_status br_digest_end(br_digest **digest, char out[BR_DIGEST_TEXT_BYTES])
+{
+    br_status     st = BR_OK;
+    unsigned char hash[BR_DIGEST_BYTES];
+
+    BR_TRY(st, br_digest_end_raw(digest, hash));
+    br_digest_text(hash, out);
+done:
     return st;
 }
 
@@ -123,17 +137,19 @@ done:
 
 br_status br_digest_file_sized(const char *path, char out[BR_DIGEST_TEXT_BYTES], int64_t *n_bytes)
 {
-    br_status   st      = BR_OK;
-    EVP_MD_CTX *context = NULL;
-    int64_t     n_read  = 0;
-    int         fd;
+    br_status     st      = BR_OK;
+    EVP_MD_CTX   *context = NULL;
+    int64_t       n_read  = 0;
+    unsigned char hash[BR_DIGEST_BYTES];
+    int           fd;
 
     fd = br_open(br_stand_in(path), O_RDONLY);
     if (fd < 0)
         BR_FAIL(st, BR_E_IO, "%s: cannot open: %s", path, strerror(errno));
     BR_TRY(st, hash_start(&context));
     BR_TRY(st, hash_file(context, fd, path, &n_read));
-    BR_TRY(st, hash_end(context, out));
+    BR_TRY(st, hash_end(context, hash));
+    br_digest_text(hash, out);
     if (n_bytes != NULL)
         *n_bytes = n_read;
 done:

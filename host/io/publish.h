@@ -38,13 +38,17 @@ br_status br_publish_read_back(const char *path, const char *sha256);
  * the inputs (NULL entries are passed over), BR_E_IO when its folder is missing or closed to us. */
 br_status br_publish_check_target(const char *path, const char *const *inputs, int32_t n_inputs);
 
-/* SHA-256 as 64 hexadecimal digits and NUL. */
+/* SHA-256, and as 64 hexadecimal digits and NUL. */
+#define BR_DIGEST_BYTES      32
 #define BR_DIGEST_TEXT_BYTES 65
-/* Of bytes that come one after another; `end` (or `drop`) frees it. */
+void br_digest_text(const unsigned char hash[BR_DIGEST_BYTES], char out[BR_DIGEST_TEXT_BYTES]);
+
+/* Of bytes that come one after another; `end` or `end_raw` (or `drop`) frees it. */
 typedef struct br_digest br_digest;
 br_status                br_digest_start(br_digest **out);
 br_status                br_digest_add(br_digest *digest, const void *data, size_t n_bytes);
 br_status                br_digest_end(br_digest **digest, char out[BR_DIGEST_TEXT_BYTES]);
+br_status                br_digest_end_raw(br_digest **digest, unsigned char out[BR_DIGEST_BYTES]);
 void                     br_digest_drop(br_digest **digest);
 
 br_status br_digest_bytes(const void *data, size_t n_bytes, char out[BR_DIGEST_TEXT_BYTES]);

@@ -81,6 +81,7 @@ static br_status time_hash(const br_setup *s, br_rank_speed *speed)
     char      digest[BR_DIGEST_TEXT_BYTES];
     double    start_s;
 
+    speed->hash_cores      = br_n_cores();
     speed->customers_bytes = file_bytes(s->config->input_customers, "");
     speed->input_bytes     = speed->customers_bytes + file_bytes(s->config->input_catalogue, "");
     if (s->bundle != NULL)

@@ -3,7 +3,10 @@
  * How many ranks for a window. Called once per `plan`. */
 #include "host/pipeline/look/window.h"
 
+#include <math.h>
+
 #include "host/base/memory.h"
+#include "host/io/digest_blocks.h"
 
 typedef struct estimate {
     double      total_s;
@@ -35,6 +38,19 @@ static double over(double bytes, double bytes_s)
     return bytes_s > 0.0 ? bytes / bytes_s : 0.0;
 }
 
+/* The customers block by block over all ranks, what else there is by each machine's first. */
+static double hash_seconds(const br_rank_speed *speed, const br_window *w, int64_t n_ranks)
+{
+    double blocks  = ceil(speed->customers_bytes / (double)BR_INPUT_BLOCK_BYTES);
+    double others  = speed->input_bytes - speed->customers_bytes;
+    double cores   = fmax(1.0, fmin(blocks, speed->hash_cores * (double)n_ranks));
+    double cores_1 = fmax(1.0, fmin(others / (double)BR_INPUT_BLOCK_BYTES, speed->hash_cores));
+    double hash_s  = over(speed->customers_bytes, speed->hash_bytes_s * cores);
+
+    return fmax(hash_s, over(speed->customers_bytes, w->read_bytes_s)) +
+           over(others, speed->hash_bytes_s * cores_1);
+}
+
 static estimate estimate_for(const br_setup *s, const br_window *w, const br_rank_speed *speed,
                              int64_t n_ranks, double *scratch_W)
 {
@@ -55,7 +71,7 @@ static estimate estimate_for(const br_setup *s, const br_window *w, const br_ran
         e.limit = "writing";
         pass_s  = write_s;
     }
-    e.total_s = speed->open_s + over(speed->input_bytes, speed->hash_bytes_s) + pass_s;
+    e.total_s = speed->open_s + hash_seconds(speed, w, n_ranks) + pass_s;
     e.share   = pass_s > 0.0 ? busy_s / (pass_s * (double)n_ranks) : 1.0;
     return e;
 }
@@ -79,13 +95,15 @@ static void print_assumptions(const br_window *w, const br_rank_speed *speed, FI
                       1.0 / speed->customer_s, (long long)speed->n_sampled);
     (void)fprintf(out,
                   "assumed: %.1f s to open inputs and place the catalogue, on every rank at once; "
-                  "%.1f s for rank 0 to hash %.2f GiB of inputs first (both timed here)\n",
-                  speed->open_s, over(speed->input_bytes, speed->hash_bytes_s),
-                  speed->input_bytes / GiB);
+                  "%.1f s for one rank to hash %.2f GiB of inputs first, by %.0f cores, %.2f GiB "
+                  "of them with the others' help (timed here)\n",
+                  speed->open_s, hash_seconds(speed, w, 1), speed->input_bytes / GiB,
+                  speed->hash_cores, speed->customers_bytes / GiB);
     if (w->read_bytes_s > 0.0 || w->write_bytes_s > 0.0)
         (void)fprintf(out,
                       "assumed: the file system gives %.2f and takes %.2f GiB/s, for all ranks "
-                      "together (0: not told, no limit)\n",
+                      "together (0: not told, no limit); the customers are read to be hashed, and "
+                      "again by units\n",
                       w->read_bytes_s / GiB, w->write_bytes_s / GiB);
     else
         (void)fprintf(out,

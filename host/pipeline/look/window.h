@@ -25,8 +25,9 @@ typedef struct br_rank_speed {
     double  customer_s;      /* per customer, read to policy */
     int64_t n_sampled;       /* customers timed */
     double  hash_bytes_s;    /* SHA-256, one core */
-    double  input_bytes;     /* hashed by rank 0 before it hands out units */
-    double  customers_bytes; /* of these, read by all ranks together */
+    double  hash_cores;      /* of a rank */
+    double  input_bytes;     /* hashed before the first unit */
+    double  customers_bytes; /* of these, hashed and read by all ranks together */
     double  output_bytes;
 } br_rank_speed;
 

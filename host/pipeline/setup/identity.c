@@ -9,14 +9,14 @@
 #include "host/base/hash.h"
 #include "host/base/memory.h"
 #include "host/base/strbuf.h"
-#include "host/io/publish.h"
+#include "host/io/digest_blocks.h"
 
 static br_status add_file(br_strbuf *t, const char *name, const char *path)
 {
     br_status st = BR_OK;
-    char      digest[BR_DIGEST_TEXT_BYTES];
+    char      digest[BR_INPUT_DIGEST_BYTES];
 
-    BR_TRY(st, br_digest_file(path, digest));
+    BR_TRY(st, br_digest_input(path, digest));
     br_strbuf_add(t, "  \"%s\": \"%s\",\n", name, digest);
 done:
     return st;
@@ -79,35 +79,13 @@ void br_identity_prices(const float *price_N, int64_t n, char out[BR_IDENTITY_PR
                    (unsigned long long)br_hash_bytes(price_N, (size_t)n * sizeof *price_N));
 }
 
-/* The digest of `known`, where the file is that one; else *known becomes what is found. */
-static br_status add_known(br_strbuf *t, const char *name, const char *path, br_known_file *known)
-{
-    br_status     st    = BR_OK;
-    br_known_file found = {0};
-    struct stat   about;
-
-    if (stat(path, &about) == 0) {
-        found.inode   = (int64_t)about.st_ino;
-        found.n_bytes = (int64_t)about.st_size;
-        found.time_ns = (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec;
-    }
-    if (known->digest[0] == '\0' || found.inode != known->inode ||
-        found.n_bytes != known->n_bytes || found.time_ns != known->time_ns) {
-        BR_TRY(st, br_digest_file(path, found.digest));
-        *known = found;
-    }
-    br_strbuf_add(t, "  \"%s\": \"%s\",\n", name, known->digest);
-done:
-    return st;
-}
-
-br_status br_identity_digests(const br_setup *setup, br_known_file *customers, char **out)
+br_status br_identity_digests(const br_setup *setup, const char *customers, char **out)
 {
     br_status        st     = BR_OK;
     const br_config *config = setup->config;
     br_strbuf        t      = {0};
 
-    BR_TRY(st, add_known(&t, "sha256 of customers", config->input_customers, customers));
+    br_strbuf_add(&t, "  \"sha256 of customers\": \"%s\",\n", customers);
     BR_TRY(st, add_file(&t, "sha256 of catalogue", config->input_catalogue));
     if (setup->bundle != NULL)
         BR_TRY(st, add_bundle(&t, config->input_model));
@@ -145,11 +123,12 @@ done:
 
 br_status br_identity_text(const br_setup *setup, char **out)
 {
-    br_status     st        = BR_OK;
-    br_known_file customers = {0};
-    char         *digests   = NULL;
+    br_status st      = BR_OK;
+    char     *digests = NULL;
+    char      customers[BR_INPUT_DIGEST_BYTES];
 
-    BR_TRY(st, br_identity_digests(setup, &customers, &digests));
+    BR_TRY(st, br_digest_input(setup->config->input_customers, customers));
+    BR_TRY(st, br_identity_digests(setup, customers, &digests));
     BR_TRY(st, br_identity_with(setup, digests, out));
 done:
     br_free(&digests);

@@ -5,9 +5,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "host/base/log.h"
 #include "host/base/memory.h"
+#include "host/base/parallel.h"
+#include "host/io/digest_blocks.h"
 #include "host/pipeline/setup/identity.h"
 
 /* ---- configuration ---- */
@@ -129,21 +132,69 @@ static br_status compare(const br_comm *comm, const char *found, const char *exp
                    line_bytes(expected + line), expected + line);
 }
 
-/* Ranks of one machine see the same files: its first reads them. */
+/* A file by what the ranks' machines say of it: equal ones are one file of a shared file system. */
+typedef struct seen_file {
+    int64_t inode;
+    int64_t n_bytes;
+    int64_t time_ns;
+} seen_file;
+
+static seen_file look_at(const br_digest_blocks *blocks)
+{
+    seen_file   seen = {.n_bytes = blocks->n_bytes};
+    struct stat about;
+
+    if (stat(blocks->path, &about) == 0) {
+        seen.inode   = (int64_t)about.st_ino;
+        seen.time_ns = (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec;
+    }
+    return seen;
+}
+
+/* Those who hash the customers together: all ranks where they see one file, else those of each
+ * machine by themselves. */
+static br_status choose_readers(br_comm *comm, const br_digest_blocks *blocks, br_comm **out)
+{
+    br_status st   = BR_OK;
+    seen_file mine = look_at(blocks), first = mine;
+    int64_t   is_other;
+
+    BR_TRY(st, br_comm_broadcast(comm, "the size of the customers", &first, sizeof first));
+    is_other = memcmp(&mine, &first, sizeof first) != 0;
+    br_comm_max_i64(comm, &is_other, 1);
+    *out = is_other ? br_comm_node(comm) : comm;
+done:
+    return st;
+}
+
+/* A block is hashed by one of them; the others have zeros there. */
+static br_status hash_customers(br_comm *comm, const char *path, char out[BR_INPUT_DIGEST_BYTES])
+{
+    br_status        st      = BR_OK;
+    br_comm         *readers = NULL;
+    br_digest_blocks blocks  = {0};
+
+    BR_TRY(st, br_comm_agree(comm, br_digest_blocks_open(path, BR_INPUT_BLOCK_BYTES, &blocks)));
+    BR_TRY(st, br_comm_agree(comm, choose_readers(comm, &blocks, &readers)));
+    BR_TRY(st, br_comm_agree(comm, br_digest_blocks_hash(&blocks, br_comm_rank(readers),
+                                                         br_comm_size(readers), br_n_cores())));
+    br_comm_sum_i64(readers, blocks.hash_N4, blocks.n * BR_BLOCK_DIGEST_WORDS);
+    BR_TRY(st, br_comm_agree(comm, br_digest_blocks_text(&blocks, out)));
+done:
+    br_digest_blocks_close(&blocks);
+    return st;
+}
+
+/* Ranks of one machine see the same files: its first reads the smaller ones. */
 static br_status share_digests(br_comm *comm, const br_setup *setup, char **digests)
 {
-    br_status     st        = BR_OK;
-    br_comm      *firsts    = br_comm_firsts(comm);
-    br_known_file customers = {0};
-    bool          is_us     = br_comm_rank(comm) == 0;
+    br_status st       = BR_OK;
+    bool      is_first = br_comm_node_rank(comm) == 0;
+    char      customers[BR_INPUT_DIGEST_BYTES];
 
+    BR_TRY(st, hash_customers(comm, setup->config->input_customers, customers));
     BR_TRY(st,
-           br_comm_agree(comm, is_us ? br_identity_digests(setup, &customers, digests) : BR_OK));
-    if (firsts != NULL)
-        st = br_comm_broadcast(firsts, "the hash of the customers", &customers, sizeof customers);
-    if (st == BR_OK && firsts != NULL && !is_us)
-        st = br_identity_digests(setup, &customers, digests);
-    BR_TRY(st, br_comm_agree(comm, st));
+           br_comm_agree(comm, is_first ? br_identity_digests(setup, customers, digests) : BR_OK));
     BR_TRY(st, br_comm_broadcast_text(br_comm_node(comm), "hashes of inputs", digests));
 done:
     return st;
