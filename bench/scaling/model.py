@@ -4,9 +4,10 @@
 were measured on processors (measure_costs.py) and from assumptions about machines nobody here has
 (scenarios.json: how many times faster a GPU encodes and scores, what a shared file system gives).
 
-Simulated: the customers are hashed, a block of them by each core of each rank; catalogue and model are sent and placed; then units go in
-order to whoever is free; a rank reads, computes and writes three units at a time, each in order;
-the file system serves all ranks first come, first served; handing out and the commit are rank 0's.
+Simulated: the customers are hashed, a block of them by each core of each rank; catalogue and model
+are sent and placed; then units go in order to whoever is free; a rank reads, computes and writes
+three units at a time, each in order; the file system serves all ranks first come, first served;
+handing out and the commit are rank 0's.
 "limited by" is found by asking again without each limit: the one whose absence saves most.
 
   bench/scaling/model.py --costs bench/results/rank-costs-cpu.json --json scaling-model.json \\

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "host/base/clock.h"
+#include "host/base/watch/trace.h"
 #include "host/base/watch/watch.h"
 
 typedef struct lanes_state {
@@ -20,6 +21,7 @@ typedef struct lanes_state {
     int64_t         failed_task;
     br_error        error;
     double          cpu_s;
+    br_trace_work   work; /* what it is, for a timeline */
 } lanes_state;
 
 static void keep_lowest_failure(lanes_state *s, int64_t task)
@@ -39,12 +41,15 @@ static void run_lane(lanes_state *s, int lane)
     double start_s = br_clock_thread_cpu_s();
 
     while (!atomic_load_explicit(&s->has_failed, memory_order_relaxed)) {
-        int64_t task = atomic_fetch_add(&s->next, 1);
+        int64_t task    = atomic_fetch_add(&s->next, 1);
+        double  begin_s = s->work.name != NULL ? br_clock_wall_s() : 0.0;
         if (task >= s->n_tasks)
             break;
         br_watch_tick();
         if (s->fn(s->context, lane, task) != BR_OK)
             keep_lowest_failure(s, task);
+        if (s->work.name != NULL)
+            br_trace_add(BR_N_TRACKS + lane, s->work.name, s->work.unit, begin_s);
     }
     start_s = br_clock_thread_cpu_s() - start_s;
 #pragma omp atomic
@@ -53,7 +58,8 @@ static void run_lane(lanes_state *s, int lane)
 
 br_status br_parallel_for(int n_lanes, int64_t n_tasks, br_task fn, void *context, double *cpu_s)
 {
-    lanes_state s = {.fn = fn, .context = context, .n_tasks = n_tasks};
+    lanes_state s = {
+        .fn = fn, .context = context, .n_tasks = n_tasks, .work = br_trace_lanes_now()};
 
     if (n_lanes > n_tasks)
         n_lanes = n_tasks > 0 ? (int)n_tasks : 1;

@@ -91,7 +91,8 @@ bool br_key_is_default(const br_key *key, const void *base)
 /* A run's configuration lies in its own folder and says nothing of one command's habits. */
 static bool print_for_run(const br_key *key, br_strbuf *t)
 {
-    bool is_text = key->kind == BR_KIND_CHOICE;
+    bool is_text =
+        key->kind == BR_KIND_CHOICE || key->kind == BR_KIND_PATH || key->kind == BR_KIND_TEXT;
 
     if (strcmp(key->name, "output.path") == 0)
         br_strbuf_add(t, "\".\"");

@@ -106,6 +106,9 @@
       "`plan` and `run` refuse a job that needs more host memory; 0: no limit", "") \
     X(CHOICE, "log.level", log_level, "info", 0, 0, BR_KEY_LOCAL, \
       "what the log says", BR_CHOICES_LEVEL) \
+    X(PATH, "log.trace", log_trace, "", 0, 0, BR_KEY_LOCAL, \
+      "file for a timeline of this `run`: what its threads and lanes did when, in Chrome's trace " \
+      "format; of rank N above 0 the name with .N; empty: none (docs/TRACE.md)", "") \
     BR_OBJECTIVE_KEYS(X) \
     BR_POLICY_KEYS(X) \
     BR_CONSTRAINTS_KEYS(X) \

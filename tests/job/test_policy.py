@@ -14,6 +14,7 @@ from job_files import (BATCHRANK, call, canonical_scores, open_file, read_parts,
                        write_job)
 
 IS_EMULATED = "emulated" in str(BATCHRANK)  # a device without speed: fewer customers and nights
+IS_FEW = "--few" in sys.argv  # the sanitizers' builds are slow
 SEED, U, N, DIM, K = 20261129, 60 if IS_EMULATED else 600, 150, 6, 5
 AS_OF, DAY = 1_700_000_000, 86400
 
@@ -155,7 +156,7 @@ def check_flags(d, lists, s_UN):
 
 def check_law(folder, d, s_UN):
     """The first items of many nights against their probabilities: a chi-square per customer."""
-    nights, chosen = 60 if IS_EMULATED else 300, np.zeros((U, N))
+    nights, chosen = 60 if IS_EMULATED or IS_FEW else 300, np.zeros((U, N))
     path = job(folder, "law", {"type": "plackett_luce", "temperature": 2.0})
     for seed in range(nights):
         run("run", path, "--set", f"output.path={folder / 'night'}", "--set",

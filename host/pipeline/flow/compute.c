@@ -6,6 +6,7 @@
 
 #include "host/base/clock.h"
 #include "host/base/fault.h"
+#include "host/base/watch/trace.h"
 #include "host/pipeline/detect/detect.h"
 #include "host/pipeline/shards/shards.h"
 #include "host/pipeline/stages.h"
@@ -16,9 +17,13 @@ static br_status timed(br_job *job, br_stage which, lane_stage stage, br_batch *
 {
     br_stage_clock *clock  = &job->timing.stage[which];
     double          wall_s = br_clock_wall_s();
-    br_status       st     = stage(job, batch, &clock->cpu_s);
+    br_status       st;
 
+    br_trace_lanes(br_stage_name(which), batch->unit);
+    st = stage(job, batch, &clock->cpu_s);
     clock->wall_s += br_clock_wall_s() - wall_s;
+    br_trace_lanes(NULL, -1);
+    br_trace_add(BR_TRACK_COMPUTE, br_stage_name(which), batch->unit, wall_s);
     return st;
 }
 

@@ -13,6 +13,7 @@
 #include "host/base/fault.h"
 #include "host/base/log.h"
 #include "host/base/watch/interrupt.h"
+#include "host/base/watch/trace.h"
 #include "host/pipeline/detect/detect.h"
 #include "host/pipeline/flow/compute.h"
 #include "host/pipeline/lanes.h"
@@ -92,32 +93,44 @@ static void fail_flow(flow *f, int64_t unit)
     br_units_stop(f->units);
 }
 
-/* Of the calling thread. */
-static void start_clock(br_stage_clock *clock)
+/* A stage of a unit, by the calling thread. */
+typedef struct stage_at {
+    br_stage_clock *clock;
+    br_stage        stage;
+    br_track        track;
+    int64_t         unit;
+    double          begin_s;
+} stage_at;
+
+static stage_at start_stage(flow *f, br_stage stage, br_track track, int64_t unit)
 {
-    clock->wall_s -= br_clock_wall_s();
-    clock->cpu_s -= br_clock_thread_cpu_s();
+    stage_at at = {&f->job->timing.stage[stage], stage, track, unit, br_clock_wall_s()};
+
+    at.clock->wall_s -= at.begin_s;
+    at.clock->cpu_s -= br_clock_thread_cpu_s();
+    return at;
 }
 
-static void stop_clock(br_stage_clock *clock)
+static void stop_stage(const stage_at *at)
 {
-    clock->wall_s += br_clock_wall_s();
-    clock->cpu_s += br_clock_thread_cpu_s();
+    at->clock->wall_s += br_clock_wall_s();
+    at->clock->cpu_s += br_clock_thread_cpu_s();
+    br_trace_add(at->track, br_stage_name(at->stage), at->unit, at->begin_s);
 }
 
 static br_status read_unit(flow *f, br_batch *batch)
 {
-    br_stage_clock *clock = &f->job->timing.stage[BR_STAGE_READ];
-    br_status       st;
+    stage_at  at;
+    br_status st;
 
     if (br_is_interrupted() && f->run == NULL)
         return br_job_check_interrupt(NULL);
     if (br_is_interrupted())
         return br_fail(BR_E_INTERRUPTED, "interrupted: finished units are kept; run the same "
                                          "command again to go on");
-    start_clock(clock);
+    at = start_stage(f, BR_STAGE_READ, BR_TRACK_READ, batch->unit);
     st = br_stage_read(f->job, batch);
-    stop_clock(clock);
+    stop_stage(&at);
     return st == BR_OK ? br_fault_point(BR_FAULT_UNIT_READ, NULL) : st;
 }
 
@@ -167,22 +180,21 @@ static void *reading_thread(void *context)
 
 static br_status decide_and_write(flow *f, br_batch *batch)
 {
-    br_status       st    = BR_OK;
-    br_stage_clock *stage = f->job->timing.stage;
+    br_status st = BR_OK;
+    stage_at  at = start_stage(f, BR_STAGE_POLICY, BR_TRACK_WRITE, batch->unit);
 
-    start_clock(&stage[BR_STAGE_POLICY]);
     BR_TRY(st,
            f->run != NULL ? br_stage_policy(f->job, batch) : f->take(f->context, f->job, batch));
-    stop_clock(&stage[BR_STAGE_POLICY]);
+    stop_stage(&at);
     if (f->run == NULL)
         return BR_OK;
     BR_TRY(st, br_fault_point(BR_FAULT_UNIT_DECIDED, NULL));
-    start_clock(&stage[BR_STAGE_DETECT]);
+    at = start_stage(f, BR_STAGE_DETECT, BR_TRACK_WRITE, batch->unit);
     BR_TRY(st, br_detect_unit(f->job->detect, batch));
-    stop_clock(&stage[BR_STAGE_DETECT]);
-    start_clock(&stage[BR_STAGE_WRITE]);
+    stop_stage(&at);
+    at = start_stage(f, BR_STAGE_WRITE, BR_TRACK_WRITE, batch->unit);
     BR_TRY(st, br_stage_write(f->job, batch, f->run));
-    stop_clock(&stage[BR_STAGE_WRITE]);
+    stop_stage(&at);
 done:
     return st;
 }
@@ -228,11 +240,14 @@ static br_status look(flow *f, int64_t i, int64_t unit, bool *is_sound)
 {
     br_job   *job = f->job;
     br_status st  = BR_OK;
+    double    begin_s;
 
     *is_sound = true;
     if (f->run == NULL || !br_detect_is_due(job->detect, i))
         return BR_OK;
-    st        = br_detect_look(job->detect);
+    begin_s = br_clock_wall_s();
+    st      = br_detect_look(job->detect);
+    br_trace_add(BR_TRACK_COMPUTE, "look at the device", unit, begin_s);
     *is_sound = job->shards != NULL ? br_shards_go_on(job->shards, unit, st != BR_OK) : st == BR_OK;
     if (*is_sound)
         f->own->n_sound = i;

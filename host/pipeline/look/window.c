@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "host/base/memory.h"
-#include "host/io/digest_blocks.h"
+#include "host/io/digest/blocks.h"
 
 typedef struct estimate {
     double      total_s;

@@ -9,7 +9,7 @@
 #include "host/base/hash.h"
 #include "host/base/memory.h"
 #include "host/base/strbuf.h"
-#include "host/io/digest_blocks.h"
+#include "host/io/digest/blocks.h"
 
 static br_status add_file(br_strbuf *t, const char *name, const char *path)
 {

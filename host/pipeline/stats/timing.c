@@ -13,6 +13,11 @@
 static const char *const stage_name[BR_N_STAGES] = {"read",   "encode", "fuse", "score",
                                                     "policy", "detect", "write"};
 
+const char *br_stage_name(br_stage stage)
+{
+    return stage_name[stage];
+}
+
 void br_timing_start(br_timing *timing, int64_t n_total)
 {
     *timing               = (br_timing){0};

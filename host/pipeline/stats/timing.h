@@ -18,6 +18,8 @@ typedef enum {
     BR_N_STAGES
 } br_stage;
 
+const char *br_stage_name(br_stage stage);
+
 typedef struct br_stage_clock {
     double wall_s;
     double cpu_s;

@@ -10,7 +10,7 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/parallel.h"
-#include "host/io/digest_blocks.h"
+#include "host/io/digest/blocks.h"
 #include "host/pipeline/setup/identity.h"
 
 /* ---- configuration ---- */

@@ -8,6 +8,7 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/parallel.h"
+#include "host/base/watch/trace.h"
 #include "host/pipeline/job.h"
 #include "host/pipeline/look/footprint.h"
 #include "host/pipeline/popularity.h"
@@ -18,6 +19,7 @@
 #include "host/verbs/config_args.h"
 #include "host/verbs/run/ranks.h"
 #include "host/verbs/run/run_fleet.h"
+#include "host/verbs/run/trace_file.h"
 #include "host/verbs/verbs.h"
 
 static br_status finish(br_job *job, br_run *run)
@@ -74,11 +76,14 @@ br_status br_run_plain(br_comm *comm, br_config *config)
     bool           is_first = br_comm_rank(comm) == 0, is_complete;
 
     br_watch_phase(BR_PHASE_SETUP);
+    br_trace_phase("open inputs");
     BR_TRY(st, br_stage_open(comm, config, &staged));
     BR_TRY(st, br_comm_agree(comm, set_up(config, &setup)));
     BR_TRY(st, br_shards_plan(comm, setup));
     BR_TRY(st, br_comm_agree(comm, br_footprint_check(setup)));
+    br_trace_phase("hash inputs");
     BR_TRY(st, br_ranks_identity(comm, setup, &identity));
+    br_trace_phase("open the run");
     BR_TRY(st, br_ranks_open_run(comm, setup, identity, &run, &is_complete));
     if (is_complete) {
         br_log(BR_LOG_INFO, "run", "%s is complete already: nothing to do", config->output_path);
@@ -86,14 +91,19 @@ br_status br_run_plain(br_comm *comm, br_config *config)
     }
     if (!config->detect_read_back)
         br_run_trust(run);
+    br_trace_phase("count popularity");
     BR_TRY(st, br_popularity_share(comm, setup));
+    br_trace_phase("place weights and catalogue");
     BR_TRY(st, br_comm_agree(comm, br_job_open_shared(setup, comm, &job)));
     br_stage_close(&staged); /* all have read them */
+    br_trace_phase("units");
     BR_TRY(st, br_job_execute(job, comm, run));
+    br_trace_phase("commit");
     BR_TRY(st, br_comm_agree(comm, is_first ? finish(job, run) : BR_OK));
     report_memory();
     BR_TRY(st, br_comm_agree(comm, is_first ? br_stats_guard(&job->stats, setup) : BR_OK));
 done:
+    br_trace_phase(NULL);
     br_stage_close(&staged);
     br_run_close(&run);
     br_job_close(&job);
@@ -174,10 +184,14 @@ br_status br_verb_run(int argc, char **argv, br_comm *comm)
         br_log(BR_LOG_INFO, "run", "%d ranks on %d machine%s, %d cores for each",
                br_comm_size(comm), br_comm_n_nodes(comm), br_comm_n_nodes(comm) > 1 ? "s" : "",
                br_n_cores());
+    BR_TRY(st, br_comm_agree(comm, br_trace_file_open(comm, config)));
     BR_TRY(st, br_devices_assign(comm, (br_backend)config->run_backend, config->run_device));
     BR_TRY(st, br_config_is_constrained(config) ? br_run_fleet(comm, config)
                                                 : br_run_plain(comm, config));
+    BR_TRY(st, br_comm_agree(comm, br_trace_file_close(comm, config, BR_OK)));
 done:
+    if (st != BR_OK && config != NULL)
+        st = br_trace_file_close(comm, config, st);
     br_config_close(&config);
     br_ranks_return(&lent);
     return st;

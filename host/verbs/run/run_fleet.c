@@ -9,6 +9,7 @@
 #include "host/base/fault.h"
 #include "host/base/log.h"
 #include "host/base/memory.h"
+#include "host/base/watch/trace.h"
 #include "host/io/run_dir.h"
 #include "host/pipeline/allocate/origin.h"
 #include "host/pipeline/allocate/prices.h"
@@ -43,6 +44,7 @@ static br_status end_round(br_fleet *fleet, const char *path, const float *price
     br_status st = BR_OK;
 
     br_watch_phase(BR_PHASE_ALLOCATE);
+    br_trace_phase("allocate");
     BR_TRY(st, br_fault_point(BR_FAULT_ROUND_LISTED, NULL));
     if (price_N != NULL) /* once the run is known to be this one */
         BR_TRY(st, br_prices_write(path, price_N, fleet->setup->catalogue.n_items));
@@ -125,7 +127,9 @@ static br_status publish(br_fleet *fleet)
     br_status st = BR_OK;
 
     br_watch_phase(BR_PHASE_FINISH);
+    br_trace_phase("publish");
     BR_TRY(st, br_fleet_publish(fleet));
+    br_trace_phase(NULL);
     br_fleet_print(fleet, stdout);
 done:
     return st;

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "host/io/digest_blocks.h"
+#include "host/io/digest/blocks.h"
 #include "host/io/publish.h"
 
 #define BLOCK 4096

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Hashes of large inputs, block by block. Called once per input file of a job. */
-#include "host/io/digest_blocks.h"
+#include "host/io/digest/blocks.h"
 
 #include <errno.h>
 #include <fcntl.h>
