@@ -35,6 +35,7 @@ WORDS = {"killed": "killed", "failed": "ended with an error", "died": "died insi
          "nothing": "held nothing",
          "complete": "complete", "mended": "mended by smaller tasks", "hung": "hung",
          "ended": "ended by the job's own deadline", "refused": "flips refused",
+         "over": "broke when all was done",
          "harmless": "flips without effect", "other lists": "flips that gave other lists",
          "missed": "flips of memory given back", "unreached": "never came to their point",
          "SIGKILL": "ranks killed", "SIGSTOP": "ranks stopped", "in time": "within their deadline",
