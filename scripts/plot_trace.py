@@ -58,18 +58,18 @@ def summary(tracks):
     lanes = [name for name in tracks if name.startswith("lane ")]
     spans = [s for name in lanes for s in cut(tracks[name], begin, end)]
     stages = {}
-    for name in ("reading thread", "computing thread", "writing thread"):
+    threads = [name for name in tracks if "thread" in name]
+    for name in threads:
         for stage, b, e, _ in tracks[name]:
             stages[stage] = stages.get(stage, 0.0) + e - b
-    share = {name: union(cut(tracks[name], begin, end)) / wall
-             for name in ("reading thread", "computing thread", "writing thread")}
+    share = {name: union(cut(tracks[name], begin, end)) / wall for name in threads}
     return {"wall_s": phases[-1][2] - phases[0][1],
             "phases_s": {name: sum(e - b for n, b, e, _ in phases if n == name)
                          for name in dict.fromkeys(s[0] for s in phases)},
             "stages_s": stages, "busy_share": share, "lanes": len(lanes),
             "any_lane_busy": union(spans) / wall,
             "mean_lane_busy": sum(e - b for b, e in spans) / wall / max(1, len(lanes)),
-            "units": len({u for s in tracks["writing thread"] for u in [s[3]] if u >= 0})}
+            "units": len({s[3] for name in threads for s in tracks[name] if s[0] == "policy"})}
 
 
 def say(rank, s):

@@ -49,7 +49,7 @@ static void run_lane(lanes_state *s, int lane)
         if (s->fn(s->context, lane, task) != BR_OK)
             keep_lowest_failure(s, task);
         if (s->work.name != NULL)
-            br_trace_add(BR_N_TRACKS + lane, s->work.name, s->work.unit, begin_s);
+            br_trace_add(BR_TRACK_LANE + lane, s->work.name, s->work.unit, begin_s);
     }
     start_s = br_clock_thread_cpu_s() - start_s;
 #pragma omp atomic

@@ -92,6 +92,9 @@
       "same", BR_CHOICES_NCCL) \
     X(INT, "run.threads", run_threads, "0", 0, 256, BR_KEY_LOCAL, \
       "lanes (threads); 0: one per core", "") \
+    X(INT, "run.writers", run_writers, "0", 0, 8, BR_KEY_LOCAL, \
+      "threads that decide, check and write finished units; 0: one, or, where a GPU computes, " \
+      "one for four cores, 6 at most", "") \
     X(INT, "run.catalogue_shards", run_catalogue_shards, "1", 0, 1024, BR_KEY_LOCAL, \
       "ranks that hold the catalogue together, a part each, where it is too large for a device; " \
       "divides the number of ranks; 0: as few as the plan of memory allows (docs/RANKS.md)", "") \

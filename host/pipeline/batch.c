@@ -81,6 +81,7 @@ void br_batch_free(br_batch *batch)
         br_free(&batch->held_span[i].data);
     batch->key = (br_keys){0}; /* lives in a span */
     free_device(batch);
+    br_dev_close(&batch->out_lane);
     br_weightings_free_batch(batch);
     br_free(&batch->host_square_B);
     br_free(&batch->source_BK);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One work unit on its way through the stages. Each stage fills its own group of fields and may
- * read the groups above it. A few batches exist per job and are used again and again; their arrays
- * grow only when a unit is larger than every unit before. */
+ * read the groups above it. A job uses a few batches again and again; their arrays grow alone. */
 #ifndef BR_HOST_PIPELINE_BATCH_H
 #define BR_HOST_PIPELINE_BATCH_H
 
@@ -129,7 +128,8 @@ typedef struct br_batch {
     float              *seed_score_BK; /* on the host */
     float              *floor_B;
 
-    /* policy: what is written */
+    /* policy: what is written; it leaves the device by the lane */
+    br_dev  *out_lane;
     float   *host_square_B;
     br_lists lists;
 } br_batch;

@@ -168,6 +168,7 @@ br_status br_job_alloc_batch(br_job *job, br_batch *batch)
 {
     br_status st = BR_OK;
 
+    BR_TRY(st, br_dev_open_lane(job->dev, 0, &batch->out_lane));
     BR_TRY(st, alloc_device(job, batch));
     BR_TRY(st, alloc_lists(job, &batch->lists));
     BR_TRY(st, br_weightings_alloc_batch(job, batch));

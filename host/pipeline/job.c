@@ -9,6 +9,7 @@
 #include "host/base/watch/interrupt.h"
 #include "host/pipeline/detect/detect.h"
 #include "host/pipeline/flow/flow.h"
+#include "host/pipeline/lanes.h"
 #include "host/pipeline/shards/shards.h"
 
 br_status br_job_check_interrupt(const char *what)
@@ -29,7 +30,8 @@ typedef struct work {
     int64_t      n_todo;
     uint64_t     seed; /* of the detectors, the same on all ranks */
     br_own_units own;
-    br_batch     slot[BR_FLOW_SLOTS];
+    int32_t      n_writers;
+    br_batch     slot[BR_FLOW_MOST_SLOTS];
 } work;
 
 static br_status count_unit(br_job *job, const br_run *run, int64_t unit)
@@ -115,7 +117,7 @@ static br_status take_memory(work *w)
 {
     br_status st = BR_OK;
 
-    for (int i = 0; i < BR_FLOW_SLOTS && i < w->n_todo; i++)
+    for (int i = 0; i < br_flow_slots(w->n_writers) && i < w->n_todo; i++)
         BR_TRY(st, br_job_alloc_batch(w->job, &w->slot[i]));
 done:
     return st;
@@ -139,7 +141,7 @@ static br_status do_units(work *w, const br_flow_args *args)
 
     for (int64_t i = 0; i < w->n_todo; i++)
         n_customers += job->setup->unit_rows[w->todo[i]].n;
-    br_timing_start(&job->timing, n_customers);
+    br_timing_start(&job->timing, n_customers, w->n_writers);
     BR_TRY(st, br_flow_run(args, w->slot));
     br_timing_report(&job->timing, br_dev_grain(job->dev).n_lanes > 0 ? 0 : job->n_lanes);
     br_shards_report(job->shards);
@@ -149,7 +151,7 @@ done:
 
 static void free_work(work *w)
 {
-    for (int i = 0; i < BR_FLOW_SLOTS; i++)
+    for (int i = 0; i < BR_FLOW_MOST_SLOTS; i++)
         br_batch_free(&w->slot[i]);
     br_free(&w->todo);
     br_free(&w->own.unit_U);
@@ -159,7 +161,7 @@ static void free_work(work *w)
 
 static br_status open_detectors(work *w)
 {
-    return w->n_todo > 0 ? br_detect_open(w->job, w->seed) : BR_OK;
+    return w->n_todo > 0 ? br_detect_open(w->job, w->seed, w->n_writers) : BR_OK;
 }
 
 static br_status watched_units(work *w, const br_flow_args *args)
@@ -228,9 +230,10 @@ static br_status agree_sound(work *w, br_comm *comm, br_status own)
 br_status br_job_execute(br_job *job, br_comm *comm, br_run *run)
 {
     br_status    st       = BR_OK;
-    work         w        = {.job = job, .run = run};
+    work         w        = {.job = job, .run = run, .n_writers = br_writers_of(job->config)};
     bool         is_first = br_comm_rank(comm) == 0;
-    br_flow_args args     = {.job = job, .comm = comm, .run = run, .own = &w.own};
+    br_flow_args args     = {
+            .job = job, .comm = comm, .run = run, .own = &w.own, .n_writers = w.n_writers};
 
     BR_TRY(st, br_comm_agree(comm, open_work(&w)));
     BR_TRY(st, br_comm_agree(comm, is_first ? look_around(&w) : BR_OK));
@@ -256,8 +259,9 @@ done:
 br_status br_job_pass(br_job *job, br_unit_fn take, void *context)
 {
     br_status    st   = BR_OK;
-    work         w    = {.job = job};
-    br_flow_args args = {.job = job, .take = take, .context = context, .own = &w.own};
+    work         w    = {.job = job, .n_writers = 1};
+    br_flow_args args = {
+        .job = job, .take = take, .context = context, .own = &w.own, .n_writers = 1};
 
     BR_TRY(st, open_work(&w));
     BR_TRY(st, look_around(&w));

@@ -22,6 +22,7 @@
 #define BR_MAX_LANES      256
 #define BR_MAX_K          1024
 #define BR_MAX_CHUNK_ROWS 8192
+#define BR_MOST_WRITERS   8
 
 /* Items by how often customers met them before as_of, for the fallback. */
 typedef struct br_popularity {
@@ -34,17 +35,16 @@ typedef struct br_job {
     br_setup        *setup;
     int32_t          k;
 
-    br_dev   *dev;
-    int32_t   n_lanes;
-    br_dev   *lane[BR_MAX_LANES];
-    br_dev   *out_lane; /* results leave the device by it, while the lanes are at the next unit */
-    size_t    lane_bytes;
-    br_model *model; /* NULL: ready-made vectors, no heads */
-    br_mat    item_ND;
-    br_mat    bias_N;
-    br_mat    require_N;
-    br_rank   rank;
-    br_items *items; /* of the ranking pair */
+    br_dev           *dev;
+    int32_t           n_lanes;
+    br_dev           *lane[BR_MAX_LANES];
+    size_t            lane_bytes;
+    br_model         *model; /* NULL: ready-made vectors, no heads */
+    br_mat            item_ND;
+    br_mat            bias_N;
+    br_mat            require_N;
+    br_rank           rank;
+    br_items         *items; /* of the ranking pair */
     /* what looks for wrong results (detect/detect.h); NULL: nothing does */
     struct br_detect *detect;
     br_mat            head_bias_N[BR_MAX_HEADS];

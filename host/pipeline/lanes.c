@@ -15,6 +15,7 @@
 #define ATTENTION_CHUNK_EVENTS 256
 #define OTHER_CHUNK_EVENTS     16384
 #define SCORE_ROWS             384 /* a whole block of score_topk on cpu */
+#define MOST_WRITERS           6   /* where the configuration does not say */
 #define LEAST_ROWS             64  /* a device that has no memory for these has too little */
 
 static int64_t at_least(int64_t n, int64_t least)
@@ -28,7 +29,6 @@ br_status br_lanes_open_device(br_job *job)
     const br_config *config = job->config;
 
     BR_TRY(st, br_dev_open(config->run_backend, 0, &job->dev));
-    BR_TRY(st, br_dev_open_lane(job->dev, 0, &job->out_lane));
     br_log(config->run_backend == BR_BACKEND_REF ? BR_LOG_DEBUG : BR_LOG_INFO, "run",
            "backend %s, encoders in %s", br_dev_description(job->dev),
            config->run_precision == BR_PRECISION_BF16 ? "bf16" : "fp32");
@@ -207,8 +207,18 @@ void br_lanes_report(const br_job *job, int64_t n_units)
 void br_lanes_close(br_job *job)
 {
     close_lanes(job);
-    br_dev_close(&job->out_lane);
     br_dev_close(&job->dev);
+}
+
+int32_t br_writers_of(const br_config *config)
+{
+    int32_t n = br_n_cores() / 4;
+
+    if (config->run_writers > 0)
+        return (int32_t)config->run_writers;
+    if (config->run_backend != BR_BACKEND_CUDA || n < 1)
+        return 1;
+    return n < MOST_WRITERS ? n : MOST_WRITERS;
 }
 
 /* ---- running ---- */

@@ -7,7 +7,7 @@
 
 #include "host/pipeline/job.h"
 
-/* job->dev, n_lanes, out_lane. */
+/* job->dev, n_lanes. */
 br_status br_lanes_open_device(br_job *job);
 
 /* The lanes, with scratch for the largest task; the model must be there. */
@@ -18,6 +18,9 @@ br_status br_lanes_open(br_job *job);
 void br_lanes_report(const br_job *job, int64_t n_units);
 
 void br_lanes_close(br_job *job);
+
+/* Threads that write what the lanes have computed: run.writers; 0: as its row in keys.h says. */
+int32_t br_writers_of(const br_config *config);
 
 /* Rows that a lane takes as one: task `task` of those that cut n_rows into steps. */
 br_rows br_rows_of_task(int64_t n_rows, int64_t step, int64_t task);

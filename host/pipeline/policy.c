@@ -13,9 +13,9 @@
 #include "host/pipeline/popularity.h"
 #include "host/pipeline/stages.h"
 
-static br_status download(br_job *job, br_mat from, int64_t n_rows, void *to)
+static br_status download(const br_batch *batch, br_mat from, void *to)
 {
-    return br_download(job->out_lane, br_mat_rows(from, 0, n_rows), to);
+    return br_download(batch->out_lane, br_mat_rows(from, 0, batch->n_rows), to);
 }
 
 /* What was logged of the draws; of greedy lists 0. */
@@ -30,9 +30,9 @@ static br_status fetch_draws(br_job *job, br_batch *b)
         memset(lists->log_normaliser_B, 0, (size_t)n * sizeof(float));
         return BR_OK;
     }
-    BR_TRY(st, download(job, b->log_propensity_BK, n, lists->log_propensity_BK));
-    BR_TRY(st, download(job, b->log_normaliser_B, n, lists->log_normaliser_B));
-    BR_TRY(st, download(job, b->log_remaining_B, n, lists->log_remaining_B));
+    BR_TRY(st, download(b, b->log_propensity_BK, lists->log_propensity_BK));
+    BR_TRY(st, download(b, b->log_normaliser_B, lists->log_normaliser_B));
+    BR_TRY(st, download(b, b->log_remaining_B, lists->log_remaining_B));
 done:
     return st;
 }
@@ -46,20 +46,20 @@ static br_status fetch_lists(br_job *job, br_batch *b)
     lists->first_row = b->first_row;
     lists->n_rows    = n;
     lists->key       = b->key;
-    BR_TRY(st, download(job, b->item_BK, n, lists->item_BK));
-    BR_TRY(st, download(job, b->score_BK, n, lists->score_BK));
+    BR_TRY(st, download(b, b->item_BK, lists->item_BK));
+    BR_TRY(st, download(b, b->score_BK, lists->score_BK));
     for (int32_t h = 0; h < lists->n_heads; h++)
-        BR_TRY(st, download(job, b->probability_BK[h], n, lists->probability_BK[h]));
+        BR_TRY(st, download(b, b->probability_BK[h], lists->probability_BK[h]));
     BR_TRY(st, fetch_draws(job, b));
     for (int32_t h = 0; h < lists->n_curves; h++) /* hazards so far */
-        BR_TRY(st, download(job, b->hazard_BP[h], n, lists->curve[h].survival_BP));
+        BR_TRY(st, download(b, b->hazard_BP[h], lists->curve[h].survival_BP));
     BR_TRY(st, br_terms_fetch(job, b));
-    BR_TRY(st, download(job, b->square_B, n, b->host_square_B));
+    BR_TRY(st, download(b, b->square_B, b->host_square_B));
     if (lists->vector_BD != NULL)
-        BR_TRY(st, download(job, b->x_BD, n, lists->vector_BD));
+        BR_TRY(st, download(b, b->x_BD, lists->vector_BD));
     if (b->alpha_BM.buf != NULL) {
-        BR_TRY(st, download(job, b->alpha_BM, n, lists->alpha_BM));
-        BR_TRY(st, download(job, b->gate_BM, n, lists->gate_BM));
+        BR_TRY(st, download(b, b->alpha_BM, lists->alpha_BM));
+        BR_TRY(st, download(b, b->gate_BM, lists->gate_BM));
     }
 done:
     return st;

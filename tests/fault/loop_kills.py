@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIGKILL at random moments, up to three times into one run, while a second process opens every
-file that has a final name and compares it with the undisturbed run's (watch.py)."""
+file that has a final name and compares it with the undisturbed run's (watch.py). Every second job
+has three writers, which may finish units in another order."""
 import json
 import random
 import signal
@@ -52,16 +53,17 @@ class Kills:
         what = f"kill {at}, {job.kind}"
         job.clear()
         n_killed = 0
+        writers = ["--set", "run.writers=3"] if at % 2 == 1 else []
         for _ in range(rng.randrange(1, 4)):
-            n_killed += self._kill(job, rng.random() * span_s)
+            n_killed += self._kill(job, rng.random() * span_s, writers)
             job.check_partial(what)
         n_before = job.n_kept
         job.check_again(what, verifies=at % 8 == 0)
         return {"killed": n_killed, "kept": job.n_kept - n_before}
 
     @staticmethod
-    def _kill(job, after_s):
-        with job.begin(job.words()) as process:
+    def _kill(job, after_s, more):
+        with job.begin(job.words(*more)) as process:
             time.sleep(after_s)
             process.kill()
             said = process.communicate(timeout=DEADLINE_S)[1]

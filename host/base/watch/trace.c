@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "host/base/clock.h"
@@ -121,29 +122,43 @@ br_trace_work br_trace_lanes_now(void)
 
 /* ---- as JSON ---- */
 
+static void name_track(int track, char out[32])
+{
+    static const char *const threads[BR_TRACK_WRITE] = {"command", "reading thread",
+                                                        "computing thread"};
+
+    if (track < BR_TRACK_WRITE)
+        (void)snprintf(out, 32, "%s", threads[track]);
+    else if (track < BR_TRACK_LANE)
+        (void)snprintf(out, 32, "writing thread %d", track - BR_TRACK_WRITE);
+    else
+        (void)snprintf(out, 32, "lane %d", track - BR_TRACK_LANE);
+}
+
+/* The names of tracks that have spans; of threads that had nothing to do too. */
 static void render_tracks(br_strbuf *out)
 {
-    static const char *const text[BR_N_TRACKS] = {
-#define X(name, text) [BR_TRACK_##name] = (text),
-        BR_TRACK_MAP(X)
-#undef X
-    };
-    int n_tracks = BR_N_TRACKS;
+    int  most = BR_TRACK_WRITE;
+    char name[32];
 
     for (int64_t i = 0; i < n_spans; i++)
-        n_tracks = span_N[i].track >= n_tracks ? span_N[i].track + 1 : n_tracks;
+        most = span_N[i].track > most ? span_N[i].track : most;
     br_strbuf_add(out,
                   "{\"name\": \"process_name\", \"ph\": \"M\", \"pid\": %d, "
                   "\"args\": {\"name\": \"rank %d\"}}",
                   rank_of_all, rank_of_all);
-    for (int t = 0; t < n_tracks; t++) {
+    for (int t = 0; t <= most; t++) {
+        bool has_spans = t <= BR_TRACK_WRITE;
+
+        for (int64_t i = 0; i < n_spans && !has_spans; i++)
+            has_spans = span_N[i].track == t;
+        if (!has_spans)
+            continue;
+        name_track(t, name);
         br_strbuf_add(out,
-                      ",\n{\"name\": \"thread_name\", \"ph\": \"M\", \"pid\": %d, \"tid\": %d, ",
-                      rank_of_all, t);
-        if (t < BR_N_TRACKS)
-            br_strbuf_add(out, "\"args\": {\"name\": \"%s\"}}", text[t]);
-        else
-            br_strbuf_add(out, "\"args\": {\"name\": \"lane %d\"}}", t - BR_N_TRACKS);
+                      ",\n{\"name\": \"thread_name\", \"ph\": \"M\", \"pid\": %d, \"tid\": %d, "
+                      "\"args\": {\"name\": \"%s\"}}",
+                      rank_of_all, t, name);
     }
 }
 

@@ -11,18 +11,13 @@
 
 #include "host/base/strbuf.h"
 
-/* X(name, text): threads of a job; lanes follow them, lane 0 first. */
-#define BR_TRACK_MAP(X)                                                                            \
-    X(COMMAND, "command")                                                                          \
-    X(READ, "reading thread")                                                                      \
-    X(COMPUTE, "computing thread")                                                                 \
-    X(WRITE, "writing thread")
-
+/* Tracks: one per thread of a job, writers and lanes by their number. */
 typedef enum {
-#define X(name, text) BR_TRACK_##name,
-    BR_TRACK_MAP(X)
-#undef X
-        BR_N_TRACKS
+    BR_TRACK_COMMAND,
+    BR_TRACK_READ,
+    BR_TRACK_COMPUTE,
+    BR_TRACK_WRITE,
+    BR_TRACK_LANE = BR_TRACK_WRITE + 8
 } br_track;
 
 /* From now on; `rank` stands in what is rendered. */

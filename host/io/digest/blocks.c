@@ -38,6 +38,8 @@ br_status br_digest_blocks_open(const char *path, int64_t block_bytes, br_digest
     *out = (br_digest_blocks){.path = path, .block_bytes = block_bytes, .n = 1};
     if (stat(br_stand_in(path), &about) != 0)
         BR_FAIL(st, BR_E_IO, "%s: cannot open: %s", path, strerror(errno));
+    if (!S_ISREG(about.st_mode))
+        BR_FAIL(st, BR_E_IO, "%s: is no regular file", path);
     out->n_bytes = (int64_t)about.st_size;
     if (out->n_bytes > block_bytes)
         out->n = (out->n_bytes + block_bytes - 1) / block_bytes;
@@ -161,7 +163,10 @@ br_status br_digest_input(const char *path, char out[BR_INPUT_DIGEST_BYTES])
 {
     br_status        st = BR_OK;
     br_digest_blocks b  = {0};
+    struct stat      about;
 
+    if (stat(br_stand_in(path), &about) == 0 && !S_ISREG(about.st_mode))
+        return br_digest_file(path, out); /* to its end, wherever that is */
     BR_TRY(st, br_digest_blocks_open(path, BR_INPUT_BLOCK_BYTES, &b));
     BR_TRY(st, br_digest_blocks_hash(&b, 0, 1, br_n_cores()));
     BR_TRY(st, br_digest_blocks_text(&b, out));

@@ -22,7 +22,7 @@ typedef struct br_digest_blocks {
     int64_t    *hash_N4; /* [n][BR_BLOCK_DIGEST_WORDS], zeros until it is known */
 } br_digest_blocks;
 
-/* How many blocks there are. BR_E_IO for a file that cannot be looked at. */
+/* How many blocks there are. BR_E_IO for a file that cannot be looked at, or is no regular one. */
 br_status br_digest_blocks_open(const char *path, int64_t block_bytes, br_digest_blocks *out);
 void      br_digest_blocks_close(br_digest_blocks *blocks);
 
@@ -34,7 +34,8 @@ br_status br_digest_blocks_hash(br_digest_blocks *blocks, int64_t first, int64_t
 /* "64 digits" of one block, else "64 digits of SHA-256s of N MiB" (or bytes). */
 br_status br_digest_blocks_text(const br_digest_blocks *blocks, char out[BR_INPUT_DIGEST_BYTES]);
 
-/* All of it for an input of a run, by the cores of this process. */
+/* All of it for an input of a run, by the cores of this process; of what is no regular file, the
+ * SHA-256 of its bytes. */
 br_status br_digest_input(const char *path, char out[BR_INPUT_DIGEST_BYTES]);
 
 #endif

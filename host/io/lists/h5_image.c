@@ -12,10 +12,12 @@
 #include <string.h>
 
 #include "host/base/memory.h"
+#include "host/io/lists/h5_chunks.h"
 
 #define CHUNK_BYTES      ((hsize_t)2 << 20)
 #define MIN_GROWTH_BYTES ((size_t)1 << 20)
 #define MAX_LINKS        1024
+#define LARGE_BYTES      ((size_t)4 << 20)
 #define N_GROWTH_STEPS   8
 #define SUPERBLOCK_BYTES 48
 #define END_OF_FILE_AT   28
@@ -76,24 +78,33 @@ done:
 struct br_h5_image {
     hid_t  file;
     void  *bytes;
-    size_t capacity_bytes;
-    bool   is_kept; /* the driver has closed; `bytes` is ours */
+    size_t capacity_bytes; /* that the driver knows of */
+    size_t block_bytes;    /* that are there */
+    bool   is_kept;        /* the driver has closed; `bytes` is ours */
 };
 
-static void *image_malloc(size_t n_bytes, H5FD_file_image_op_t op, void *context)
+/* A large image's memory, touched once without the lock: the driver fills it with zeros under the
+ * lock, and page faults are most of what that costs. A small one's is left to the driver. */
+static br_status prepare(br_h5_image *image, size_t n_bytes)
 {
-    br_h5_image *image = context;
-
-    (void)op;
-    image->bytes          = malloc(n_bytes);
-    image->capacity_bytes = image->bytes == NULL ? 0 : n_bytes;
-    return image->bytes;
+    if (n_bytes < LARGE_BYTES)
+        return BR_OK;
+    br_h5_leave();
+    image->bytes = malloc(n_bytes);
+    if (image->bytes != NULL) {
+        image->block_bytes = n_bytes;
+        memset(image->bytes, 0, n_bytes);
+    }
+    br_h5_enter();
+    return image->bytes != NULL
+               ? BR_OK
+               : br_fail(BR_E_MEMORY, "HDF5 image in memory: no memory for %zu bytes", n_bytes);
 }
 
 static void *image_realloc(void *old, size_t n_bytes, H5FD_file_image_op_t op, void *context)
 {
     br_h5_image *image = context;
-    void        *grown = realloc(old, n_bytes);
+    void        *grown = n_bytes <= image->block_bytes ? image->bytes : realloc(old, n_bytes);
 
     (void)op;
     if (grown != NULL) {
@@ -101,6 +112,12 @@ static void *image_realloc(void *old, size_t n_bytes, H5FD_file_image_op_t op, v
         image->capacity_bytes = n_bytes;
     }
     return grown;
+}
+
+/* Where nothing was prepared, `old` is NULL. */
+static void *image_malloc(size_t n_bytes, H5FD_file_image_op_t op, void *context)
+{
+    return image_realloc(((br_h5_image *)context)->bytes, n_bytes, op, context);
 }
 
 static herr_t image_free(void *bytes, H5FD_file_image_op_t op, void *context)
@@ -160,6 +177,8 @@ br_status br_h5_image_create(const char *format, size_t expected_bytes, br_h5_im
     *out = NULL;
     BR_TRY(st, br_h5_setup());
     BR_ALLOC(st, image, 1, "HDF5 image");
+    image->file = H5I_INVALID_HID;
+    BR_TRY(st, prepare(image, expected_bytes));
     image->file = open_core(image, growth < MIN_GROWTH_BYTES ? MIN_GROWTH_BYTES : growth);
     if (image->file < 0) {
         st = h5_failure("the file");
@@ -207,22 +226,34 @@ br_status br_h5_image_group(hid_t file, const char *path)
     return BR_OK;
 }
 
-/* An empty array is stored contiguously: chunks need at least one row. */
+/* Rows of a chunk; 0: an empty array, which is stored contiguously. */
+static hsize_t chunk_rows_of(const br_h5_array *array)
+{
+    hsize_t row_bytes = H5Tget_size(array->type) * (array->rank > 1 ? array->dims[1] : 1);
+    hsize_t n_rows    = row_bytes == 0 ? 0 : CHUNK_BYTES / row_bytes;
+
+    if (array->dims[0] == 0 || row_bytes == 0)
+        return 0;
+    if (n_rows == 0)
+        return 1;
+    return n_rows < array->dims[0] ? n_rows : array->dims[0];
+}
+
 static bool set_layout(hid_t create, const br_h5_array *array)
 {
-    hsize_t chunk[2]  = {array->dims[0], array->rank > 1 ? array->dims[1] : 1};
-    hsize_t row_bytes = H5Tget_size(array->type) * chunk[1];
-    hsize_t n_rows    = row_bytes == 0 ? 0 : CHUNK_BYTES / row_bytes;
+    hsize_t chunk[2] = {chunk_rows_of(array), array->rank > 1 ? array->dims[1] : 1};
 
     if (H5Pset_obj_track_times(create, 0) < 0)
         return false;
-    if (array->dims[0] == 0 || chunk[1] == 0)
-        return true;
-    if (n_rows == 0)
-        n_rows = 1;
-    if (chunk[0] > n_rows)
-        chunk[0] = n_rows;
-    return H5Pset_chunk(create, array->rank, chunk) >= 0 && H5Pset_fletcher32(create) >= 0;
+    return chunk[0] == 0 ||
+           (H5Pset_chunk(create, array->rank, chunk) >= 0 && H5Pset_fletcher32(create) >= 0);
+}
+
+static bool write_rows(hid_t dataset, const br_h5_array *array)
+{
+    hsize_t chunk_rows = chunk_rows_of(array);
+
+    return array->data == NULL || chunk_rows == 0 || br_h5_chunks_write(dataset, chunk_rows, array);
 }
 
 br_status br_h5_image_write(hid_t file, const br_h5_array *array)
@@ -235,9 +266,7 @@ br_status br_h5_image_write(hid_t file, const br_h5_array *array)
     if (space >= 0 && create >= 0 && set_layout(create, array))
         dataset =
             H5Dcreate2(file, array->path, array->type, space, H5P_DEFAULT, create, H5P_DEFAULT);
-    is_written = dataset >= 0 &&
-                 (array->data == NULL ||
-                  H5Dwrite(dataset, array->type, H5S_ALL, H5S_ALL, H5P_DEFAULT, array->data) >= 0);
+    is_written = dataset >= 0 && write_rows(dataset, array);
     if (dataset >= 0)
         is_written = H5Dclose(dataset) >= 0 && is_written;
     if (create >= 0)

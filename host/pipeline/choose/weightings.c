@@ -244,9 +244,9 @@ br_status br_weightings_fetch(br_job *job, br_batch *batch)
         br_shadow   *shadow = &batch->lists.shadow[v];
         br_weighted *w      = &batch->weighted_V[v];
 
-        BR_TRY(st, br_download(job->out_lane, br_mat_rows(w->item_BK, 0, batch->n_rows),
+        BR_TRY(st, br_download(batch->out_lane, br_mat_rows(w->item_BK, 0, batch->n_rows),
                                shadow->item_BK));
-        BR_TRY(st, br_download(job->out_lane, br_mat_rows(w->score_BK, 0, batch->n_rows),
+        BR_TRY(st, br_download(batch->out_lane, br_mat_rows(w->score_BK, 0, batch->n_rows),
                                shadow->score_BK));
         for (int64_t b = 0; b < batch->n_rows; b++)
             keep_shadow(job, batch, shadow, b);

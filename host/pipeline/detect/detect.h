@@ -13,9 +13,9 @@
 
 typedef struct br_detect br_detect;
 
-/* Sets job->detect. `seed` picks customers: a hash of what makes the run this run. The first look
- * is part of it. BR_E_SELFCHECK naming device and place. */
-br_status br_detect_open(br_job *job, uint64_t seed);
+/* Sets job->detect, for units of n_writers at once. `seed` picks customers: a hash of what makes
+ * the run this run. The first look is part of it. BR_E_SELFCHECK naming device and place. */
+br_status br_detect_open(br_job *job, uint64_t seed, int32_t n_writers);
 void      br_detect_close(br_job *job);
 
 /* Golden batch and memory, with no lane at work. NULL: nothing. */
@@ -32,9 +32,9 @@ br_status br_detect_shard(br_detect *detect, br_batch *batch);
 /* Scoring failed by its input (st). Did x_u change since? Then that is the failure. */
 br_status br_detect_blame_vectors(br_detect *detect, const br_batch *batch, br_status st);
 
-/* A unit's lists are finished. BR_E_SELFCHECK naming device, customer and place; or, as
- * detect.on_fault says, the reference's list takes the wrong one's place. */
-br_status br_detect_unit(br_detect *detect, br_batch *batch);
+/* A unit's lists are finished; by writer number `writer`. BR_E_SELFCHECK naming device, customer
+ * and place; or, as detect.on_fault says, the reference's list takes the wrong one's place. */
+br_status br_detect_unit(br_detect *detect, br_batch *batch, int32_t writer);
 
 /* A run failed by its input. Is the device's memory to blame? Then that is the failure. */
 br_status br_detect_blame(br_detect *detect, br_status st);

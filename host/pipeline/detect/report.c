@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The detectors' own summary. Called once per run. */
-#include "host/pipeline/detect/report.h"
+#include "host/pipeline/detect/inner.h"
 
 #include "host/base/log.h"
 

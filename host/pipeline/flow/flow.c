@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The order of the stages, their overlap and their clocks: one thread reads a unit, the calling
- * thread computes the one before over the lanes, one thread decides and writes the one before
- * that. Units come from a hand-out to all ranks (host/comm) and keep their order. Ranks of a team
- * (shards/) are handed the same units and compute them in step; the first one decides and writes.
+ * thread computes the one before over the lanes, and writers decide and write those before that,
+ * each a unit of its own, which they may finish in another order. Units come from a hand-out to all
+ * ranks (host/comm) and keep their order. Ranks of a team (shards/) are handed the same units and
+ * compute them in step; the first one decides and writes.
  */
 #include "host/pipeline/flow/flow.h"
 
@@ -20,7 +21,7 @@
 #include "host/pipeline/shards/shards.h"
 #include "host/pipeline/stages.h"
 
-/* Units pass the three workers in order; the i-th of this rank lives in slot i % N_SLOTS. */
+/* The i-th unit of this rank lives in slot i % n_slots, until all before it are written too. */
 typedef struct flow {
     br_job         *job;
     br_run         *run;
@@ -29,12 +30,16 @@ typedef struct flow {
     const int64_t  *todo;
     br_own_units   *own;
     br_units       *units;
-    br_batch       *slot; /* [BR_FLOW_SLOTS] */
+    int32_t         n_writers;
+    int32_t         n_slots;
+    br_batch       *slot;                           /* [n_slots] */
+    bool            is_written[BR_FLOW_MOST_SLOTS]; /* before one that is not */
     pthread_mutex_t lock;
     pthread_cond_t  moved;
     int64_t         n_read;
     int64_t         n_computed;
-    int64_t         n_written;
+    int64_t         n_taken;    /* by writers */
+    int64_t         n_written;  /* all before, too */
     int64_t         n_rows;     /* customers written since the last unit was asked for */
     bool            is_last;    /* n_read are all that this rank gets */
     bool            is_stopped; /* another rank failed */
@@ -95,26 +100,26 @@ static void fail_flow(flow *f, int64_t unit)
 
 /* A stage of a unit, by the calling thread. */
 typedef struct stage_at {
-    br_stage_clock *clock;
-    br_stage        stage;
-    br_track        track;
-    int64_t         unit;
-    double          begin_s;
+    br_stage stage;
+    int      track;
+    int64_t  unit;
+    double   begin_s;
+    double   begin_cpu_s;
 } stage_at;
 
-static stage_at start_stage(flow *f, br_stage stage, br_track track, int64_t unit)
+static stage_at start_stage(br_stage stage, int track, int64_t unit)
 {
-    stage_at at = {&f->job->timing.stage[stage], stage, track, unit, br_clock_wall_s()};
-
-    at.clock->wall_s -= at.begin_s;
-    at.clock->cpu_s -= br_clock_thread_cpu_s();
-    return at;
+    return (stage_at){stage, track, unit, br_clock_wall_s(), br_clock_thread_cpu_s()};
 }
 
-static void stop_stage(const stage_at *at)
+static void stop_stage(flow *f, const stage_at *at)
 {
-    at->clock->wall_s += br_clock_wall_s();
-    at->clock->cpu_s += br_clock_thread_cpu_s();
+    br_stage_clock *clock = &f->job->timing.stage[at->stage];
+
+    (void)pthread_mutex_lock(&f->lock);
+    clock->wall_s += br_clock_wall_s() - at->begin_s;
+    clock->cpu_s += br_clock_thread_cpu_s() - at->begin_cpu_s;
+    (void)pthread_mutex_unlock(&f->lock);
     br_trace_add(at->track, br_stage_name(at->stage), at->unit, at->begin_s);
 }
 
@@ -128,9 +133,9 @@ static br_status read_unit(flow *f, br_batch *batch)
     if (br_is_interrupted())
         return br_fail(BR_E_INTERRUPTED, "interrupted: finished units are kept; run the same "
                                          "command again to go on");
-    at = start_stage(f, BR_STAGE_READ, BR_TRACK_READ, batch->unit);
+    at = start_stage(BR_STAGE_READ, BR_TRACK_READ, batch->unit);
     st = br_stage_read(f->job, batch);
-    stop_stage(&at);
+    stop_stage(f, &at);
     return st == BR_OK ? br_fault_point(BR_FAULT_UNIT_READ, NULL) : st;
 }
 
@@ -140,7 +145,7 @@ static bool next_unit(flow *f, int64_t i, int64_t *unit)
 {
     int64_t n_rows, place;
 
-    if (!wait_for(f, &f->n_written, i - BR_FLOW_SLOTS) || !wait_for(f, &f->n_computed, i - 2))
+    if (!wait_for(f, &f->n_written, i - f->n_slots) || !wait_for(f, &f->n_computed, i - 2))
         return false;
     (void)pthread_mutex_lock(&f->lock);
     n_rows    = f->n_rows;
@@ -160,7 +165,7 @@ static void *reading_thread(void *context)
     int64_t unit;
 
     for (int64_t i = 0; next_unit(f, i, &unit); i++) {
-        br_batch *batch = &f->slot[i % BR_FLOW_SLOTS];
+        br_batch *batch = &f->slot[i % f->n_slots];
 
         br_watch_unit(unit);
         f->own->unit_U[i] = unit;
@@ -178,23 +183,24 @@ static void *reading_thread(void *context)
     return NULL;
 }
 
-static br_status decide_and_write(flow *f, br_batch *batch)
+static br_status decide_and_write(flow *f, br_batch *batch, int32_t writer)
 {
-    br_status st = BR_OK;
-    stage_at  at = start_stage(f, BR_STAGE_POLICY, BR_TRACK_WRITE, batch->unit);
+    br_status st    = BR_OK;
+    int       track = BR_TRACK_WRITE + writer;
+    stage_at  at    = start_stage(BR_STAGE_POLICY, track, batch->unit);
 
     BR_TRY(st,
            f->run != NULL ? br_stage_policy(f->job, batch) : f->take(f->context, f->job, batch));
-    stop_stage(&at);
+    stop_stage(f, &at);
     if (f->run == NULL)
         return BR_OK;
     BR_TRY(st, br_fault_point(BR_FAULT_UNIT_DECIDED, NULL));
-    at = start_stage(f, BR_STAGE_DETECT, BR_TRACK_WRITE, batch->unit);
-    BR_TRY(st, br_detect_unit(f->job->detect, batch));
-    stop_stage(&at);
-    at = start_stage(f, BR_STAGE_WRITE, BR_TRACK_WRITE, batch->unit);
+    at = start_stage(BR_STAGE_DETECT, track, batch->unit);
+    BR_TRY(st, br_detect_unit(f->job->detect, batch, writer));
+    stop_stage(f, &at);
+    at = start_stage(BR_STAGE_WRITE, track, batch->unit);
     BR_TRY(st, br_stage_write(f->job, batch, f->run));
-    stop_stage(&at);
+    stop_stage(f, &at);
 done:
     return st;
 }
@@ -211,25 +217,53 @@ static void report_others(void *context, int64_t n_rows)
     report(context, n_rows);
 }
 
+/* The i-th unit is written; slots are free again up to the first that is not. */
+static void finish_unit(flow *f, int64_t i, int64_t n_rows)
+{
+    (void)pthread_mutex_lock(&f->lock);
+    f->n_rows += n_rows;
+    f->is_written[i % f->n_slots] = true;
+    for (; f->is_written[f->n_written % f->n_slots]; f->n_written++)
+        f->is_written[f->n_written % f->n_slots] = false;
+    if (f->own->n_written <= i)
+        f->own->n_written = i + 1;
+    (void)pthread_cond_broadcast(&f->moved);
+    (void)pthread_mutex_unlock(&f->lock);
+}
+
+static int64_t take_next(flow *f)
+{
+    int64_t i;
+
+    (void)pthread_mutex_lock(&f->lock);
+    i = f->n_taken++;
+    (void)pthread_mutex_unlock(&f->lock);
+    return i;
+}
+
+typedef struct writer {
+    flow     *f;
+    int32_t   number;
+    pthread_t thread;
+} writer;
+
 static void *writing_thread(void *context)
 {
-    flow *f = context;
+    const writer *w = context;
+    flow         *f = w->f;
 
-    for (int64_t i = 0; wait_for(f, &f->n_computed, i); i++) {
-        br_batch *batch    = &f->slot[i % BR_FLOW_SLOTS];
+    for (int64_t i = take_next(f); wait_for(f, &f->n_computed, i); i = take_next(f)) {
+        br_batch *batch    = &f->slot[i % f->n_slots];
         bool      is_first = f->job->setup->shard == 0;
         int64_t   n_rows   = is_first ? batch->n_rows : 0;
 
-        if (is_first && decide_and_write(f, batch) != BR_OK) {
+        if (is_first && decide_and_write(f, batch, w->number) != BR_OK) {
             fail_flow(f, batch->unit);
             break;
         }
-        (void)pthread_mutex_lock(&f->lock);
-        f->n_rows += n_rows;
-        (void)pthread_mutex_unlock(&f->lock);
         report(f, n_rows);
         br_watch_tick();
-        advance(f, &f->n_written);
+        finish_unit(f, i, n_rows);
     }
     return NULL;
 }
@@ -258,7 +292,7 @@ static br_status compute_unit(flow *f, int64_t i, bool *is_whole)
 {
     br_status st    = BR_OK;
     br_job   *job   = f->job;
-    br_batch *batch = &f->slot[i % BR_FLOW_SLOTS];
+    br_batch *batch = &f->slot[i % f->n_slots];
 
     st = look(f, i, batch->unit, is_whole);
     if (!*is_whole)
@@ -275,7 +309,7 @@ static bool is_ready(flow *f, int64_t i)
     if (f->job->shards == NULL)
         return is_there;
     all_there =
-        br_shards_go_on(f->job->shards, is_there ? f->slot[i % BR_FLOW_SLOTS].unit : -1, false);
+        br_shards_go_on(f->job->shards, is_there ? f->slot[i % f->n_slots].unit : -1, false);
     if (is_there && !all_there)
         stop_flow(f);
     return all_there;
@@ -286,7 +320,7 @@ static void compute_units(flow *f)
     bool is_whole = true;
 
     for (int64_t i = 0; is_ready(f, i); i++) {
-        br_batch *batch = &f->slot[i % BR_FLOW_SLOTS];
+        br_batch *batch = &f->slot[i % f->n_slots];
 
         if (compute_unit(f, i, &is_whole) != BR_OK)
             fail_flow(f, batch->unit);
@@ -303,24 +337,32 @@ static void compute_units(flow *f)
 
 static br_status run_threads(flow *f)
 {
-    pthread_t reader, writer;
+    pthread_t reader;
+    writer    writers[BR_MOST_WRITERS];
+    int32_t   n = 0;
 
     if (pthread_create(&reader, NULL, reading_thread, f) != 0)
         return br_fail(BR_E_MEMORY, "cannot start the reading thread");
-    if (pthread_create(&writer, NULL, writing_thread, f) != 0) {
-        (void)br_fail(BR_E_MEMORY, "cannot start the writing thread");
+    for (; n < f->n_writers; n++) {
+        writers[n] = (writer){.f = f, .number = n};
+        if (pthread_create(&writers[n].thread, NULL, writing_thread, &writers[n]) != 0)
+            break;
+    }
+    if (n < f->n_writers) {
+        (void)br_fail(BR_E_MEMORY, "cannot start a writing thread");
         fail_flow(f, -1);
     } else {
         compute_units(f);
-        (void)pthread_join(writer, NULL);
     }
+    for (int32_t i = 0; i < n; i++)
+        (void)pthread_join(writers[i].thread, NULL);
     (void)pthread_join(reader, NULL);
     if (f->has_failed)
         return br_error_put(&f->error);
     return BR_OK;
 }
 
-br_status br_flow_run(const br_flow_args *args, br_batch slot[BR_FLOW_SLOTS])
+br_status br_flow_run(const br_flow_args *args, br_batch slot[BR_FLOW_MOST_SLOTS])
 {
     br_status st = BR_OK, closed;
     flow      f  = {.job           = args->job,
@@ -329,6 +371,8 @@ br_status br_flow_run(const br_flow_args *args, br_batch slot[BR_FLOW_SLOTS])
                     .context       = args->context,
                     .todo          = args->todo,
                     .own           = args->own,
+                    .n_writers     = args->n_writers,
+                    .n_slots       = br_flow_slots(args->n_writers),
                     .slot          = slot,
                     .lock          = PTHREAD_MUTEX_INITIALIZER,
                     .progress_lock = PTHREAD_MUTEX_INITIALIZER,
@@ -336,8 +380,7 @@ br_status br_flow_run(const br_flow_args *args, br_batch slot[BR_FLOW_SLOTS])
     br_error  error;
 
     BR_TRY(st, br_units_open(args->comm, args->n_todo, report_others, &f, &f.units));
-    st                   = run_threads(&f);
-    args->own->n_written = f.n_written;
+    st = run_threads(&f);
     br_error_take(&error);
     if (st != BR_OK)
         br_units_stop(f.units);

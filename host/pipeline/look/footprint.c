@@ -7,11 +7,12 @@
 
 #include "host/base/parallel.h"
 #include "host/pipeline/choose/shaping.h"
+#include "host/pipeline/flow/flow.h"
+#include "host/pipeline/lanes.h"
 #include "host/pipeline/shards/shards.h"
 #include "host/pipeline/stats/flops.h"
 
-#define N_SLOTS 3 /* batches under way: read, computed, written */
-#define MiB     (1024.0 * 1024.0)
+#define MiB (1024.0 * 1024.0)
 
 static double row_bytes(const br_setup *s)
 {
@@ -143,7 +144,8 @@ br_footprint br_footprint_of(const br_setup *s)
 {
     const br_customers_info *info = br_customers_info_of(s->customers);
     double       n = (double)info->n_customers, rows = largest_unit(s), events = 0.0, state = 0.0;
-    br_footprint f = {0};
+    double       slots = br_flow_slots(br_writers_of(s->config)); /* units under way */
+    br_footprint f     = {0};
 
     for (int32_t i = 0; i < s->request.n_modalities; i++)
         events += n > 0 ? (double)info->modality[s->request.modality[i]].n_events / n * rows : 0;
@@ -154,9 +156,9 @@ br_footprint br_footprint_of(const br_setup *s)
         f.weights += table_bytes(s, m);
         f.flop_encode += n * br_flops_encode(&s->spec->encoder[m], 1, offset);
     }
-    f.events = events * 17.0 * (N_SLOTS + 1);
-    f.lists  = rows * (row_bytes(s) + 4.0 * s->dim) * (N_SLOTS + 2);
-    f.device = rows * N_SLOTS *
+    f.events = events * 17.0 * (slots + 1.0);
+    f.lists  = rows * (row_bytes(s) + 4.0 * s->dim) * (3.0 * slots - 4.0);
+    f.device = rows * slots *
                (4.0 * (state + s->dim + s->n_periods) +
                 (double)s->config->list_k * 4 *
                     (2 + s->n_heads + s->objective.n_terms +

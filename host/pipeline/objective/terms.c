@@ -88,7 +88,7 @@ br_status br_terms_fetch(br_job *job, br_batch *batch)
     int32_t             place = 0;
 
     for (int32_t t = 0; t < o->n_terms; t++) {
-        BR_TRY(st, br_download(job->out_lane, br_mat_rows(batch->term_BK[t], 0, batch->n_rows),
+        BR_TRY(st, br_download(batch->out_lane, br_mat_rows(batch->term_BK[t], 0, batch->n_rows),
                                batch->lists.term_BK[t]));
         explain_terms(job, &batch->lists, t);
     }

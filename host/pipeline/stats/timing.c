@@ -18,12 +18,13 @@ const char *br_stage_name(br_stage stage)
     return stage_name[stage];
 }
 
-void br_timing_start(br_timing *timing, int64_t n_total)
+void br_timing_start(br_timing *timing, int64_t n_total, int n_writers)
 {
     *timing               = (br_timing){0};
     timing->start_s       = br_clock_wall_s();
     timing->last_report_s = timing->start_s;
     timing->n_total       = n_total;
+    timing->n_writers     = n_writers;
 }
 
 static void left_text(double seconds, char *out, size_t n_bytes)
@@ -63,9 +64,10 @@ static double larger(double a, double b)
 
 /* What a perfect overlap would need: of processor time over the lanes, or, where a GPU computes, of
  * the stages that wait for it. */
-static double least_wall_s(const br_stage_clock *stage, int n_cores)
+static double least_wall_s(const br_timing *timing, int n_cores)
 {
-    double write_s = stage[BR_STAGE_WRITE].wall_s, work_s = 0.0;
+    const br_stage_clock *stage   = timing->stage;
+    double                write_s = stage[BR_STAGE_WRITE].wall_s, work_s = 0.0;
 
     if (n_cores == 0) {
         write_s += stage[BR_STAGE_POLICY].wall_s + stage[BR_STAGE_DETECT].wall_s;
@@ -74,13 +76,13 @@ static double least_wall_s(const br_stage_clock *stage, int n_cores)
     }
     for (int i = 0; i < BR_N_STAGES && n_cores > 0; i++)
         work_s += stage[i].cpu_s / n_cores;
-    return larger(work_s, larger(stage[BR_STAGE_READ].wall_s, write_s));
+    return larger(work_s, larger(stage[BR_STAGE_READ].wall_s, write_s / timing->n_writers));
 }
 
 void br_timing_report(const br_timing *timing, int n_cores)
 {
     double wall_s = br_clock_wall_s() - timing->start_s, cpu_s = 0.0;
-    double bound_s = least_wall_s(timing->stage, n_cores);
+    double bound_s = least_wall_s(timing, n_cores);
 
     br_log_progress(NULL);
     for (int i = 0; i < BR_N_STAGES; i++)

@@ -30,12 +30,13 @@ typedef struct br_timing {
     br_stage_clock stage[BR_N_STAGES];
     double         start_s;
     double         last_report_s;
-    int64_t        n_done;  /* customers */
-    int64_t        n_total; /* customers this command has to do */
+    int64_t        n_done;    /* customers */
+    int64_t        n_total;   /* customers this command has to do */
+    int            n_writers; /* whose stages lie side by side */
 } br_timing;
 
 /* Starts the clock of the whole job. */
-void br_timing_start(br_timing *timing, int64_t n_total);
+void br_timing_start(br_timing *timing, int64_t n_total, int n_writers);
 
 /* n more customers are written: a progress line on a terminal, a log line every 10 s otherwise. */
 void br_timing_progress(br_timing *timing, int64_t n_customers);

@@ -9,9 +9,9 @@
 #include "host/base/memory.h"
 #include "host/decide/compare.h"
 #include "host/pipeline/choose/weightings.h"
+#include "host/pipeline/flow/flow.h"
 #include "host/pipeline/objective/terms.h"
 
-#define N_SLOTS     3 /* batches under way (job.c) */
 #define LISTS_BYTES ((double)(512 << 20))
 #define LEAST_ROWS  64
 
@@ -26,7 +26,7 @@ typedef struct tally {
 int64_t br_sweep_unit_customers(const br_config *config, int32_t n_weightings)
 {
     double  per_slot = 8.0 + 4.0 * config->objective_terms.n;
-    double  per_row  = per_slot * (double)config->list_k * (1 + n_weightings) * N_SLOTS;
+    double  per_row  = per_slot * (double)config->list_k * (1 + n_weightings) * br_flow_slots(1);
     int64_t n        = (int64_t)(LISTS_BYTES / per_row);
 
     n = n > LEAST_ROWS ? n : LEAST_ROWS;
@@ -41,11 +41,12 @@ static br_status fetch(const tally *t, br_job *job, const br_batch *batch, int32
     const br_weighted *w    = v == 0 ? NULL : &batch->weighted_V[v - 1];
     const br_mat       item = w == NULL ? batch->item_BK : w->item_BK;
 
-    BR_TRY(st, br_download(job->out_lane, br_mat_rows(item, 0, batch->n_rows), t->item_BK));
+    BR_TRY(st, br_download(batch->out_lane, br_mat_rows(item, 0, batch->n_rows), t->item_BK));
     for (int32_t i = 0; i < job->setup->objective.n_terms; i++) {
         br_mat term = w == NULL ? batch->term_BK[i] : w->term_BK[i];
 
-        BR_TRY(st, br_download(job->out_lane, br_mat_rows(term, 0, batch->n_rows), t->term_BK[i]));
+        BR_TRY(st,
+               br_download(batch->out_lane, br_mat_rows(term, 0, batch->n_rows), t->term_BK[i]));
     }
 done:
     return st;

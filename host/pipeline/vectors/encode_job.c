@@ -152,7 +152,7 @@ br_status br_job_encode(br_job *job, const char *out)
     BR_TRY(st, br_job_alloc_batch(job, &batch));
     BR_ALLOC(st, c.host, job->max_rows * widest(setup), "vectors of a unit");
     BR_ALLOC(st, c.time_B, job->max_rows, "times of a unit");
-    br_timing_start(&job->timing, U > 0 ? U : 1);
+    br_timing_start(&job->timing, U > 0 ? U : 1, 1);
     for (int64_t u = 0; u < setup->n_units; u++) {
         BR_TRY(st, br_job_check_interrupt(out));
         br_batch_take_unit(&batch, setup, u);

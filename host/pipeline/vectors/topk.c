@@ -344,7 +344,7 @@ br_status br_job_topk(const br_topk_options *o)
     BR_TRY(st, check_out(o));
     BR_TRY(st, alloc_lists(&j));
     BR_TRY(st, open_device(&j));
-    br_timing_start(&timing, j.U > 0 ? j.U : 1);
+    br_timing_start(&timing, j.U > 0 ? j.U : 1, 1);
     wall_s = br_clock_wall_s();
     for (j.first_row = 0; j.first_row < j.U; j.first_row += j.block_rows) {
         BR_TRY(st, br_job_check_interrupt(o->out));

@@ -47,7 +47,7 @@ done:
 
 static br_status fetch_first(br_explained *x, br_mat from_BK, float *to)
 {
-    return br_download(x->job->out_lane, br_mat_cols(br_mat_rows(from_BK, 0, 1), 0, 1), to);
+    return br_download(x->batch.out_lane, br_mat_cols(br_mat_rows(from_BK, 0, 1), 0, 1), to);
 }
 
 /* x_u . z_i by itself. */
@@ -79,7 +79,7 @@ static br_status add_plain(br_explained *x, const br_item_facts *item, br_pair_f
     out->term[out->n_terms++] = (br_term_fact){"match", "x_u . z_i", dot, 1.0, 1.0, dot};
     if (x->job->bias_N.buf == NULL)
         goto done;
-    BR_TRY(st, br_download(x->job->out_lane, br_mat_rows(x->job->bias_N, item->listed, 1), &bias));
+    BR_TRY(st, br_download(x->batch.out_lane, br_mat_rows(x->job->bias_N, item->listed, 1), &bias));
     out->term[out->n_terms++] = (br_term_fact){"item bias", "b_i", bias, 1.0, 1.0, bias};
 done:
     return st;
