@@ -2,7 +2,7 @@
 # What host/io writes: published files, lists, the run directory. Included by CMakeLists.txt, which
 # makes the room br_io.
 set(outputs
-  publish.c digest/digest.c digest/blocks.c look/file_kind.c look/file_header.c h5/objects.c
+  publish.c read_back.c digest/digest.c digest/blocks.c look/file_kind.c look/file_header.c h5/objects.c
   lists/h5_image.c lists/h5_chunks.c lists/lists_image.c lists/lists_dataset.c lists/lists_read.c lists/lists_check.c
   lists/slots.c lists/lists_view.c lists/lists_about.c
   run/audit.c run/lock.c run/receipt.c run/manifest.c run/json_fields.c run/read_text.c run/run_open.c

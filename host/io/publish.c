@@ -310,26 +310,6 @@ done:
     return st;
 }
 
-br_status br_publish_read_back(const char *path, const char *sha256)
-{
-    br_status st = BR_OK;
-    char      found[BR_DIGEST_TEXT_BYTES];
-    int       fd = br_open(path, O_RDONLY);
-
-    if (fd < 0)
-        BR_FAIL(st, BR_E_IO, "%s: was published, and cannot be read back: %s", path,
-                strerror(errno));
-    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* clean since its fsync */
-    (void)close(fd);
-    BR_TRY(st, br_digest_file(path, found));
-    if (strcmp(found, sha256) != 0)
-        BR_FAIL(st, BR_E_SELFCHECK,
-                "%s: read back it has SHA-256 %s, expected %s as written: disk or memory erred",
-                path, found, sha256);
-done:
-    return st;
-}
-
 static bool is_same_file(const struct stat *a, const char *path)
 {
     struct stat b;

@@ -33,6 +33,8 @@ br_status br_publish_check_space(const char *folder, int64_t wanted_bytes);
 /* Is the SHA-256 of the file the one that was written? Pages of it that memory holds are dropped
  * first, where the system does so, and the disk is asked. BR_E_SELFCHECK with both. */
 br_status br_publish_read_back(const char *path, const char *sha256);
+/* The same by the bytes that were written. */
+br_status br_publish_read_bytes_back(const char *path, const void *data, size_t n_bytes);
 
 /* Asked before long work: BR_E_USAGE when `path` is a folder, a device or the same file as one of
  * the inputs (NULL entries are passed over), BR_E_IO when its folder is missing or closed to us. */

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Tests of what host/io writes. Included by CMakeLists.txt.
 br_test(test_publish SOURCES test_publish.c lists_fixture.c DEPENDS br_io LABELS unit)
-br_test(test_digest_blocks SOURCES test_digest_blocks.c DEPENDS br_io LABELS unit)
-br_test(test_h5_chunks SOURCES test_h5_chunks.c DEPENDS br_io LABELS unit)
+br_test(test_digest_blocks SOURCES inputs/test_digest_blocks.c DEPENDS br_io LABELS unit)
+br_test(test_h5_chunks SOURCES outputs/test_h5_chunks.c DEPENDS br_io LABELS unit)
 br_test(test_lists SOURCES test_lists.c lists_fixture.c DEPENDS br_io LABELS unit)
 br_test(test_lists_shadow SOURCES test_lists_shadow.c lists_fixture.c DEPENDS br_io LABELS unit)
 br_test(test_run_dir SOURCES test_run_dir.c lists_fixture.c DEPENDS br_io LABELS unit)
