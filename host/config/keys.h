@@ -79,7 +79,8 @@
     X(BOOL, "list.fill", list_fill, "false", 0, 0, BR_KEY_SHAPING, \
       "fill lists of the model too, where its candidates (objective.top) do not suffice", "") \
     X(CHOICE, "run.backend", run_backend, "auto", 0, 0, 0, \
-      "where the arithmetic runs; auto: a usable GPU, else cpu", BR_CHOICES_BACKEND) \
+      "where the arithmetic runs; auto: the GPU where there is one, which must work, else cpu", \
+      BR_CHOICES_BACKEND) \
     X(CHOICE, "run.precision", run_precision, "fp32", 0, 0, BR_KEY_SHAPING, \
       "what the encoders multiply: fp32, or values rounded to bfloat16 (sums stay fp32): faster, " \
       "x_u differs in the third digit", BR_CHOICES_PRECISION) \

@@ -15,6 +15,7 @@ extern "C" {
 br_status br_cuda_choose(int32_t place, bool is_asked_for);
 
 /* device.cu */
+bool        br_cuda_is_there(void); /* a GPU that could be used, whether it works or not */
 br_status   br_cuda_open(br_dev *dev);
 void        br_cuda_close(br_dev *dev);
 br_status   br_cuda_allocate(size_t bytes, void **memory);

@@ -29,6 +29,19 @@ br_status br_cuda_status(cudaError_t error, const char *what)
                    "cuda device %d (%s): %s: %s", device, name, what, cudaGetErrorString(error));
 }
 
+bool br_cuda_is_there(void)
+{
+    cudaDeviceProp about;
+    int            count = 0, device = 0;
+    cudaError_t    found = cudaGetDeviceCount(&count);
+
+    if (found == cudaErrorNoDevice || found == cudaErrorInsufficientDriver ||
+        found == cudaErrorStubLibrary || (found == cudaSuccess && count == 0))
+        return false;
+    return cudaGetDevice(&device) != cudaSuccess ||
+           cudaGetDeviceProperties(&about, device) != cudaSuccess || about.major >= OLDEST_MAJOR;
+}
+
 static br_status describe(br_dev *dev, br_cuda_lane *lane)
 {
     br_status      st = BR_OK;

@@ -68,9 +68,14 @@ br_status br_dev_open(br_backend backend, size_t scratch_bytes, br_dev **out)
 #ifdef BR_WITH_CUDA
     if (backend == BR_BACKEND_AUTO) {
         br_status st = open_on(&br_backend_cuda, scratch_bytes, out);
+        br_error  error;
 
         if (st == BR_OK || st == BR_E_USAGE)
             return st;
+        if (br_cuda_is_there()) { /* its lists would be others', and hours late */
+            br_error_take(&error);
+            return br_fail(st, "%s; without this GPU: run.backend=cpu", error.text);
+        }
         br_log(BR_LOG_INFO, "device", "no usable GPU: %s", br_error_last()->text);
     }
 #endif

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Ranks and GPUs, on emulated devices: each rank takes its own, `run.device` chooses, and too few,
-or one for two, is an error before any work. Needs mpirun and a build with MPI."""
+or one for two, is an error before any work; so is one that is there and does not work, which
+`auto` does not pass over. Needs mpirun and a build with MPI."""
 import subprocess
 import sys
 import tempfile
@@ -49,6 +50,11 @@ def main():
         expect(4, "GPU 2 of this machine is wanted", 2, *job, "--set", "run.device=1",
                BATCHRANK_CUDA_DEVICES="4", CUDA_VISIBLE_DEVICES="0,2")
         expect(0, "complete", 2, *job, "--set", "run.device=2", BATCHRANK_CUDA_DEVICES="4")
+        auto = ["run", folder / "job.json", "--set", f"output.path={folder / 'auto'}"]
+        expect(4, "without this GPU: run.backend=cpu", 1, *auto,
+               BATCHRANK_CUDA_FAULT="malloc:1:oom")
+        assert not (folder / "auto").exists()
+        expect(0, "backend cpu: ", 1, *auto, BATCHRANK_CUDA_DEVICES="0")
     print("ok  run")
 
 

@@ -16,6 +16,8 @@ typedef enum {
     cudaErrorInvalidValue             = 1,
     cudaErrorMemoryAllocation         = 2,
     cudaErrorInvalidConfiguration     = 9,
+    cudaErrorStubLibrary              = 34,
+    cudaErrorInsufficientDriver       = 35,
     cudaErrorNoDevice                 = 100,
     cudaErrorInvalidDevice            = 101,
     cudaErrorIllegalState             = 401,
