@@ -19,7 +19,7 @@
 #             bench_nccl, bench_score_topk, topk_side
 #   lib/      every library they need but glibc's and CUDA's, found through ../lib
 #   env.sh    sourced: finds CUDA's libraries, and NCCL's where it is, and sets LD_LIBRARY_PATH
-#   demo/     the demo's prepared data; configs/ its job and model; scripts/, bench/peers/
+#   demo/     the demo's prepared data; configs/ its job and model; scripts/, bench/
 #   BUNDLE.txt  version, commit, architectures, glibc, libraries
 #
 # MPI is not in it: a bundle is one process, which runs on NCCL too (run.nccl=on).
@@ -143,9 +143,12 @@ glibc=$(find "$made" \( -name '*.so*' -o -path '*/bin/*' -executable \) -type f 
 
 mkdir -p "$made/scripts" "$made/bench" "$made/configs/demo"
 cp scripts/bundle_env.sh "$made/env.sh"
-cp scripts/gpu_check.sh scripts/compare_runs.py scripts/show_lists.py "$made/scripts/"
+cp scripts/gpu_check.sh scripts/compare_runs.py scripts/show_lists.py scripts/plot_trace.py \
+    "$made/scripts/"
 cp bench/heading.py "$made/bench/"
 cp -r bench/peers "$made/bench/"
+mkdir "$made/bench/job"
+cp bench/job/bench_night.py "$made/bench/job/"
 rm -rf "$made/bench/peers/__pycache__"
 cp configs/*.json "$made/configs/"
 cp -r configs/demo/run.json configs/demo/model "$made/configs/demo/"

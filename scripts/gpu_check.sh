@@ -25,11 +25,13 @@
 #              with launches of a call; once more without graphs, and with Hopper's screen
 #   ladder     bench_ladder: what Hopper's instructions reach, which its screen was designed by
 #   sanitizer  compute-sanitizer's memcheck and racecheck on small shapes
+#   night      bench_night.py: 10 million customers x 50 events x 100,000 items, file to manifest:
+#              what each stage took, and in which share of the time kernels ran
 #   peers      bench/peers/gpu_topk.py: torch, cuBLAS, cuVS, Faiss; what is not installed is listed
 #
 # Writes results.json (anew after each step, so that a run that is cut off keeps what it has),
 # summary.txt, log.txt, bench.jsonl, bench_one_by_one.jsonl (without graphs), bench_hopper.jsonl,
-# ladder.jsonl, nccl.jsonl, peers.jsonl.
+# ladder.jsonl, nccl.jsonl, peers.jsonl, night.json.
 #
 # Without a GPU the same steps run with `cpu` (tests, bench) and `ref` (demo) in its place, without
 # sanitizer and peers: that the check itself works, and nothing more.
@@ -70,7 +72,8 @@ fi
 out=${folder:-$([ $is_bundle = yes ] && echo gpu_check || echo build/gpu_check)}
 mkdir -p "$out" || fail 4 "$out cannot be made"
 rm -f "$out"/{results.json,summary.txt,log.txt} \
-    "$out"/{bench,bench_one_by_one,bench_hopper,ladder,nccl,peers}.jsonl
+    "$out"/{bench,bench_one_by_one,bench_hopper,ladder,nccl,peers}.jsonl \
+    "$out/night.json"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 steps=()          # as JSON
@@ -95,8 +98,9 @@ write_results() {
             "$(rows "$out/bench.jsonl")" "$(rows "$out/bench_one_by_one.jsonl")"
         printf ' "bench_hopper": [\n%s],\n "ladder": [\n%s],\n' \
             "$(rows "$out/bench_hopper.jsonl")" "$(rows "$out/ladder.jsonl")"
-        printf ' "nccl": [\n%s],\n "peers": [\n%s]}\n' \
-            "$(rows "$out/nccl.jsonl")" "$(rows "$out/peers.jsonl")"
+        printf ' "nccl": [\n%s],\n "peers": [\n%s],\n "night": %s}\n' \
+            "$(rows "$out/nccl.jsonl")" "$(rows "$out/peers.jsonl")" \
+            "$(cat "$out/night.json" 2>/dev/null || echo null)"
     } >"$out/results.json.new"
     mv "$out/results.json.new" "$out/results.json"
 }
@@ -202,13 +206,13 @@ if [ $has_gpu = no ]; then
 fi
 
 # ---- op tests ----------------------------------------------------------------------------------
-deadline=$((budget * 34 / 100))
+deadline=$((budget * 30 / 100))
 for name in "${tests[@]}"; do
     step $kind "tests $name on $op_device" 60 env BR_TEST_BACKEND=$op_device "$(program "$name")"
 done
 
 # ---- the demo job ------------------------------------------------------------------------------
-deadline=$((budget * 54 / 100))
+deadline=$((budget * 46 / 100))
 with_h5py=$(python_with h5py)
 demo() { # NAME LIMIT BACKEND SETTINGS...
     local name=$1 limit=$2 backend=$3
@@ -262,7 +266,7 @@ else
 fi
 
 # ---- NCCL --------------------------------------------------------------------------------------
-deadline=$((budget * 62 / 100))
+deadline=$((budget * 53 / 100))
 IFS=, read -ra gpus <<<"${CUDA_VISIBLE_DEVICES-}"
 [ ${#gpus[@]} -gt 0 ] ||
     mapfile -t gpus < <(nvidia-smi -L 2>/dev/null | sed -n 's/^GPU \([0-9]*\):.*/\1/p')
@@ -299,7 +303,7 @@ else
 fi
 
 # ---- benches -----------------------------------------------------------------------------------
-deadline=$((budget * 75 / 100))
+deadline=$((budget * 65 / 100))
 small=()
 [ $has_gpu = yes ] || small=(--small)
 step timing "bench_device on $op_device" 120 "$(program bench_device)" --backend $op_device \
@@ -315,7 +319,7 @@ if [ $has_gpu = yes ]; then
 fi
 
 # ---- ladder ------------------------------------------------------------------------------------
-deadline=$((budget * 82 / 100))
+deadline=$((budget * 71 / 100))
 if [ $has_gpu = no ]; then
     record "ladder" skipped 0 "no GPU"
 elif [ ! -x "$(program bench_ladder)" ]; then
@@ -326,7 +330,7 @@ else
 fi
 
 # ---- compute-sanitizer -------------------------------------------------------------------------
-deadline=$((budget * 88 / 100))
+deadline=$((budget * 76 / 100))
 sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
 if [ $has_gpu = no ]; then
     record "sanitizer" skipped 0 "no GPU"
@@ -345,6 +349,13 @@ else
     done
 fi
 
+# ---- the whole night ---------------------------------------------------------------------------
+deadline=$((budget * 92 / 100))
+night=(--customers 10000000 --items 100000)
+[ $has_gpu = yes ] || night=(--customers 20000 --items 1000 --dim 16)
+step timing "night, file to manifest" 120 python3 bench/job/bench_night.py --work "$work/night" \
+    --batchrank "$batchrank" --backend $op_device "${night[@]}" --json "$out/night.json" && show
+
 # ---- peers -------------------------------------------------------------------------------------
 deadline=$budget
 if [ $has_gpu = no ]; then
@@ -362,7 +373,7 @@ write_results true
     printf '%s\n' "${lines[@]}"
     sed -n -e '/launches a unit/p; /^info /d' -e '/^== nccl [a-z]*:/,/^$/p' \
         -e '/^== bench_device/,/^# [0-9]* rows/p; /^== ladder/,/^# [0-9]* failed/p' \
-        -e '/^== peers/,$p' "$out/log.txt"
+        -e '/^== night/,$p' "$out/log.txt"
 } >"$out/summary.txt"
 n_skipped=$(printf '%s\n' "${lines[@]}" | grep -c ' skipped ')
 echo "${#lines[@]} steps, $n_failed failed, $n_skipped skipped, $SECONDS s; results in $out"
