@@ -33,6 +33,7 @@ JOBS = {"plain": ({"type": "score"}, GREEDY), "linear": (LINEAR, GREEDY),
 FLAGS = ["short", "no_consent", "no_events", "fallback", "nothing_allowed", "held_out", "held_back",
          "no_capacity", "repaired", "diverse", "groups_full"]
 CLOSE = 3e-4
+IS_FEW = "--few" in sys.argv  # the sanitizers' builds are slow
 ANY = {"rank": 1, "margin": 1.0}  # where the score does not matter yet
 
 
@@ -275,7 +276,7 @@ def check_job(folder, d, name, rng):
     path = world.write_config(folder, name, *JOBS[name])
     run("run", path)
     lists = read_parts(folder / name)
-    pairs = choose_pairs(d, name, lists, rng)
+    pairs = choose_pairs(d, name, lists, rng)[::4 if IS_FEW else 1]
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(lambda p: explain(folder, name, p[0], d["item_key"][p[1]],
                                                 "--threads", "1"), pairs))
@@ -298,8 +299,9 @@ def main():
         reasons = set()
         for job in JOBS:
             reasons |= check_job(folder, d, job, rng)
-        assert reasons == {"held_back", "held_out", "not_listable", "rule", "segment", "never_list",
-                           "outscored", "constraints", "shape", "not_drawn", "listed"}, reasons
+        assert IS_FEW or reasons == {
+            "held_back", "held_out", "not_listable", "rule", "segment", "never_list", "outscored",
+            "constraints", "shape", "not_drawn", "listed"}, reasons
 
 
 if __name__ == "__main__":
