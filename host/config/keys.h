@@ -95,7 +95,7 @@
       "lanes (threads); 0: one per core", "") \
     X(INT, "run.writers", run_writers, "0", 0, 8, BR_KEY_LOCAL, \
       "threads that decide, check and write finished units; 0: one, or, where a GPU computes, " \
-      "one for four cores, 6 at most", "") \
+      "one for two cores, 8 at most", "") \
     X(INT, "run.catalogue_shards", run_catalogue_shards, "1", 0, 1024, BR_KEY_LOCAL, \
       "ranks that hold the catalogue together, a part each, where it is too large for a device; " \
       "divides the number of ranks; 0: as few as the plan of memory allows (docs/RANKS.md)", "") \

@@ -15,7 +15,6 @@
 #define ATTENTION_CHUNK_EVENTS 256
 #define OTHER_CHUNK_EVENTS     16384
 #define SCORE_ROWS             384 /* a whole block of score_topk on cpu */
-#define MOST_WRITERS           6   /* where the configuration does not say */
 #define LEAST_ROWS             64  /* a device that has no memory for these has too little */
 
 static int64_t at_least(int64_t n, int64_t least)
@@ -212,13 +211,13 @@ void br_lanes_close(br_job *job)
 
 int32_t br_writers_of(const br_config *config)
 {
-    int32_t n = br_n_cores() / 4;
+    int32_t n = br_n_cores() / 2;
 
     if (config->run_writers > 0)
         return (int32_t)config->run_writers;
     if (config->run_backend != BR_BACKEND_CUDA || n < 1)
         return 1;
-    return n < MOST_WRITERS ? n : MOST_WRITERS;
+    return n < BR_MOST_WRITERS ? n : BR_MOST_WRITERS;
 }
 
 /* ---- running ---- */
