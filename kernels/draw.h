@@ -55,8 +55,8 @@ void      br_quotas_free(br_quotas **quotas);
  *   fixed  a row's list depends on its scores, seed, customer and K alone
  *   cost   of score_topk, and unless T makes all but the best items negligible one canonical score
  *          and e^x of every item (cuda: of a full group's once more)
- *   agrees with ref: the same items, order and score bits; the logarithms within 1e-6 x
- *          max(1, |ref|) */
+ *   agrees with ref: the same items, order and bits of scores and logarithms; under quotas the
+ *          logarithms within 1e-6 x max(1, |ref|) */
 typedef struct br_draw_topk_args {
     const br_items  *items;
     br_mat           query_BD;

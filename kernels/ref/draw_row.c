@@ -214,21 +214,21 @@ static void write_sums(const br_draw_topk_args *args, br_draw_row *row, double a
 
 /* From the last slot to the first: each adds to what was left after it its own term and those that
  * it shut out, so nothing is ever subtracted from a sum. */
-void br_draw_finish(const br_draw_topk_args *args, br_draw_row *row, br_logsum rest,
+void br_draw_finish(const br_draw_topk_args *args, br_draw_row *row, br_left left,
                     const br_logsum *leave_K)
 {
-    br_logsum left = rest;
+    br_logsum rest = br_left_sum(left), sum = rest;
 
     for (int32_t j = row->n - 1; j >= 0; j--) {
         double y = (double)row->score_K[j] / row->temperature, ln;
 
         if (leave_K != NULL)
-            left = br_logsum_add(left, leave_K[j]);
-        left          = br_logsum_term(left, y);
-        ln            = y - br_logsum_ln(left);
+            sum = br_logsum_add(sum, leave_K[j]);
+        sum           = br_logsum_term(sum, y);
+        ln            = y - br_logsum_ln(sum);
         row->log_K[j] = (float)(ln < 0.0 ? ln : 0.0);
     }
-    write_sums(args, row, br_logsum_ln(left), br_logsum_ln(rest));
+    write_sums(args, row, br_logsum_ln(sum), br_logsum_ln(rest));
 }
 
 void br_draw_finish_epsilon(const br_draw_topk_args *args, br_draw_row *row, int64_t n_all,

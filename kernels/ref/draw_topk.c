@@ -87,11 +87,12 @@ static int32_t next_drawn(const table *t, const br_draw_row *row)
     return best;
 }
 
-/* What the list left, by blocks; and what had no room after each slot. */
-static br_logsum sum_left(table *t, const br_draw_row *row, br_logsum *leave_K)
+/* What the list left; and what had no room after each slot. */
+static br_left sum_left(table *t, const br_draw_row *row, br_logsum *leave_K)
 {
-    br_logsum rest = br_logsum_none();
-    int32_t   column;
+    br_left left  = br_left_none();
+    double  floor = br_left_floor(t->N);
+    int32_t column;
 
     for (int32_t j = 0; j < row->n; j++) {
         t->y_N[row->item_K[j]] = -INFINITY;
@@ -105,17 +106,18 @@ static br_logsum sum_left(table *t, const br_draw_row *row, br_logsum *leave_K)
         leave_K[after - 1] = br_logsum_term(leave_K[after - 1], t->y_N[i]);
         t->y_N[i]          = -INFINITY;
     }
-    for (int64_t i = 0; i < t->N; i += BR_SUM_BLOCK) {
-        int64_t n = t->N - i < BR_SUM_BLOCK ? t->N - i : BR_SUM_BLOCK;
-
-        rest = br_logsum_add(rest, br_logsum_block(t->y_N + i, n));
-    }
-    return rest;
+    for (int32_t i = 0; i < t->N; i++)
+        left.most = t->y_N[i] > left.most ? t->y_N[i] : left.most;
+    for (int32_t i = 0; i < t->N; i++)
+        if (t->y_N[i] > -INFINITY)
+            br_left_add(&left, br_left_term(t->y_N[i] - left.most, floor));
+    return left;
 }
 
 static void draw_plackett_luce(table *t, br_draw_row *row)
 {
-    br_logsum leave_K[BR_MOST_LISTED], rest;
+    br_logsum leave_K[BR_MOST_LISTED];
+    br_left   left;
 
     fill_noise(t, row);
     for (int32_t i = 0; i < t->N; i++) {
@@ -126,8 +128,8 @@ static void draw_plackett_luce(table *t, br_draw_row *row)
         br_draw_list(row, item, t->score_N[item]);
         t->noise_N[item] = -INFINITY;
     }
-    rest = sum_left(t, row, leave_K);
-    br_draw_finish(t->args, row, rest, leave_K);
+    left = sum_left(t, row, leave_K);
+    br_draw_finish(t->args, row, left, leave_K);
 }
 
 static bool is_left(const table *t, const br_draw_row *row, int32_t item)

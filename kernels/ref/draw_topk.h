@@ -5,6 +5,7 @@
 #ifndef BR_KERNELS_REF_DRAW_TOPK_H
 #define BR_KERNELS_REF_DRAW_TOPK_H
 
+#include "kernels/left.h"
 #include "kernels/random.h"
 #include "kernels/ref/score_topk.h"
 
@@ -57,9 +58,9 @@ void br_draw_insert(br_draw_row *row, double *y_K, int32_t item, float score, do
 /* Adds one to the list of an EPSILON row, with its propensity: of n_left items, is it the best? */
 void br_draw_append(br_draw_row *row, int32_t item, float score, bool is_best, int64_t n_left);
 
-/* PLACKETT_LUCE: the propensities of a list that left `rest`; what is unused; the row's sums.
+/* PLACKETT_LUCE: the propensities of a list from what it left; what is unused; the row's sums.
  * leave_K: of the items that had no room from the next slot on (NULL: no quotas). */
-void br_draw_finish(const br_draw_topk_args *args, br_draw_row *row, br_logsum rest,
+void br_draw_finish(const br_draw_topk_args *args, br_draw_row *row, br_left left,
                     const br_logsum *leave_K);
 
 /* EPSILON: what is unused, and ln of the number of items left before and after. */

@@ -62,8 +62,9 @@ typedef struct br_draw_block {
     double            *x_RD8;             /* [BR_DRAW_ROWS][D up to a multiple of 8] */
     double            *y_4C;              /* [4][BR_SUM_BLOCK], and one more */
     br_draw_row       *row;               /* [BR_DRAW_ROWS] */
-    br_logsum         *rest_R;            /* of what the list left */
-    int32_t           *summed_R;          /* rows whose rest is not known yet */
+    double             floor;             /* of terms (kernels/left.h) */
+    br_left           *left_R;            /* what the list left */
+    int32_t           *summed_R;          /* rows of which that is not known yet, but for `most` */
     int64_t            n_summed;
     br_draw_head       head;
     int32_t            n_counts; /* eligible items by segments, as last asked for */
@@ -88,8 +89,9 @@ int32_t br_draw_take_best(br_draw_block *block, int64_t b, int32_t m);
 /* The head of the m best and the extras, and which items are above the threshold. */
 br_status br_draw_fill_head(br_draw_block *block, int64_t b, int32_t m);
 
-/* The sum of what the list leaves in the head; true when all else is negligible. */
-bool br_draw_rest_of_head(br_draw_block *block, int64_t b);
+/* What the list leaves in the head, into left_R; true when the terms of all else are 0. Else `most`
+ * alone is known, which may take a look at all items. */
+bool br_draw_left_of_head(br_draw_block *block, int64_t b);
 
 /* ---- perturb.c, pool.c ---- */
 
@@ -122,6 +124,9 @@ void br_draw_pass_all(br_draw_block *block, br_draw_row *row, double certain_abo
 
 /* ---- epsilon.c ---- */
 
+/* The best of the catalogue that is left, by score; -1: none is. */
+int32_t br_draw_best_of_all(const br_draw_block *block, const br_draw_row *row, float *score);
+
 /* The row's list by EPSILON, from its m best items or, where these do not suffice, from all; false:
  * these do not suffice. */
 bool br_draw_epsilon(br_draw_block *block, int64_t b, int32_t m, bool is_last);
@@ -137,7 +142,7 @@ void br_draw_find_full(br_draw_block *block, int64_t b);
 
 /* ---- sums.c ---- */
 
-/* rest_R and leave_RK of the rows of summed_R, from every item. */
+/* left_R and leave_RK of the rows of summed_R, from every item. */
 void br_draw_sum(br_draw_block *block);
 
 #endif

@@ -60,7 +60,7 @@ static br_status fill_shortlists(br_dev *dev, br_draw_block *k, int64_t b, int64
 /* The row's list is there: what it left, if the head tells. */
 static void settle(br_draw_block *k, int64_t b)
 {
-    if (k->args->law == BR_DRAW_EPSILON || br_draw_rest_of_head(k, b))
+    if (k->args->law == BR_DRAW_EPSILON || br_draw_left_of_head(k, b))
         return;
     k->summed_R[k->n_summed++] = (int32_t)b;
     if (k->n_quotas > 0)
@@ -141,7 +141,7 @@ static br_status draw_block(br_dev *dev, br_draw_block *k)
     br_draw_sum(k);
     k->args->n_summed += k->n_summed;
     for (int64_t b = 0; b < k->n && k->args->law == BR_DRAW_PLACKETT_LUCE; b++)
-        br_draw_finish(k->args, &k->row[b], k->rest_R[b],
+        br_draw_finish(k->args, &k->row[b], k->left_R[b],
                        k->n_quotas > 0 ? k->leave_RK + b * k->args->k : NULL);
 done:
     return st;
@@ -171,7 +171,7 @@ size_t br_draw_topk_scratch_bytes(int64_t n_items, int64_t dim, int32_t k, int32
     br_gumbel law   = br_gumbel_of(n_items, k);
     size_t    above = (size_t)br_gumbel_most_above(&law, n_items);
     size_t    row =
-        sizeof(br_draw_row) + sizeof(br_logsum) + 4 + BR_MOST_LISTED * 8 + ((size_t)dim + 8) * 8;
+        sizeof(br_draw_row) + sizeof(br_left) + 4 + BR_MOST_LISTED * 8 + ((size_t)dim + 8) * 8;
 
     return br_score_topk_scratch_bytes(n_items, dim, BR_MOST_LISTED) + BR_DRAW_ROWS * row +
            BR_DRAW_HEAD * 32 + BR_MOST_LISTED * 8 + above * 12 + (size_t)5 * BR_SUM_BLOCK * 8 +
@@ -197,7 +197,7 @@ static br_status take_scratch(br_dev *dev, br_draw_block *k)
     BR_TRY(st, br_dev_scratch(dev, BR_I32, BR_DRAW_ROWS, BR_MOST_LISTED, &k->item_RM));
     BR_TRY(st, br_dev_scratch(dev, BR_F32, BR_DRAW_ROWS, BR_MOST_LISTED, &k->score_RM));
     BR_TRY(st, take(dev, BR_U8, BR_DRAW_ROWS, (int64_t)sizeof(br_draw_row), &k->row));
-    BR_TRY(st, take(dev, BR_U8, BR_DRAW_ROWS, (int64_t)sizeof(br_logsum), &k->rest_R));
+    BR_TRY(st, take(dev, BR_U8, BR_DRAW_ROWS, (int64_t)sizeof(br_left), &k->left_R));
     BR_TRY(st, take(dev, BR_I32, BR_DRAW_ROWS, 1, &k->summed_R));
     BR_TRY(st, take(dev, BR_I64, BR_DRAW_ROWS, k->D + 8, &k->x_RD8));
     BR_TRY(st, take(dev, BR_I64, 5, BR_SUM_BLOCK, &k->y_4C));
@@ -238,6 +238,7 @@ br_status br_cpu_draw_topk(br_dev *dev, br_draw_topk_args *args)
            .args = args, .N = args->items->item_ND.n_rows, .D = args->items->item_ND.n_cols};
 
     k.law          = br_gumbel_of(k.N, args->k);
+    k.floor        = br_left_floor(k.N);
     k.n_above_most = br_gumbel_most_above(&k.law, k.N);
     k.n_quotas     = args->quotas == NULL ? 0 : args->quotas->n_quotas;
     BR_TRY(st, take_scratch(dev, &k));

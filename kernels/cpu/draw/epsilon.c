@@ -92,8 +92,7 @@ static int32_t any_of_head(const br_draw_head *h, const br_draw_row *row, uint32
     }
 }
 
-/* The best of the catalogue that is left: all of the head is listed or has no room. */
-static int32_t best_of_all(const br_draw_block *k, const br_draw_row *row, float *score)
+int32_t br_draw_best_of_all(const br_draw_block *k, const br_draw_row *row, float *score)
 {
     int32_t best = -1;
 
@@ -132,7 +131,7 @@ bool br_draw_epsilon(br_draw_block *k, int64_t b, int32_t m, bool is_last)
             at++;
         if (at == h->n && !is_last)
             return false;
-        best = item = at < h->n ? h->item_H[at] : best_of_all(k, row, &score);
+        best = item = at < h->n ? h->item_H[at] : br_draw_best_of_all(k, row, &score);
         if (at < h->n)
             score = h->score_H[at];
         if (br_unit(coin.word[0], coin.word[1]) < row->epsilon)

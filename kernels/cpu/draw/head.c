@@ -7,8 +7,6 @@
 #include "kernels/cpu/draw/block.h"
 #include "kernels/cpu/topk/candidates.h"
 
-#define NEGLIGIBLE 1e-7
-
 int32_t br_draw_take_best(br_draw_block *k, int64_t b, int32_t m)
 {
     br_draw_head  *h     = &k->head;
@@ -119,18 +117,38 @@ static void unmark_listed(const br_draw_row *row, br_draw_head *h)
     }
 }
 
-bool br_draw_rest_of_head(br_draw_block *k, int64_t b)
+/* The largest y of what is left. None of the best items is: then it is looked for among all. */
+static double most_left(const br_draw_block *k, const br_draw_row *row)
+{
+    const br_draw_head *h    = &k->head;
+    double              most = -INFINITY;
+    float               score;
+
+    for (int32_t i = 0; i < h->n_best; i++)
+        most = h->y_H[i] > most ? h->y_H[i] : most;
+    if (most == -INFINITY && !h->is_all) {
+        (void)br_draw_best_of_all(k, row, &score);
+        return (double)score / row->temperature;
+    }
+    for (int32_t i = h->n_best; i < h->n; i++)
+        most = h->y_H[i] > most ? h->y_H[i] : most;
+    return most;
+}
+
+bool br_draw_left_of_head(br_draw_block *k, int64_t b)
 {
     br_draw_head *h    = &k->head;
-    br_logsum     rest = br_logsum_none();
+    br_left      *left = &k->left_R[b];
 
+    *left = br_left_none();
     unmark_listed(&k->row[b], h);
     if (k->n_quotas > 0)
         take_leaving(k, b);
-    for (int32_t i = 0; i < h->n; i += BR_SUM_BLOCK)
-        rest = br_logsum_add(
-            rest, br_logsum_block(h->y_H + i, h->n - i < BR_SUM_BLOCK ? h->n - i : BR_SUM_BLOCK));
-    k->rest_R[b] = rest;
-    return h->is_all || (rest.sum > 0.0 &&
-                         (double)k->N * br_exp(h->ceiling - rest.most) <= NEGLIGIBLE * rest.sum);
+    left->most = most_left(k, &k->row[b]);
+    if (!h->is_all && h->ceiling - left->most >= k->floor)
+        return false;
+    for (int32_t i = 0; i < h->n && left->most > -INFINITY; i += BR_SUM_BLOCK)
+        br_left_add_block(left, k->floor, h->y_H + i,
+                          h->n - i < BR_SUM_BLOCK ? h->n - i : BR_SUM_BLOCK);
+    return true;
 }

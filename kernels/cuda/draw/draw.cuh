@@ -18,6 +18,7 @@
 
 #include "kernels/cuda/score/canonical.cuh"
 #include "kernels/cuda/topk/rules.cuh"
+#include "kernels/left.h"
 #include "kernels/quota.h"
 #include "kernels/random.h"
 
@@ -60,6 +61,7 @@ typedef struct br_draw_tile {
     br_quota_groups         quotas;
     uint64_t                seed;
     br_gumbel               law;
+    double                  floor; /* of terms (kernels/left.h) */
     br_view<int32_t>        item_BK;
     br_view<float>          score_BK;
     br_view<float>          log_BK;
@@ -72,7 +74,7 @@ typedef struct br_draw_tile {
     int32_t                 n_pool_most;  /* P */
     int32_t                 n_above_most; /* A */
     int32_t                 n_entries;    /* E, of a row's room; 0: no quotas */
-    int32_t                 n_blocks;     /* Q, of BR_SUM_BLOCK items */
+    int32_t                 n_blocks;     /* of BR_SUM_BLOCK items */
     br_draw_counters       *counters;
     const int32_t          *best_item_RM; /* the shortlists */
     const float            *best_score_RM;
@@ -89,7 +91,7 @@ typedef struct br_draw_tile {
     int32_t                *n_R; /* listed; -1: slow */
     br_room_entry          *room_RE;
     br_logsum              *leave_RK; /* of what had no room from the next slot on */
-    br_logsum              *part_RQ;  /* sums of blocks */
+    br_left                *left_R;   /* what the list left */
     int32_t                *slow_R;
     int32_t                *summed_R;
 } br_draw_tile;
@@ -107,12 +109,13 @@ br_status br_draw_check(br_dev *dev, const br_draw_tile *all);
 br_status br_draw_heads(br_dev *dev, const br_draw_tile *tile);
 br_status br_draw_lists(br_dev *dev, const br_draw_tile *tile);
 br_status br_draw_epsilon(br_dev *dev, const br_draw_tile *tile);
-/* Lists of slow rows; they go to summed_R. */
+/* Lists of slow rows. */
 br_status br_draw_slowly(br_dev *dev, const br_draw_tile *tile, const br_draw_slow *slow);
-/* Propensities where the head tells what is left; other rows go to summed_R. */
+/* Propensities where the head tells what is left; other rows go to summed_R, the largest term of
+ * what is left in left_R. */
 br_status br_draw_settle(br_dev *dev, const br_draw_tile *tile);
 br_status br_draw_sum(br_dev *dev, const br_draw_tile *tile, int32_t n_summed);
-/* all.cu: y and score of every item into a slow row; part_RQ of summed rows. */
+/* all.cu: y and score of every item into a slow row; left_R of summed rows, extras apart. */
 br_status br_draw_score_all(br_dev *dev, const br_draw_tile *tile, const br_draw_slow *slow);
 br_status br_draw_sum_all(br_dev *dev, const br_draw_tile *tile, int32_t n_summed);
 

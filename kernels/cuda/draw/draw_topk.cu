@@ -44,7 +44,7 @@ static void carve_rows(memory *to, int32_t n_rows, br_draw_tile *t)
     br_carve_to(from, n, &t->n_R);
     br_carve_to(from, room, &t->room_RE);
     br_carve_to(from, room > 0 ? n * (size_t)t->k : 0, &t->leave_RK);
-    br_carve_to(from, n * (size_t)t->n_blocks, &t->part_RQ);
+    br_carve_to(from, n, &t->left_R);
     br_carve_to(from, n, &t->slow_R);
     br_carve_to(from, n, &t->summed_R);
     t->best_item_RM  = to->best_item_RM;
@@ -195,9 +195,9 @@ static br_status draw_plackett_luce(br_dev *dev, const br_draw_tile *t, br_draw_
 
     BR_TRY(st, br_draw_lists(dev, t));
     BR_TRY(st, count(dev, t, found));
-    BR_TRY(st, br_draw_settle(dev, t)); /* before slow rows have a list */
     if (found->n_slow > 0)
         BR_TRY(st, draw_slowly(dev, t, found->n_slow));
+    BR_TRY(st, br_draw_settle(dev, t));
     BR_TRY(st, count(dev, t, found));
     if (found->n_summed > 0)
         BR_TRY(st, br_draw_sum(dev, t, found->n_summed));
@@ -254,6 +254,7 @@ static void describe(const br_draw_topk_args *args, br_draw_tile *t)
     t->rules.require_N = br_view_of<const uint64_t>(items->require_N);
     t->seed            = args->seed;
     t->law             = br_gumbel_of(t->N, t->k);
+    t->floor           = br_left_floor(t->N);
     t->m               = first_length(args, t->N);
     t->n_blocks        = (int32_t)((t->N + BR_SUM_BLOCK - 1) / BR_SUM_BLOCK);
     t->n_above_most    = t->is_epsilon ? 0 : (int32_t)br_gumbel_most_above(&t->law, t->N);

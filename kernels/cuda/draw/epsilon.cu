@@ -86,25 +86,6 @@ static __device__ int32_t any_left(const br_draw_tile &t, const br_drawn &d, con
     }
 }
 
-/* The best of all items that are left, by score. */
-static __device__ br_draw_best best_of_all(const br_draw_tile &t, const br_drawn &d, int32_t n,
-                                           br_draw_best *part)
-{
-    br_draw_best best = br_no_best();
-
-    for (int64_t i = 0; i < t.N; i += BR_DRAW_GROUPS) {
-        int64_t at   = i + threadIdx.x / BR_CHAINS;
-        int32_t item = at < t.N ? (int32_t)at : -1;
-        bool any = item >= 0 && br_drawn_has_room(t, d, item) && br_drawn_takes_part(t, d, item) &&
-                   !br_drawn_is_listed(d, n, item);
-        br_draw_best own = {(double)br_drawn_worth(t, d, any ? item : -1), item, 0};
-
-        if (any && br_is_better(own, best))
-            best = own;
-    }
-    return br_block_best(best, part);
-}
-
 static __device__ void finish(const br_draw_tile &t, const br_drawn &d, int32_t n, int64_t n_all,
                               int64_t n_left)
 {
@@ -144,7 +125,7 @@ static __global__ void __launch_bounds__(BR_DRAW_THREADS) epsilon_kernel(br_draw
             best  = h.item_H[at];
             score = h.score_H[at];
         } else {
-            br_draw_best found = best_of_all(t, d, n, best_part);
+            br_draw_best found = br_best_of_all(t, d, n, best_part);
 
             best    = found.item;
             score   = (float)found.y;

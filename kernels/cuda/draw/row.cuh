@@ -198,6 +198,53 @@ static __device__ inline br_draw_best br_block_best(br_draw_best own, br_draw_be
     return own;
 }
 
+/* The best of all items that are left, by score; a barrier within. */
+static __device__ inline br_draw_best br_best_of_all(const br_draw_tile &t, const br_drawn &d,
+                                                     int32_t n, br_draw_best *part)
+{
+    br_draw_best best = br_no_best();
+
+    for (int64_t i = 0; i < t.N; i += BR_DRAW_GROUPS) {
+        int64_t at   = i + threadIdx.x / BR_CHAINS;
+        int32_t item = at < t.N ? (int32_t)at : -1;
+        bool any = item >= 0 && br_drawn_has_room(t, d, item) && br_drawn_takes_part(t, d, item) &&
+                   !br_drawn_is_listed(d, n, item);
+        br_draw_best own = {(double)br_drawn_worth(t, d, any ? item : -1), item, 0};
+
+        if (any && br_is_better(own, best))
+            best = own;
+    }
+    return br_block_best(best, part);
+}
+
+/* Whole numbers that are added up by any threads in any order. */
+typedef struct br_words {
+    unsigned long long high, low;
+} br_words;
+
+/* By any number of blocks at once. */
+static __device__ inline void br_left_join(br_left *left, const br_words &sum)
+{
+    atomicAdd(reinterpret_cast<unsigned long long *>(&left->high), sum.high);
+    atomicAdd(reinterpret_cast<unsigned long long *>(&left->low), sum.low);
+}
+
+/* The block's sum of terms, up to 4,095 of each thread; on thread 0, whose `left` it joins. sum may
+ * be used again after the next barrier. */
+static __device__ inline void br_block_left(uint64_t own, br_words *sum, br_left *left)
+{
+    if (threadIdx.x == 0)
+        *sum = {0, 0};
+    __syncthreads();
+    atomicAdd(&sum->high, (unsigned long long)(own >> 32));
+    atomicAdd(&sum->low, (unsigned long long)(own & 0xffffffffu));
+    __syncthreads();
+    if (threadIdx.x != 0)
+        return;
+    left->high += sum->high;
+    left->low += sum->low;
+}
+
 static __device__ inline br_logsum br_warp_logsum(br_logsum own)
 {
     for (int by = BR_WARP / 2; by > 0; by /= 2) {
