@@ -20,10 +20,17 @@ float br_draw_score(const br_draw_block *k, const br_draw_row *row, int32_t item
     return br_canonical_round(br_canonical_dot_fast(x_D, z_D, k->D), bias);
 }
 
+float br_draw_score_of(const br_draw_block *k, const br_draw_row *row, int32_t item)
+{
+    int64_t extra = br_draw_extra(row, item);
+
+    return extra >= 0 ? row->extra_score_X[extra] : br_draw_score(k, row, item);
+}
+
 /* How long the first shortlist is. */
 static int32_t first_length(const br_draw_block *k)
 {
-    double length = br_gumbel_shortlist(k->N, k->args->k);
+    double length = br_gumbel_shortlist(k->n_whole, k->args->k);
 
     if (k->args->n_shortlist > 0)
         return k->args->n_shortlist;
@@ -60,7 +67,18 @@ static br_status fill_shortlists(br_dev *dev, br_draw_block *k, int64_t b, int64
 /* The row's list is there: what it left, if the head tells. */
 static void settle(br_draw_block *k, int64_t b)
 {
-    if (k->args->law == BR_DRAW_EPSILON || br_draw_left_of_head(k, b))
+    br_draw_row *row = &k->row[b];
+
+    if (k->args->law == BR_DRAW_EPSILON)
+        return;
+    br_draw_take_listed(k, b);
+    if (k->args->part.step == BR_DRAW_LISTS) {
+        br_draw_tell_list(k, b);
+        return;
+    }
+    k->left_R[b]      = br_left_none();
+    k->left_R[b].most = (double)br_draw_best_left(k, row) / row->temperature;
+    if (br_draw_left_of_head(k, b))
         return;
     k->summed_R[k->n_summed++] = (int32_t)b;
     if (k->n_quotas > 0)
@@ -118,18 +136,11 @@ done:
     return st;
 }
 
-static br_status draw_block(br_dev *dev, br_draw_block *k)
+static br_status draw_lists(br_dev *dev, br_draw_block *k, int32_t m)
 {
     br_status st = BR_OK;
-    int32_t   m  = first_length(k);
     bool      is_certain_R[BR_DRAW_ROWS];
 
-    k->n_summed = 0;
-    for (int64_t b = 0; b < k->n; b++) {
-        BR_TRY(st, br_draw_row_of(k->args, k->first + b, &k->row[b]));
-        k->row[b].room = k->room;
-    }
-    BR_TRY(st, fill_shortlists(dev, k, 0, k->n, m));
     for (int64_t b = 0; b < k->n; b++) {
         BR_TRY(st, draw_row(k, b, m, &is_certain_R[b]));
         k->args->n_first += is_certain_R[b];
@@ -138,11 +149,51 @@ static br_status draw_block(br_dev *dev, br_draw_block *k)
     }
     for (int64_t b = 0; b < k->n; b += GROUP)
         BR_TRY(st, draw_longer(dev, k, b, is_certain_R, m));
+done:
+    return st;
+}
+
+/* What lists left is known. */
+static void finish(br_draw_block *k, int64_t b)
+{
+    if (k->args->part.step == BR_DRAW_LEFT) {
+        br_draw_write_left(k->args, &k->row[b], k->left_R[b]);
+        return;
+    }
+    br_draw_finish(&k->row[b], k->left_R[b], k->n_quotas > 0 ? k->leave_RK + b * k->args->k : NULL);
+    br_draw_write_sums(k->args, &k->row[b]);
+}
+
+static br_status draw_block(br_dev *dev, br_draw_block *k)
+{
+    br_status    st   = BR_OK;
+    br_draw_step step = k->args->part.step;
+    int32_t      m    = first_length(k);
+
+    k->n_summed = 0;
+    for (int64_t b = 0; b < k->n; b++) {
+        BR_TRY(st, br_draw_row_of(k->args, k->first + b, &k->row[b]));
+        k->row[b].room = k->room;
+    }
+    if (step != BR_DRAW_LEFT || k->args->law == BR_DRAW_PLACKETT_LUCE)
+        BR_TRY(st, fill_shortlists(dev, k, 0, k->n, m));
+    if (step == BR_DRAW_LISTS && br_draw_is_by_score(k->args)) {
+        for (int64_t b = 0; b < k->n; b++)
+            br_draw_tell_best(k, b);
+        goto done;
+    }
+    if (step == BR_DRAW_LEFT)
+        for (int64_t b = 0; b < k->n; b++) {
+            if (!br_draw_tell_left(k, b, m))
+                k->summed_R[k->n_summed++] = (int32_t)b;
+        }
+    else
+        BR_TRY(st, draw_lists(dev, k, m));
     br_draw_sum(k);
     k->args->n_summed += k->n_summed;
-    for (int64_t b = 0; b < k->n && k->args->law == BR_DRAW_PLACKETT_LUCE; b++)
-        br_draw_finish(k->args, &k->row[b], k->left_R[b],
-                       k->n_quotas > 0 ? k->leave_RK + b * k->args->k : NULL);
+    for (int64_t b = 0; b < k->n && step != BR_DRAW_LISTS; b++)
+        if (k->args->law == BR_DRAW_PLACKETT_LUCE)
+            finish(k, b);
 done:
     return st;
 }
@@ -237,8 +288,10 @@ br_status br_cpu_draw_topk(br_dev *dev, br_draw_topk_args *args)
     br_draw_block k    = {
            .args = args, .N = args->items->item_ND.n_rows, .D = args->items->item_ND.n_cols};
 
-    k.law          = br_gumbel_of(k.N, args->k);
-    k.floor        = br_left_floor(k.N);
+    k.n_whole      = br_draw_n_whole(args);
+    k.first_item   = br_draw_first_item(args);
+    k.law          = br_gumbel_of(k.n_whole, args->k);
+    k.floor        = br_left_floor(k.n_whole);
     k.n_above_most = br_gumbel_most_above(&k.law, k.N);
     k.n_quotas     = args->quotas == NULL ? 0 : args->quotas->n_quotas;
     BR_TRY(st, take_scratch(dev, &k));

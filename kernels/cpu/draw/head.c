@@ -21,8 +21,8 @@ int32_t br_draw_take_best(br_draw_block *k, int64_t b, int32_t m)
     return n;
 }
 
-/* The m best and the extras; from a shortlist, the m best of both. */
-static void fill_head(br_draw_block *k, int64_t b, int32_t m)
+/* From a shortlist, the m best of both. */
+void br_draw_fill_head(br_draw_block *k, int64_t b, int32_t m)
 {
     br_draw_head      *h   = &k->head;
     const br_draw_row *row = &k->row[b];
@@ -46,36 +46,32 @@ static void fill_head(br_draw_block *k, int64_t b, int32_t m)
     h->ceiling = h->is_all ? -INFINITY : h->y_H[h->n_best - 1];
 }
 
-/* Who is above, and which of the head are. */
-static br_status fill_above(br_draw_block *k, const br_draw_row *row)
+br_status br_draw_fill_above(br_draw_block *k, const br_draw_row *row)
 {
     br_draw_head *h    = &k->head;
     br_above      walk = {.item = -1};
     int32_t       at   = 0;
 
     h->n_above = 0;
-    while (br_above_next(&walk, row->source, &k->law, k->N)) {
-        double unit = walk.unit;
+    while (br_above_next(&walk, row->source, &k->law, k->first_item + k->N)) {
+        double  unit = walk.unit;
+        int64_t item = walk.item - k->first_item;
 
+        if (item < 0)
+            continue;
         if (h->n_above == k->n_above_most)
             return br_fail(BR_E_SELFCHECK, "draw_topk: more than %lld items above the threshold",
                            (long long)k->n_above_most);
-        while (at < h->n && (int64_t)(h->key_H[at] >> 32) < walk.item)
+        while (at < h->n && (int64_t)(h->key_H[at] >> 32) < item)
             at++;
-        if (at < h->n && (int64_t)(h->key_H[at] >> 32) == walk.item) {
+        if (at < h->n && (int64_t)(h->key_H[at] >> 32) == item) {
             h->unit_H[(uint32_t)h->key_H[at]] = unit;
             unit                              = -unit;
         }
-        h->item_A[h->n_above]   = (int32_t)walk.item;
+        h->item_A[h->n_above]   = (int32_t)item;
         h->unit_A[h->n_above++] = unit;
     }
     return BR_OK;
-}
-
-br_status br_draw_fill_head(br_draw_block *k, int64_t b, int32_t m)
-{
-    fill_head(k, b, m);
-    return fill_above(k, &k->row[b]);
 }
 
 /* What of the head had no room from some slot on, by slots. */
@@ -117,21 +113,29 @@ static void unmark_listed(const br_draw_row *row, br_draw_head *h)
     }
 }
 
-/* The largest y of what is left. None of the best items is: then it is looked for among all. */
-static double most_left(const br_draw_block *k, const br_draw_row *row)
+void br_draw_take_listed(br_draw_block *k, int64_t b)
+{
+    unmark_listed(&k->row[b], &k->head);
+    if (k->n_quotas > 0)
+        take_leaving(k, b);
+}
+
+/* None of the best items may be left: then it is looked for among all. */
+float br_draw_best_left(const br_draw_block *k, const br_draw_row *row)
 {
     const br_draw_head *h    = &k->head;
-    double              most = -INFINITY;
-    float               score;
+    float               most = -INFINITY;
 
     for (int32_t i = 0; i < h->n_best; i++)
-        most = h->y_H[i] > most ? h->y_H[i] : most;
+        if (h->y_H[i] > -INFINITY && h->score_H[i] > most)
+            most = h->score_H[i];
     if (most == -INFINITY && !h->is_all) {
-        (void)br_draw_best_of_all(k, row, &score);
-        return (double)score / row->temperature;
+        (void)br_draw_best_of_all(k, row, &most);
+        return most;
     }
     for (int32_t i = h->n_best; i < h->n; i++)
-        most = h->y_H[i] > most ? h->y_H[i] : most;
+        if (h->y_H[i] > -INFINITY && h->score_H[i] > most)
+            most = h->score_H[i];
     return most;
 }
 
@@ -140,11 +144,6 @@ bool br_draw_left_of_head(br_draw_block *k, int64_t b)
     br_draw_head *h    = &k->head;
     br_left      *left = &k->left_R[b];
 
-    *left = br_left_none();
-    unmark_listed(&k->row[b], h);
-    if (k->n_quotas > 0)
-        take_leaving(k, b);
-    left->most = most_left(k, &k->row[b]);
     if (!h->is_all && h->ceiling - left->most >= k->floor)
         return false;
     for (int32_t i = 0; i < h->n && left->most > -INFINITY; i += BR_SUM_BLOCK)

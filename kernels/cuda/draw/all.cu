@@ -109,8 +109,7 @@ static __device__ void keep_perturbed(const all_params &p, const br_drawn &d, in
 
     p.slow.score_SN[at] = score;
     p.slow.y_SN[at] =
-        takes_part ? (double)score / d.heat + br_noise_below(&p.t.law, d.source, (int32_t)item)
-                   : -INFINITY;
+        takes_part ? (double)score / d.heat + br_drawn_noise(p.t, d, (int32_t)item, -1) : -INFINITY;
 }
 
 /* A thread's terms of a row, at most 128, to those of the block, which go to the row's sum. */

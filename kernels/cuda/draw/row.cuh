@@ -83,6 +83,12 @@ static __device__ inline bool br_drawn_has_room(const br_draw_tile &t, const br_
     return t.n_entries == 0 || br_room_has(&t.quotas, &d.room, item);
 }
 
+static __device__ inline bool br_drawn_is_left(const br_draw_tile &t, const br_drawn &d, int32_t n,
+                                               int32_t item)
+{
+    return br_drawn_has_room(t, d, item) && !br_drawn_is_listed(d, n, item);
+}
+
 /* The slot (from 1) that shut the item out; 0: none. */
 static __device__ inline int32_t br_drawn_leaves(const br_draw_tile &t, const br_drawn &d,
                                                  int32_t item)
@@ -156,8 +162,8 @@ static __device__ inline double br_drawn_noise(const br_draw_tile &t, const br_d
     br_random r;
 
     if (above < 0)
-        return br_noise_below(&t.law, d.source, item);
-    r = br_random_at(d.source, BR_STREAM_ABOVE, (uint32_t)above);
+        return br_noise_below(&t.law, d.source, (int32_t)t.first_item + item);
+    r = br_random_at(d.source, BR_STREAM_ABOVE, (uint32_t)(t.before_R[d.row] + above));
     return br_noise_above(&t.law, br_unit(r.word[2], r.word[3]));
 }
 
@@ -215,6 +221,40 @@ static __device__ inline br_draw_best br_best_of_all(const br_draw_tile &t, cons
             best = own;
     }
     return br_block_best(best, part);
+}
+
+/* The block's sum. */
+static __device__ inline int64_t br_block_count(int64_t own, long long *part)
+{
+    long long sum = br_warp_sum((long long)own);
+
+    if (br_lane() == 0)
+        part[threadIdx.x / BR_WARP] = sum;
+    __syncthreads();
+    sum = 0;
+    for (int w = 0; w < BR_DRAW_WARPS; w++)
+        sum += part[w];
+    __syncthreads();
+    return sum;
+}
+
+/* Items by segments, less the never-list's, and the extras. */
+static __device__ inline int64_t br_count_eligible(const br_draw_tile &t, const br_drawn &d,
+                                                   long long *part)
+{
+    const br_topk_rules &rules = t.rules;
+    int64_t              begin = rules.never_S == NULL ? 0 : rules.never_offset_B1[d.row], own = 0;
+    int64_t              end = rules.never_S == NULL ? 0 : rules.never_offset_B1[d.row + 1];
+
+    for (int64_t i = threadIdx.x; rules.require_N.at != NULL && i < t.N; i += BR_DRAW_THREADS)
+        own += br_has_segments(rules, d.row, i);
+    for (int64_t s = begin + threadIdx.x; s < end; s += BR_DRAW_THREADS) {
+        int32_t item = rules.never_S[s];
+
+        own -= item >= 0 && item < t.N && (s == begin || rules.never_S[s - 1] != item) &&
+               br_has_segments(rules, d.row, item);
+    }
+    return br_block_count(own, part) + d.n_extras + (rules.require_N.at == NULL ? t.N : 0);
 }
 
 /* Whole numbers that are added up by any threads in any order. */

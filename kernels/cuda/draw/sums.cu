@@ -5,6 +5,15 @@
  * Called once per tile. */
 #include "kernels/cuda/draw/head.cuh"
 
+/* Of a part alone. */
+static __device__ void tell_left(const br_draw_tile &t, const br_drawn &d, const br_left &left)
+{
+    if (threadIdx.x != 0)
+        return;
+    t.left_B2.row(d.row)[0] = left.high;
+    t.left_B2.row(d.row)[1] = left.low;
+}
+
 /* From the last slot to the first, by one thread: each adds its own term to what was left after it,
  * and the terms of those that it shut out. The rest of the row is for all threads. */
 static __device__ void finish(const br_draw_tile &t, const br_drawn &d, int32_t n,
@@ -34,36 +43,6 @@ static __device__ void finish(const br_draw_tile &t, const br_drawn &d, int32_t 
         *t.remaining_B.row(d.row) = (float)br_logsum_ln(rest);
 }
 
-static __device__ bool is_left(const br_draw_tile &t, const br_drawn &d, int32_t n, int32_t item)
-{
-    return br_drawn_has_room(t, d, item) && !br_drawn_is_listed(d, n, item);
-}
-
-/* The largest y of what is left; -inf: nothing is. Where none of the best items is, it is looked
- * for among all. Barriers within. */
-static __device__ double most_left(const br_draw_tile &t, const br_drawn &d, const br_draw_head &h,
-                                   int32_t n)
-{
-    __shared__ br_draw_best part[BR_DRAW_WARPS];
-    int32_t                 n_best = h.is_all ? h.n : h.n - d.n_extras; /* extras are behind */
-    br_draw_best            best   = br_no_best();
-
-    for (int32_t i = (int32_t)threadIdx.x; i < n_best; i += BR_DRAW_THREADS) {
-        br_draw_best own = {(double)h.score_H[i], h.item_H[i], i};
-
-        if (is_left(t, d, n, own.item) && br_is_better(own, best))
-            best = own;
-    }
-    best = br_block_best(best, part);
-    __syncthreads();
-    if (best.place < 0 && !h.is_all)
-        return br_best_of_all(t, d, n, part).y / d.heat;
-    for (int32_t e = n_best; e < h.n; e++)
-        if ((double)h.score_H[e] > best.y && is_left(t, d, n, h.item_H[e]))
-            best.y = (double)h.score_H[e];
-    return best.y / d.heat;
-}
-
 /* Of the head, by the block. */
 static __device__ void sum_head(const br_draw_tile &t, const br_drawn &d, const br_draw_head &h,
                                 int32_t n, br_left *left)
@@ -72,7 +51,7 @@ static __device__ void sum_head(const br_draw_tile &t, const br_drawn &d, const 
     uint64_t            own = 0;
 
     for (int32_t i = (int32_t)threadIdx.x; i < h.n; i += BR_DRAW_THREADS)
-        if (is_left(t, d, n, h.item_H[i]))
+        if (br_drawn_is_left(t, d, n, h.item_H[i]))
             own += br_left_term((double)h.score_H[i] / d.heat - left->most, t.floor);
     br_block_left(own, &sum, left);
 }
@@ -105,7 +84,8 @@ static __global__ void __launch_bounds__(BR_DRAW_THREADS) settle_kernel(br_draw_
     br_draw_head h       = br_head_of(t, blockIdx.x);
     int32_t      n       = t.n_R[blockIdx.x];
     double       ceiling = -INFINITY;
-    br_left      left    = {most_left(t, d, h, n), 0, 0};
+    double  best = t.step == BR_DRAW_LEFT ? (double)*t.best_B.row(d.row) : br_best_left(t, d, h, n);
+    br_left left = {best / d.heat, 0, 0};
 
     if (!h.is_all)
         ceiling = (double)t.best_score_RM[d.row * t.m + t.m - 1] / d.heat;
@@ -119,7 +99,10 @@ static __global__ void __launch_bounds__(BR_DRAW_THREADS) settle_kernel(br_draw_
     sum_head(t, d, h, n, &left);
     if (t.n_entries > 0)
         sum_head_leaving(t, d, h, n);
-    finish(t, d, n, left);
+    if (t.step == BR_DRAW_LEFT)
+        tell_left(t, d, left);
+    else
+        finish(t, d, n, left);
 }
 
 /* Items of the group that the slot filled by column q, eight lanes each. */
@@ -171,7 +154,7 @@ static __device__ void sum_extras(const br_draw_tile &t, const br_drawn &d, int3
     uint64_t            own = 0;
 
     for (int32_t e = (int32_t)threadIdx.x; e < d.n_extras; e += BR_DRAW_THREADS)
-        if (is_left(t, d, n, d.extra_X[e]))
+        if (br_drawn_is_left(t, d, n, d.extra_X[e]))
             own += br_left_term((double)d.extra_score_X[e] / d.heat - left->most, t.floor);
     br_block_left(own, &sum, left);
 }
@@ -189,6 +172,16 @@ static __global__ void __launch_bounds__(BR_DRAW_THREADS, 4) finish_kernel(br_dr
     finish(t, d, n, left);
 }
 
+/* Grid: a block per row of summed_R, of a part; registers as above. */
+static __global__ void __launch_bounds__(BR_DRAW_THREADS, 4) left_kernel(br_draw_tile t)
+{
+    br_drawn d    = br_drawn_of(t, t.summed_R[blockIdx.x]);
+    br_left  left = t.left_R[d.row];
+
+    sum_extras(t, d, t.k, &left);
+    tell_left(t, d, left);
+}
+
 br_status br_draw_settle(br_dev *dev, const br_draw_tile *tile)
 {
     br_status st = BR_OK;
@@ -203,7 +196,10 @@ br_status br_draw_sum(br_dev *dev, const br_draw_tile *tile, int32_t n_summed)
     br_status st = BR_OK;
 
     BR_TRY(st, br_draw_sum_all(dev, tile, n_summed));
-    BR_TRY(st, BR_LAUNCH(dev, finish_kernel, (unsigned)n_summed, BR_DRAW_THREADS, 0, *tile));
+    if (tile->step == BR_DRAW_LEFT)
+        BR_TRY(st, BR_LAUNCH(dev, left_kernel, (unsigned)n_summed, BR_DRAW_THREADS, 0, *tile));
+    else
+        BR_TRY(st, BR_LAUNCH(dev, finish_kernel, (unsigned)n_summed, BR_DRAW_THREADS, 0, *tile));
 done:
     return st;
 }

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "kernels/left.h"
+#include "kernels/draw/left.h"
 #include "kernels/random.h"
 #include "tests/kernels/draw/draw_case.h"
 

@@ -2,8 +2,8 @@
  *
  * The sum of e^y over what a list left, in whole numbers: the same bits in whatever order, blocks
  * or parts of a catalogue it is added up, on every backend. docs/EXACTNESS.md has its error. */
-#ifndef BR_KERNELS_LEFT_H
-#define BR_KERNELS_LEFT_H
+#ifndef BR_KERNELS_DRAW_LEFT_H
+#define BR_KERNELS_DRAW_LEFT_H
 
 #include "kernels/log.h"
 
