@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Policies that draw on a catalogue in shards over teams of ranks: the bytes of one process, by
 Plackett-Luce at several temperatures, from a shortlist and by epsilon, with strata, rules,
-never-lists and penalties of a customer's own; every item of nearly all shards listed; what is
-refused."""
+never-lists and penalties of a customer's own; every item of nearly all shards listed; a score that
+overflows where it is held; what is refused."""
 import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 import ranks_case as case
 import test_policy as world
-from job_files import call, run
+from job_files import call, open_file, write_job
 
 IS_FEW = "--few" in sys.argv  # the sanitizers' builds are slow
 GRIDS = [(4, 2)] if IS_FEW else [(3, 3), (4, 2)]
@@ -39,6 +41,22 @@ def check(folder, name, policy, grids=GRIDS, k=world.K):
         print(f"ok  {name}, lists of {k}: {n // n_shards} x {n_shards}, the same bytes")
 
 
+def check_failure(folder):
+    """On the one rank that holds the item, while its team goes on."""
+    with open_file(folder / "huge.h5", "catalogue") as f:
+        f["/item/key"] = np.array([f"i{i}" for i in range(world.N)], "S6")
+        z = np.ones((world.N, world.DIM), np.float32)
+        z[140] = 3e38
+        f["/item/vector"] = z
+    for policy in "plain", "epsilon":
+        write_job(folder / "huge.json", input={"customers": "customers.h5", "catalogue": "huge.h5"},
+                  output={"path": f"huge-{policy}"}, list={"k": 5}, policy=POLICIES[policy])
+        said = case.ranks(4, "run", folder / "huge.json", "--set", "run.catalogue_shards=2",
+                          expect=3)[1]
+        assert "and item i140 (row 140) does not fit float32" in said, said
+        print(f"ok  {policy}, a score that overflows in one shard")
+
+
 def main():
     case.skip_without_mpi()
     with tempfile.TemporaryDirectory() as name:
@@ -48,6 +66,7 @@ def main():
             check(folder, policy, POLICIES[policy])
         check(folder, "long", POLICIES["plain"], [(2, 2)], 140)
         check(folder, "most", POLICIES["epsilon"], [(2, 2)], 140)
+        check_failure(folder)
         job = world.job(folder, "quotas", POLICIES["plain"],
                         shape={"quotas": [{"group": "brand", "max": 1}]})
         code, _, said = call("check", job, "--set", "run.catalogue_shards=2")
