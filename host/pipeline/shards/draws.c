@@ -20,7 +20,8 @@ double br_drawn_bytes(const br_setup *s, double n_rows)
 {
     double k = (double)s->config->list_k, m = br_draw_width(s->config);
 
-    return is_drawn(s) ? n_rows * (16.0 * (m + 2.0) + 4.0 * k + 28.0) : 0.0;
+    /* keys, and what m is longer than k; propensities; words of a customer */
+    return is_drawn(s) ? n_rows * (16.0 * m + 16.0 * (m - k) + 4.0 * k + 52.0) : 0.0;
 }
 
 br_status br_drawn_open(br_job *job, int32_t n_ranks, int64_t most_rows, br_drawn_parts **out)
