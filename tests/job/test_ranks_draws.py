@@ -34,7 +34,7 @@ def check(folder, name, policy, grids=GRIDS, k=world.K):
     assert code in (0, 10), said  # 10: the draws are less diverse than asked for
     for n, n_shards in grids:
         path = folder / f"{name}-{n}-{n_shards}"
-        said = case.ranks(n, *words, "--set", f"output.path={path}", "--set",
+        said = case.ranks(n, *words, "--threads", 2, "--set", f"output.path={path}", "--set",
                           f"run.catalogue_shards={n_shards}", expect=code)[1]
         assert f"the catalogue in {n_shards} shards" in said, said
         case.compare(path, folder / name)

@@ -7,9 +7,12 @@
 #include <string.h>
 
 #include "host/base/memory.h"
+#include "host/base/parallel.h"
 #include "host/pipeline/choose/draw.h"
 #include "host/pipeline/popularity.h"
 #include "host/pipeline/shards/exchange.h"
+
+#define TASK_ROWS 64 /* merged at a time */
 
 static bool is_drawn(const br_setup *s)
 {
@@ -34,16 +37,17 @@ br_status br_drawn_open(br_job *job, int32_t n_ranks, int64_t most_rows, br_draw
     if (!is_drawn(job->setup))
         return BR_OK;
     BR_ALLOC(st, d, 1, "drawn lists of a team");
-    d->m = br_draw_width(job->config);
+    d->m       = br_draw_width(job->config);
+    d->n_lanes = job->config->run_threads > 0 ? (int32_t)job->config->run_threads : br_n_cores();
     BR_ALLOC(st, d->part_key_BM, B * d->m, "keys of partial lists");
     BR_ALLOC(st, d->part_best_B, B, "best of partial lists");
     BR_ALLOC(st, d->part_n_B, B, "items that take part");
     BR_ALLOC(st, d->got_key_WRM, got * d->m, "keys of partial lists");
     BR_ALLOC(st, d->got_best_WR, got, "best of partial lists");
     BR_ALLOC(st, d->got_n_WR, got, "items that take part");
-    BR_ALLOC(st, d->taken_W, n_ranks, "merged lists");
-    BR_ALLOC(st, d->item_M, d->m, "merged lists");
-    BR_ALLOC(st, d->score_M, d->m, "merged lists");
+    BR_ALLOC(st, d->taken_LW, (int64_t)d->n_lanes * n_ranks, "merged lists");
+    BR_ALLOC(st, d->item_LM, (int64_t)d->n_lanes * d->m, "merged lists");
+    BR_ALLOC(st, d->score_LM, (int64_t)d->n_lanes * d->m, "merged lists");
     BR_ALLOC(st, d->best_B, B, "best that lists left");
     BR_ALLOC(st, d->left_B2, 2 * B, "what lists left");
     BR_ALLOC(st, d->log_BK, B * job->k, "propensities");
@@ -68,9 +72,9 @@ void br_drawn_close(br_drawn_parts **drawn)
     br_free(&d->got_key_WRM);
     br_free(&d->got_best_WR);
     br_free(&d->got_n_WR);
-    br_free(&d->taken_W);
-    br_free(&d->item_M);
-    br_free(&d->score_M);
+    br_free(&d->taken_LW);
+    br_free(&d->item_LM);
+    br_free(&d->score_LM);
     br_free(&d->best_B);
     br_free(&d->left_B2);
     br_free(&d->log_BK);
@@ -148,52 +152,71 @@ static void take_sums(br_drawn_parts *d, int64_t row, const br_draw_merged *list
 }
 
 /* The best of all shards are there: a shortlist, or the best beside all that take part. */
-static void draw_from(br_job *job, br_batch *b, int64_t row, int32_t n, int64_t n_all)
+static void draw_from(br_job *job, const br_batch *b, int64_t row, br_draw_from *from)
 {
-    br_drawn_parts *d    = job->shards->drawn;
-    customer        who  = {job, b, row};
-    br_draw_merged  list = list_of(job, b, row);
-    br_draw_from    from = {.n = n, .item_n = d->item_M, .score_n = d->score_M};
+    customer       who  = {job, b, row};
+    br_draw_merged list = list_of(job, b, row);
 
     if (job->config->policy_shortlist == 0) {
-        from.takes_part = takes_part;
-        from.context    = &who;
-        from.n_all      = n_all;
+        from->takes_part = takes_part;
+        from->context    = &who;
     }
-    br_draw_from_best(&list, &from);
-    take_sums(d, row, &list);
+    br_draw_from_best(&list, from);
+    take_sums(job->shards->drawn, row, &list);
 }
 
-/* Of the n_own customers that this rank merges the i-th, in a row of the unit. */
-static void merge_row(br_job *job, br_batch *b, int64_t n_own, int64_t i, int64_t row)
+/* The customers that this rank merges. */
+typedef struct merging {
+    br_job   *job;
+    br_batch *batch;
+    br_rows   own;
+} merging;
+
+/* The i-th of them, in a lane's room. */
+static void merge_row(const merging *g, int lane, int64_t i)
 {
+    br_job         *job   = g->job;
     br_shards      *s     = job->shards;
     br_drawn_parts *d     = s->drawn;
-    int64_t         n_all = 0;
-    br_draw_parts   parts = {.n_parts  = s->n,
-                             .m        = d->m,
-                             .ld       = n_own * d->m,
-                             .item_WM  = s->got_item_WRK + i * d->m,
-                             .score_WM = s->got_score_WRK + i * d->m,
-                             .key_WM   = d->got_key_WRM + i * d->m,
-                             .best_ld  = n_own,
-                             .taken_W  = d->taken_W};
+    int64_t         n_all = 0, n_own = g->own.n, row = g->own.first + i;
+    int32_t        *item_M  = d->item_LM + (int64_t)lane * d->m;
+    float          *score_M = d->score_LM + (int64_t)lane * d->m;
+    br_draw_parts   parts   = {.n_parts  = s->n,
+                               .m        = d->m,
+                               .ld       = n_own * d->m,
+                               .item_WM  = s->got_item_WRK + i * d->m,
+                               .score_WM = s->got_score_WRK + i * d->m,
+                               .key_WM   = d->got_key_WRM + i * d->m,
+                               .best_ld  = n_own,
+                               .taken_W  = d->taken_LW + (int64_t)lane * s->n};
     int32_t         n;
 
     if (!br_draw_is_from_best(job->config))
         parts.best_W = d->got_best_WR + i;
-    n = br_draw_merge(&parts, d->item_M, d->score_M, &d->best_B[row]);
+    n = br_draw_merge(&parts, item_M, score_M, &d->best_B[row]);
     for (int32_t w = 0; w < s->n; w++)
         n_all += d->got_n_WR[w * n_own + i];
     if (!br_draw_is_from_best(job->config)) {
-        memcpy(s->item_BK + row * job->k, d->item_M, (size_t)job->k * 4);
-        memcpy(s->score_BK + row * job->k, d->score_M, (size_t)job->k * 4);
+        memcpy(s->item_BK + row * job->k, item_M, (size_t)job->k * 4);
+        memcpy(s->score_BK + row * job->k, score_M, (size_t)job->k * 4);
     } else {
-        draw_from(job, b, row, n, n_all);
+        br_draw_from from = {.n = n, .item_n = item_M, .score_n = score_M, .n_all = n_all};
+
+        draw_from(job, g->batch, row, &from);
     }
 }
 
-br_status br_drawn_merge(br_job *job, br_batch *b)
+static br_status merge_rows(void *context, int lane, int64_t task)
+{
+    const merging *g    = context;
+    br_rows        rows = br_rows_of_task(g->own.n, TASK_ROWS, task);
+
+    for (int64_t i = rows.first; i < rows.first + rows.n; i++)
+        merge_row(g, lane, i);
+    return BR_OK;
+}
+
+br_status br_drawn_merge(br_job *job, br_batch *b, double *cpu_s)
 {
     br_shards      *s   = job->shards;
     br_drawn_parts *d   = s->drawn;
@@ -202,8 +225,8 @@ br_status br_drawn_merge(br_job *job, br_batch *b)
     br_status       st  = fetch_lists(job, b);
 
     trade_lists(s, n, st != BR_OK);
-    for (int64_t i = 0; i < own.n; i++)
-        merge_row(job, b, own.n, i, own.first + i);
+    br_shards_note(&st, br_parallel_for(d->n_lanes, (own.n + TASK_ROWS - 1) / TASK_ROWS, merge_rows,
+                                        &(merging){job, b, own}, cpu_s));
     br_shards_share_rows(s, s->item_BK, n, (size_t)job->k * 4, true);
     br_shards_share_rows(s, s->score_BK, n, (size_t)job->k * 4, false);
     if (br_draw_is_from_best(job->config)) {

@@ -17,9 +17,10 @@ typedef struct br_drawn_parts {
     double   *got_key_WRM; /* R: the most rows that one merges */
     float    *got_best_WR;
     int64_t  *got_n_WR;
-    int32_t  *taken_W;
-    int32_t  *item_M; /* of one customer */
-    float    *score_M;
+    int32_t   n_lanes; /* L, that merge */
+    int32_t  *taken_LW;
+    int32_t  *item_LM; /* of one customer at a time */
+    float    *score_LM;
     float    *best_B; /* of the whole catalogue, what a list left */
     uint64_t *left_B2;
     float    *log_BK;
@@ -83,7 +84,7 @@ br_status br_shards_collect_mat(br_job *job, br_mat mat, int64_t n_rows);
 br_status br_drawn_open(br_job *job, int32_t n_ranks, int64_t most_rows, br_drawn_parts **out);
 void      br_drawn_close(br_drawn_parts **drawn);
 double    br_drawn_bytes(const br_setup *setup, double n_rows);
-br_status br_drawn_merge(br_job *job, br_batch *batch);
+br_status br_drawn_merge(br_job *job, br_batch *batch, double *cpu_s);
 br_status br_drawn_collect(br_job *job, br_batch *batch);
 
 #endif

@@ -95,9 +95,9 @@ static br_status merge_best(br_job *job, br_batch *b)
     return st == BR_OK ? br_shards_take_own(job, b) : st;
 }
 
-br_status br_shards_merge(br_job *job, br_batch *b)
+br_status br_shards_merge(br_job *job, br_batch *b, double *cpu_s)
 {
-    return job->shards->drawn != NULL ? br_drawn_merge(job, b) : merge_best(job, b);
+    return job->shards->drawn != NULL ? br_drawn_merge(job, b, cpu_s) : merge_best(job, b);
 }
 
 /* ---- what is said of them ---- */
