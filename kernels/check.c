@@ -7,8 +7,9 @@
 
 static const char *dtype_name(br_dtype dtype)
 {
-    static const char *const names[] = {[BR_F32] = "f32", [BR_I32] = "i32", [BR_I64] = "i64",
-                                        [BR_U64] = "u64", [BR_U8] = "u8",   [BR_BF16] = "bf16"};
+    static const char *const names[] = {
+        [BR_F32] = "f32", [BR_I32] = "i32",   [BR_I64] = "i64", [BR_U64] = "u64",
+        [BR_U8] = "u8",   [BR_BF16] = "bf16", [BR_F64] = "f64"};
     return names[dtype];
 }
 

@@ -15,7 +15,7 @@ extern "C" {
 #endif
 
 typedef enum { BR_BACKEND_AUTO, BR_BACKEND_REF, BR_BACKEND_CPU, BR_BACKEND_CUDA } br_backend;
-typedef enum { BR_F32, BR_I32, BR_I64, BR_U64, BR_U8, BR_BF16 } br_dtype;
+typedef enum { BR_F32, BR_I32, BR_I64, BR_U64, BR_U8, BR_BF16, BR_F64 } br_dtype;
 
 typedef struct br_dev      br_dev;      /* a backend with one stream and one scratch stack */
 typedef struct br_buf      br_buf;      /* opaque device memory */

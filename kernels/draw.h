@@ -6,12 +6,11 @@
 
 #include "kernels/detect/witness.h"
 #include "kernels/device.h"
+#include "kernels/draw/part.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-typedef enum { BR_DRAW_PLACKETT_LUCE, BR_DRAW_EPSILON } br_draw_law;
 
 #define BR_DRAW_MOST_EXTRAS 4096 /* of a row */
 #define BR_DRAW_MOST_QUOTAS 16
@@ -42,7 +41,8 @@ void      br_quotas_free(br_quotas **quotas);
  *          all absent: none): items of the row's never-list that take part after all, with these
  *          scores in place of their own; finite, ascending by item within a row;
  *          n_shortlist: only the so many best take part (1..1024, at least K); 0: all;
- *          quotas of the same N items, or NULL
+ *          quotas of the same N items, or NULL; part: the items are a part of a catalogue
+ *          (draw/part.h)
  *   out    item_BK i32, score_BK f32 (canonical, or the extra's), in the order drawn; -1 and NaN
  *          where nothing is left; log_propensity_BK f32: ln of the probability of each item given
  *          those before it, NaN beside -1; log_normaliser_B and log_remaining_B f32 [B, 1] (or
@@ -55,8 +55,8 @@ void      br_quotas_free(br_quotas **quotas);
  *   fixed  a row's list depends on its scores, seed, customer and K alone
  *   cost   of score_topk, and unless T makes all but the best items negligible one canonical score
  *          and e^x of every item (cuda: of a full group's once more)
- *   agrees with ref: the same items, order and score bits; the logarithms within 1e-6 x
- *          max(1, |ref|) */
+ *   agrees with ref: the same items, order and bits of scores and logarithms; under quotas the
+ *          logarithms within 1e-6 x max(1, |ref|) */
 typedef struct br_draw_topk_args {
     const br_items  *items;
     br_mat           query_BD;
@@ -79,6 +79,7 @@ typedef struct br_draw_topk_args {
     br_mat           log_propensity_BK;
     br_mat           log_normaliser_B;
     br_mat           log_remaining_B;
+    br_draw_part     part;
     int64_t          bad_row; /* out, on BR_E_INPUT */
     int64_t          bad_item;
     int64_t          n_first; /* out: rows certain with the first shortlist */

@@ -6,9 +6,8 @@
 
 #include "kernels/everywhere.h"
 
-/* e^r 2^n for |r| <= ln 2 / 2, n a whole number that leaves the result normal: the Taylor
- * polynomial of degree 13. */
-BR_EVERYWHERE double br_exp_scaled(double r, double n)
+/* e^r for |r| <= ln 2 / 2: the Taylor polynomial of degree 13. */
+BR_EVERYWHERE double br_exp_small(double r)
 {
     static const double c[] = {1.0 / 6227020800.0,
                                1.0 / 479001600.0,
@@ -25,15 +24,22 @@ BR_EVERYWHERE double br_exp_scaled(double r, double n)
                                1.0,
                                1.0};
     double              p   = c[0];
+
+    for (int i = 1; i < 14; i++)
+        p = p * r + c[i];
+    return p;
+}
+
+/* e^r 2^n, n a whole number that leaves the result normal. */
+BR_EVERYWHERE double br_exp_scaled(double r, double n)
+{
     union {
         unsigned long long bits;
         double             value;
     } scale;
 
-    for (int i = 1; i < 14; i++)
-        p = p * r + c[i];
     scale.bits = (unsigned long long)((long long)n + 1023) << 52;
-    return p * scale.value;
+    return br_exp_small(r) * scale.value;
 }
 
 /* The nearest whole number of |x| < 2^51. */

@@ -60,7 +60,7 @@ BR_EVERYWHERE double br_minus_log1m(double x)
 
 /* ---- sums of e^y ---- */
 
-#define BR_SUM_BLOCK 4096 /* items; blocks are summed by themselves, then in their order */
+#define BR_SUM_BLOCK 4096 /* items that are summed at a time */
 #define BR_SUM_LANES 8
 
 /* e^most * sum; nothing: -inf and 0 */

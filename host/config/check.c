@@ -96,7 +96,6 @@ const char *br_config_unsharded(const br_config *c)
         bool        is_set;
         const char *key;
     } whole[] = {
-        {c->policy_type != BR_POLICY_GREEDY, "policy.type other than greedy"},
         {c->objective_type == BR_OBJECTIVE_EXPECTED_VALUE, "objective.type expected_value"},
         {c->shape_quotas.n > 0, "shape.quotas"},
         {c->shape_pins.n > 0, "shape.pins"},

@@ -41,6 +41,12 @@ static void free_device(br_batch *batch)
     br_dev_free(&batch->log_propensity_BK);
     br_dev_free(&batch->log_normaliser_B);
     br_dev_free(&batch->log_remaining_B);
+    br_dev_free(&batch->part.item_BM);
+    br_dev_free(&batch->part.score_BM);
+    br_dev_free(&batch->part.key_BM);
+    br_dev_free(&batch->part.best_B);
+    br_dev_free(&batch->part.n_B);
+    br_dev_free(&batch->part.left_B2);
     for (int h = 0; h < BR_MAX_HEADS; h++) {
         br_dev_free(&batch->probability_BK[h]);
         br_dev_free(&batch->hazard_BP[h]);

@@ -13,7 +13,7 @@
 #include "host/io/customers.h"
 #include "host/io/lists.h"
 #include "host/pipeline/setup/setup.h"
-#include "kernels/ops.h"
+#include "host/pipeline/shards/part_mats.h"
 #include "models/spec.h"
 
 /* An array that grows: `capacity` items are there. */
@@ -97,29 +97,29 @@ typedef struct br_batch {
     br_mat gate_BM;
 
     /* score: rules and results on the device */
-    br_mat     self_B;   /* i32: 0, 1, 2, ... */
-    br_mat     square_B; /* |x_u|^2 */
-    br_mat     rule_have_B;
-    br_mat     rule_wanted_B;
-    br_mat     rule_offset_B1;
-    br_mat     rule_never_S;
-    br_mat     item_BK; /* listed rows, of a shard its own */
-    br_mat     score_BK;
-    br_mat     heat_mat_B;
-    br_mat     customer_mat_B;
-    br_mat     log_propensity_BK; /* absent: nothing is drawn */
-    br_mat     log_normaliser_B;
-    br_mat     log_remaining_B;
-    br_mat     probability_BK[BR_MAX_HEADS];
-    br_mat     term_BK[BR_MAX_TERMS]; /* logits or probabilities of the objective's terms */
-    br_mat     hazard_BP[BR_MAX_HEADS];
+    br_mat       self_B;   /* i32: 0, 1, 2, ... */
+    br_mat       square_B; /* |x_u|^2 */
+    br_mat       rule_have_B;
+    br_mat       rule_wanted_B;
+    br_mat       rule_offset_B1;
+    br_mat       rule_never_S;
+    br_mat       item_BK; /* listed rows, of a shard its own */
+    br_mat       score_BK;
+    br_mat       heat_mat_B;
+    br_mat       customer_mat_B;
+    br_mat       log_propensity_BK; /* absent: nothing is drawn */
+    br_mat       log_normaliser_B, log_remaining_B;
+    br_part_mats part; /* of lists that are drawn of a shard */
+    br_mat       probability_BK[BR_MAX_HEADS];
+    br_mat       term_BK[BR_MAX_TERMS]; /* logits or probabilities of the objective's terms */
+    br_mat       hazard_BP[BR_MAX_HEADS];
     /* of shaped lists (choose/shaping.h); NULL: the best items are the lists */
-    uint8_t   *source_BK;
-    uint8_t   *short_B; /* br_short_reason */
-    int64_t    n_slow;
-    int64_t    n_rescored;
-    br_witness witness;        /* rows of the batch */
-    uint64_t   vectors_digest; /* of x_u as it was made (detect/detect.h) */
+    uint8_t     *source_BK;
+    uint8_t     *short_B; /* br_short_reason */
+    int64_t      n_slow;
+    int64_t      n_rescored;
+    br_witness   witness;        /* rows of the batch */
+    uint64_t     vectors_digest; /* of x_u as it was made (detect/detect.h) */
 
     /* score, by other weights (choose/weightings.h) */
     int32_t             n_weighted; /* V */

@@ -5,6 +5,7 @@
 
 #include "host/base/memory.h"
 #include "host/io/lists/slots.h"
+#include "host/pipeline/choose/draw.h"
 #include "host/pipeline/choose/weightings.h"
 #include "host/pipeline/job.h"
 
@@ -50,6 +51,24 @@ done:
     return st;
 }
 
+static br_status alloc_drawn_parts(br_job *job, br_batch *b)
+{
+    br_status st  = BR_OK;
+    br_dev   *dev = job->dev;
+    int64_t   n = job->max_rows, m = br_draw_width(job->config);
+
+    if (job->config->policy_type == BR_POLICY_GREEDY || job->setup->n_shards == 1)
+        return BR_OK;
+    BR_TRY(st, br_dev_alloc(dev, BR_I32, n, m, &b->part.item_BM));
+    BR_TRY(st, br_dev_alloc(dev, BR_F32, n, m, &b->part.score_BM));
+    BR_TRY(st, br_dev_alloc(dev, BR_F64, n, m, &b->part.key_BM));
+    BR_TRY(st, br_dev_alloc(dev, BR_F32, n, 1, &b->part.best_B));
+    BR_TRY(st, br_dev_alloc(dev, BR_I64, n, 1, &b->part.n_B));
+    BR_TRY(st, br_dev_alloc(dev, BR_U64, n, 2, &b->part.left_B2));
+done:
+    return st;
+}
+
 static br_status alloc_device(br_job *job, br_batch *b)
 {
     br_status       st  = BR_OK;
@@ -76,6 +95,7 @@ static br_status alloc_device(br_job *job, br_batch *b)
     BR_TRY(st, br_dev_alloc(dev, BR_I32, n, job->k, &b->item_BK));
     BR_TRY(st, br_dev_alloc(dev, BR_F32, n, job->k, &b->score_BK));
     BR_TRY(st, alloc_draws(job, b));
+    BR_TRY(st, alloc_drawn_parts(job, b));
     for (int32_t h = 0; h < s->n_heads; h++)
         BR_TRY(st, br_dev_alloc(dev, BR_F32, n, job->k, &b->probability_BK[h]));
     for (int32_t t = 0; t < s->objective.n_terms; t++)

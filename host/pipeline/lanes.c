@@ -95,10 +95,11 @@ static size_t score_bytes(const br_job *job)
     const br_setup *s     = job->setup;
     int64_t         n     = s->held.n;
     int32_t         m     = br_choose_most_candidates(job);
+    int32_t         drawn = s->n_shards > 1 ? br_draw_width(job->config) : m;
     int32_t         Q     = s->objective.width;
     size_t          topk  = job->config->policy_type == BR_POLICY_GREEDY
                                 ? br_score_topk_scratch_bytes(n, Q, m)
-                                : br_draw_topk_scratch_bytes(n, Q, m, s->shape.shape.n_quotas);
+                                : br_draw_topk_scratch_bytes(n, Q, drawn, s->shape.shape.n_quotas);
     size_t          heads = (size_t)job->score_rows * (size_t)s->dim * 4 + 64;
 
     if (job->model != NULL)

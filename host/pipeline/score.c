@@ -199,9 +199,12 @@ done:
 /* All that is said of lists; of customers alone by the first of a team. */
 static br_status tell_rows(void *context, br_dev *lane, br_rows rows)
 {
-    br_status            st = BR_OK;
-    const score_context *c  = context;
+    br_status            st   = BR_OK;
+    const score_context *c    = context;
+    size_t               mark = br_dev_mark(lane);
 
+    BR_TRY(st, br_choose_tell_rows(c->job, c->batch, lane, rows));
+    br_dev_rewind(lane, mark);
     BR_TRY(st, describe_rows(context, lane, rows));
     if (c->job->setup->shard == 0) {
         BR_TRY(st, score_hazards(c, lane, rows));

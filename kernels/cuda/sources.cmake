@@ -13,7 +13,7 @@ set(BR_CUDA_SOURCES
   topk/plan.cu topk/items.cu topk/queries.cu topk/screen.cu topk/foretell.cu topk/finish.cu
   topk/slow.cu topk/sums.cu topk/logsumexp.cu topk/score_topk.cu
   draw/check.cu draw/heads.cu draw/lists.cu draw/all.cu draw/slow.cu draw/sums.cu draw/epsilon.cu
-  draw/draw_topk.cu)
+  draw/part.cu draw/draw_topk.cu)
 list(TRANSFORM BR_CUDA_SOURCES PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
 set(BR_CUDA_GEMM ${CMAKE_CURRENT_LIST_DIR}/gemm.cu)
 set(BR_CUDA_TABLE ${CMAKE_CURRENT_LIST_DIR}/table.c ${CMAKE_CURRENT_LIST_DIR}/choose.c)

@@ -18,8 +18,8 @@ static size_t round_up(size_t bytes)
 
 size_t br_dtype_bytes(br_dtype dtype)
 {
-    static const size_t bytes[] = {
-        [BR_F32] = 4, [BR_I32] = 4, [BR_I64] = 8, [BR_U64] = 8, [BR_U8] = 1, [BR_BF16] = 2};
+    static const size_t bytes[] = {[BR_F32] = 4, [BR_I32] = 4,  [BR_I64] = 8, [BR_U64] = 8,
+                                   [BR_U8] = 1,  [BR_BF16] = 2, [BR_F64] = 8};
     return bytes[dtype];
 }
 

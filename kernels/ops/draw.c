@@ -3,6 +3,7 @@
  * Columns of groups made ready for draw_topk, once per job; checks of draw_topk, then the backend's
  * entry, once per tile of customers. */
 #include "kernels/check.h"
+#include "kernels/draw/step.h"
 
 #define MOST_LISTED 1024
 
@@ -165,17 +166,64 @@ static br_status check_quotas(br_dev *dev, const br_draw_topk_args *args)
     return BR_OK;
 }
 
+static br_presence needed(bool is_needed)
+{
+    return is_needed ? BR_MUST : BR_MAY;
+}
+
+static br_status check_outputs(br_dev *dev, const br_draw_topk_args *args)
+{
+    br_status           st       = BR_OK;
+    const br_draw_part *part     = &args->part;
+    bool                is_whole = part->step == BR_DRAW_WHOLE;
+    bool                is_lists = part->step == BR_DRAW_LISTS, is_left = !is_whole && !is_lists;
+    bool                by_score = br_draw_is_by_score(args);
+    int64_t             B = args->query_BD.n_rows, k = args->k;
+    br_presence         score = needed(!is_left || by_score), best = needed(!is_whole && !by_score);
+    const br_want       wants[] = {
+              {"item_BK", args->item_BK, BR_I32, B, k, BR_MUST},
+              {"score_BK", args->score_BK, BR_F32, B, k, score},
+              {"log_propensity_BK", args->log_propensity_BK, BR_F32, B, k, needed(is_whole)},
+              {"log_normaliser_B", args->log_normaliser_B, BR_F32, B, 1, BR_MAY},
+              {"log_remaining_B", args->log_remaining_B, BR_F32, B, 1, BR_MAY},
+              {"key_BK", part->key_BK, BR_F64, B, k, needed(is_lists)},
+              {"best_B", part->best_B, BR_F32, B, 1, best},
+              {"n_B", part->n_B, BR_I64, B, 1, needed(is_lists && by_score)},
+              {"left_B2", part->left_B2, BR_U64, B, 2, needed(is_left && !by_score)},
+    };
+
+    BR_TRY(st, BR_CHECK_VIEWS(dev, "draw_topk", wants));
+done:
+    return st;
+}
+
+static br_status check_part(const br_draw_topk_args *args)
+{
+    br_status           st   = BR_OK;
+    const br_draw_part *part = &args->part;
+    int64_t             N    = args->items->item_ND.n_rows;
+
+    BR_TRY(st, br_check_range("draw_topk", "step", part->step, BR_DRAW_WHOLE, BR_DRAW_LEFT));
+    if (part->step == BR_DRAW_WHOLE)
+        goto done;
+    if (part->first_item < 0 || part->first_item > part->n_items - N || part->n_items > INT32_MAX)
+        BR_FAIL(st, BR_E_SELFCHECK, "draw_topk: a part of %lld items from %lld on, of %lld in all",
+                (long long)N, (long long)part->first_item, (long long)part->n_items);
+    if (args->quotas != NULL)
+        BR_FAIL(st, BR_E_SELFCHECK, "draw_topk: quotas on a part of a catalogue");
+    if (part->step == BR_DRAW_LISTS && args->n_shortlist > 0 && args->n_shortlist != args->k)
+        BR_FAIL(st, BR_E_SELFCHECK,
+                "draw_topk: lists of %d from a part, expected the shortlist's %d", (int)args->k,
+                (int)args->n_shortlist);
+    if (part->step == BR_DRAW_LEFT && args->n_shortlist > 0)
+        BR_FAIL(st, BR_E_SELFCHECK, "draw_topk: a shortlist leaves nothing in a part");
+done:
+    return st;
+}
+
 br_status br_op_draw_topk(br_dev *dev, br_draw_topk_args *args)
 {
-    br_status     st      = BR_OK;
-    int64_t       B       = args->query_BD.n_rows;
-    const br_want wants[] = {
-        {"item_BK", args->item_BK, BR_I32, B, args->k, BR_MUST},
-        {"score_BK", args->score_BK, BR_F32, B, args->k, BR_MUST},
-        {"log_propensity_BK", args->log_propensity_BK, BR_F32, B, args->k, BR_MUST},
-        {"log_normaliser_B", args->log_normaliser_B, BR_F32, B, 1, BR_MAY},
-        {"log_remaining_B", args->log_remaining_B, BR_F32, B, 1, BR_MAY},
-    };
+    br_status st = BR_OK;
 
     args->bad_row = args->bad_item = -1;
     args->n_first = args->n_longer = args->n_slow = args->n_summed = 0;
@@ -187,12 +235,13 @@ br_status br_op_draw_topk(br_dev *dev, br_draw_topk_args *args)
         BR_TRY(st,
                br_check_range("draw_topk", "n_shortlist", args->n_shortlist, args->k, MOST_LISTED));
     BR_TRY(st, check_inputs(dev, args));
-    BR_TRY(st, BR_CHECK_VIEWS(dev, "draw_topk", wants));
+    BR_TRY(st, check_outputs(dev, args));
     if (args->items->table != dev->table)
         BR_FAIL(st, BR_E_SELFCHECK, "draw_topk: items were prepared by backend %s, expected %s",
                 args->items->table->name, dev->table->name);
     if (args->quotas != NULL)
         BR_TRY(st, check_quotas(dev, args));
+    BR_TRY(st, check_part(args));
     BR_TRY(st, dev->table->draw_topk(dev, args));
 done:
     return st;

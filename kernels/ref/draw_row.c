@@ -90,6 +90,7 @@ br_status br_draw_row_of(const br_draw_topk_args *args, int64_t at, br_draw_row 
     br_score_topk_args topk     = br_draw_as_topk(args);
     const int64_t     *offset   = br_mat_at(args->extra_offset_B1);
     const uint64_t    *customer = br_mat_at(args->customer_B);
+    br_mat             score = args->score_BK, log = args->log_propensity_BK;
 
     *row = (br_draw_row){.at          = at,
                          .rules       = br_topk_rules_of(&topk, at),
@@ -99,9 +100,8 @@ br_status br_draw_row_of(const br_draw_topk_args *args, int64_t at, br_draw_row 
                          .k           = args->k,
                          .quotas      = groups_of(args->quotas),
                          .item_K      = br_mat_i32(args->item_BK) + at * args->item_BK.ld,
-                         .score_K     = br_mat_f32(args->score_BK) + at * args->score_BK.ld,
-                         .log_K =
-                             br_mat_f32(args->log_propensity_BK) + at * args->log_propensity_BK.ld};
+                         .score_K = score.buf == NULL ? NULL : br_mat_f32(score) + at * score.ld,
+                         .log_K   = log.buf == NULL ? NULL : br_mat_f32(log) + at * log.ld};
     if (offset != NULL && args->extra_item_X.buf != NULL) {
         row->extra_X       = br_mat_i32(args->extra_item_X) + offset[at];
         row->extra_score_X = br_mat_f32(args->extra_score_X) + offset[at];
@@ -199,40 +199,93 @@ void br_draw_append(br_draw_row *row, int32_t item, float score, bool is_best, i
     br_draw_list(row, item, score);
 }
 
-static void write_sums(const br_draw_topk_args *args, br_draw_row *row, double all, double rest)
+static void empty_slots(br_draw_row *row)
 {
     for (int32_t j = row->n; j < row->k; j++) {
         row->item_K[j]  = -1;
         row->score_K[j] = NAN;
-        row->log_K[j]   = NAN;
+        if (row->log_K != NULL)
+            row->log_K[j] = NAN;
     }
-    if (args->log_normaliser_B.buf != NULL)
-        br_mat_f32(args->log_normaliser_B)[row->at * args->log_normaliser_B.ld] = (float)all;
-    if (args->log_remaining_B.buf != NULL)
-        br_mat_f32(args->log_remaining_B)[row->at * args->log_remaining_B.ld] = (float)rest;
 }
 
 /* From the last slot to the first: each adds to what was left after it its own term and those that
  * it shut out, so nothing is ever subtracted from a sum. */
-void br_draw_finish(const br_draw_topk_args *args, br_draw_row *row, br_logsum rest,
-                    const br_logsum *leave_K)
+void br_draw_finish(br_draw_row *row, br_left left, const br_logsum *leave_K)
 {
-    br_logsum left = rest;
+    br_logsum sum = br_left_sum(left);
 
+    row->log_rest = br_logsum_ln(sum);
     for (int32_t j = row->n - 1; j >= 0; j--) {
         double y = (double)row->score_K[j] / row->temperature, ln;
 
         if (leave_K != NULL)
-            left = br_logsum_add(left, leave_K[j]);
-        left          = br_logsum_term(left, y);
-        ln            = y - br_logsum_ln(left);
+            sum = br_logsum_add(sum, leave_K[j]);
+        sum           = br_logsum_term(sum, y);
+        ln            = y - br_logsum_ln(sum);
         row->log_K[j] = (float)(ln < 0.0 ? ln : 0.0);
     }
-    write_sums(args, row, br_logsum_ln(left), br_logsum_ln(rest));
+    row->log_all = br_logsum_ln(sum);
+    empty_slots(row);
 }
 
-void br_draw_finish_epsilon(const br_draw_topk_args *args, br_draw_row *row, int64_t n_all,
-                            int64_t n_left)
+void br_draw_finish_epsilon(br_draw_row *row, int64_t n_all, int64_t n_left)
 {
-    write_sums(args, row, br_log((double)n_all), br_log((double)n_left));
+    row->log_all  = br_log((double)n_all);
+    row->log_rest = br_log((double)n_left);
+    empty_slots(row);
+}
+
+static void write_float(br_mat mat, int64_t at, double value)
+{
+    if (mat.buf != NULL)
+        br_mat_f32(mat)[at * mat.ld] = (float)value;
+}
+
+void br_draw_write_sums(const br_draw_topk_args *args, const br_draw_row *row)
+{
+    write_float(args->log_normaliser_B, row->at, row->log_all);
+    write_float(args->log_remaining_B, row->at, row->log_rest);
+}
+
+/* ---- of a part ---- */
+
+static double *keys_of(const br_draw_topk_args *args, const br_draw_row *row)
+{
+    return (double *)br_mat_at(args->part.key_BK) + row->at * args->part.key_BK.ld;
+}
+
+void br_draw_write_list(const br_draw_topk_args *args, br_draw_row *row, const double *key_K,
+                        float best_score)
+{
+    for (int32_t j = 0; j < row->k; j++)
+        keys_of(args, row)[j] = j < row->n ? key_K[j] : -INFINITY;
+    write_float(args->part.best_B, row->at, (double)best_score);
+    empty_slots(row);
+}
+
+void br_draw_write_best(const br_draw_topk_args *args, br_draw_row *row, int64_t n_all)
+{
+    int64_t *n_B = br_mat_at(args->part.n_B);
+
+    for (int32_t j = 0; j < row->k; j++)
+        keys_of(args, row)[j] = j < row->n ? (double)row->score_K[j] : -INFINITY;
+    n_B[row->at * args->part.n_B.ld] = n_all;
+    empty_slots(row);
+}
+
+br_left br_draw_given_left(const br_draw_topk_args *args, const br_draw_row *row)
+{
+    br_left left = br_left_none();
+
+    left.most = (double)value_at(args->part.best_B, row->at) / row->temperature;
+    return left;
+}
+
+void br_draw_write_left(const br_draw_topk_args *args, const br_draw_row *row, br_left left)
+{
+    uint64_t *left_2 = (uint64_t *)br_mat_at(args->part.left_B2) + row->at * args->part.left_B2.ld;
+
+    left_2[0] = left.high;
+    left_2[1] = left.low;
 }

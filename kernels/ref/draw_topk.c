@@ -13,10 +13,13 @@
 typedef struct table {
     br_draw_topk_args *args;
     int64_t            N;
+    int64_t            n_whole; /* these and the first of them: of a part */
+    int64_t            first;
     float             *score_N;
     double            *noise_N; /* then y + noise; -inf once listed */
     double            *y_N;
-    int32_t            n_best; /* EPSILON from a shortlist: its items, best first */
+    double             y_K[BR_MOST_LISTED]; /* noise among it, of the list */
+    int32_t            n_best;              /* EPSILON from a shortlist: its items, best first */
     int32_t            best_M[BR_MOST_LISTED];
     float              best_score_M[BR_MOST_LISTED];
 } table;
@@ -64,13 +67,14 @@ static void keep_shortlist(table *t, int32_t m)
 
 static void fill_noise(table *t, const br_draw_row *row)
 {
-    br_gumbel law  = br_gumbel_of(t->N, row->k);
+    br_gumbel law  = br_gumbel_of(t->n_whole, row->k);
     br_above  walk = {.item = -1};
 
     for (int32_t i = 0; i < t->N; i++)
-        t->noise_N[i] = br_noise_below(&law, row->source, i);
-    while (br_above_next(&walk, row->source, &law, t->N))
-        t->noise_N[walk.item] = br_noise_above(&law, walk.unit);
+        t->noise_N[i] = br_noise_below(&law, row->source, (int32_t)t->first + i);
+    while (br_above_next(&walk, row->source, &law, t->first + t->N))
+        if (walk.item >= t->first)
+            t->noise_N[walk.item - t->first] = br_noise_above(&law, walk.unit);
 }
 
 /* The greatest perturbed score of what is left; -1: nothing is. */
@@ -87,15 +91,15 @@ static int32_t next_drawn(const table *t, const br_draw_row *row)
     return best;
 }
 
-/* What the list left, by blocks; and what had no room after each slot. */
-static br_logsum sum_left(table *t, const br_draw_row *row, br_logsum *leave_K)
+/* Takes the items of a list out of y, and those that had no room, by slots. */
+static void take_listed(table *t, const br_draw_row *row, br_logsum *leave_K)
 {
-    br_logsum rest = br_logsum_none();
-    int32_t   column;
+    int32_t column;
 
     for (int32_t j = 0; j < row->n; j++) {
-        t->y_N[row->item_K[j]] = -INFINITY;
-        leave_K[j]             = br_logsum_none();
+        leave_K[j] = br_logsum_none();
+        if (row->item_K[j] >= 0)
+            t->y_N[row->item_K[j]] = -INFINITY;
     }
     for (int32_t i = 0; i < t->N; i++) {
         int32_t after = br_room_leaves(&row->quotas, &row->room, i, &column);
@@ -105,29 +109,58 @@ static br_logsum sum_left(table *t, const br_draw_row *row, br_logsum *leave_K)
         leave_K[after - 1] = br_logsum_term(leave_K[after - 1], t->y_N[i]);
         t->y_N[i]          = -INFINITY;
     }
-    for (int64_t i = 0; i < t->N; i += BR_SUM_BLOCK) {
-        int64_t n = t->N - i < BR_SUM_BLOCK ? t->N - i : BR_SUM_BLOCK;
+}
 
-        rest = br_logsum_add(rest, br_logsum_block(t->y_N + i, n));
-    }
-    return rest;
+static int32_t best_left(const table *t)
+{
+    int32_t best = -1;
+
+    for (int32_t i = 0; i < t->N; i++)
+        if (t->y_N[i] > (best < 0 ? -INFINITY : t->y_N[best]))
+            best = i;
+    return best;
+}
+
+static void sum_left(const table *t, br_left *left)
+{
+    double floor = br_left_floor(t->n_whole);
+
+    for (int32_t i = 0; i < t->N; i++)
+        if (t->y_N[i] > -INFINITY)
+            br_left_add(left, br_left_term(t->y_N[i] - left->most, floor));
+}
+
+static void fill_y(table *t, const br_draw_row *row)
+{
+    for (int32_t i = 0; i < t->N; i++)
+        t->y_N[i] = isnan(t->score_N[i]) ? -INFINITY : (double)t->score_N[i] / row->temperature;
 }
 
 static void draw_plackett_luce(table *t, br_draw_row *row)
 {
-    br_logsum leave_K[BR_MOST_LISTED], rest;
+    br_logsum leave_K[BR_MOST_LISTED];
+    br_left   left = br_left_none();
+    int32_t   best;
 
     fill_noise(t, row);
-    for (int32_t i = 0; i < t->N; i++) {
-        t->y_N[i] = isnan(t->score_N[i]) ? -INFINITY : (double)t->score_N[i] / row->temperature;
+    fill_y(t, row);
+    for (int32_t i = 0; i < t->N; i++)
         t->noise_N[i] += t->y_N[i];
-    }
     for (int32_t item; row->n < row->k && (item = next_drawn(t, row)) >= 0;) {
+        t->y_K[row->n] = t->noise_N[item];
         br_draw_list(row, item, t->score_N[item]);
         t->noise_N[item] = -INFINITY;
     }
-    rest = sum_left(t, row, leave_K);
-    br_draw_finish(t->args, row, rest, leave_K);
+    take_listed(t, row, leave_K);
+    best = best_left(t);
+    if (t->args->part.step == BR_DRAW_LISTS) {
+        br_draw_write_list(t->args, row, t->y_K, best < 0 ? -INFINITY : t->score_N[best]);
+        return;
+    }
+    left.most = best < 0 ? -INFINITY : t->y_N[best];
+    sum_left(t, &left);
+    br_draw_finish(row, left, leave_K);
+    br_draw_write_sums(t->args, row);
 }
 
 static bool is_left(const table *t, const br_draw_row *row, int32_t item)
@@ -180,7 +213,39 @@ static void draw_epsilon(table *t, br_draw_row *row)
             item = any_left(t, row, &index);
         br_draw_append(row, item, t->score_N[item], item == best, n_left);
     }
-    br_draw_finish_epsilon(t->args, row, n_all, n_left);
+    br_draw_finish_epsilon(row, n_all, n_left);
+    br_draw_write_sums(t->args, row);
+}
+
+/* ---- of a part ---- */
+
+static void list_best(table *t, br_draw_row *row)
+{
+    int64_t n_all = 0;
+
+    for (int32_t i = 0; i < t->N; i++)
+        n_all += !isnan(t->score_N[i]);
+    keep_shortlist(t, row->k);
+    for (int32_t j = 0; j < t->n_best; j++)
+        br_draw_list(row, t->best_M[j], t->best_score_M[j]);
+    br_draw_write_best(t->args, row, n_all);
+}
+
+static void tell_left(table *t, br_draw_row *row)
+{
+    br_logsum leave_K[BR_MOST_LISTED];
+    br_left   left = br_draw_given_left(t->args, row);
+
+    row->n = row->k;
+    if (t->args->law == BR_DRAW_EPSILON) {
+        for (int32_t j = 0; j < row->k; j++)
+            row->score_K[j] = row->item_K[j] < 0 ? NAN : t->score_N[row->item_K[j]];
+        return;
+    }
+    fill_y(t, row);
+    take_listed(t, row, leave_K);
+    sum_left(t, &left);
+    br_draw_write_left(t->args, row, left);
 }
 
 static br_status take_room(const br_draw_topk_args *args, br_room *room)
@@ -194,10 +259,27 @@ done:
     return st;
 }
 
+static void draw_row(table *t, br_draw_row *row)
+{
+    br_draw_step step = t->args->part.step;
+
+    if (step == BR_DRAW_LEFT)
+        tell_left(t, row);
+    else if (step == BR_DRAW_LISTS && br_draw_is_by_score(t->args))
+        list_best(t, row);
+    else if (t->args->law == BR_DRAW_PLACKETT_LUCE)
+        draw_plackett_luce(t, row);
+    else
+        draw_epsilon(t, row);
+}
+
 br_status br_ref_draw_topk(br_dev *dev, br_draw_topk_args *args)
 {
     br_status   st   = BR_OK;
-    table       t    = {.args = args, .N = args->items->item_ND.n_rows};
+    table       t    = {.args    = args,
+                        .N       = args->items->item_ND.n_rows,
+                        .n_whole = br_draw_n_whole(args),
+                        .first   = br_draw_first_item(args)};
     br_room     room = {0};
     br_draw_row row;
 
@@ -211,12 +293,9 @@ br_status br_ref_draw_topk(br_dev *dev, br_draw_topk_args *args)
         row.room = room;
         br_draw_begin(&row);
         BR_TRY(st, fill_scores(&t, &row));
-        if (args->n_shortlist > 0)
+        if (args->n_shortlist > 0 && args->part.step == BR_DRAW_WHOLE)
             keep_shortlist(&t, args->n_shortlist);
-        if (args->law == BR_DRAW_PLACKETT_LUCE)
-            draw_plackett_luce(&t, &row);
-        else
-            draw_epsilon(&t, &row);
+        draw_row(&t, &row);
     }
     args->n_slow   = args->query_BD.n_rows;
     args->n_summed = args->query_BD.n_rows;

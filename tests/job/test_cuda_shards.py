@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """A catalogue in shards on an emulated GPU for each rank: as many as its memory asks for, by the
-plan, and the same parts, byte for byte; how many bytes are wanting where no number fits."""
+plan, and the same parts, byte for byte, of lists that are drawn too; how many bytes are wanting
+where no number fits."""
 import json
 import re
 import tempfile
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import ranks_case as case
 from job_files import run
+
+DRAWN = ["type=plackett_luce temperature=0.5", "type=epsilon epsilon=0.5",
+         "type=plackett_luce temperature=0.5 shortlist=40"]
 
 
 def parts(folder):
@@ -35,6 +39,14 @@ def main():
         assert "the catalogue in 2 shards: 4000 of 8000 items" in said, said
         assert "backend cuda" in said and parts(folder / "two") == parts(folder / "one"), said
         print(f"ok  two shards with {int(need[1]) - 1} bytes of device memory: the same parts")
+        for policy in DRAWN:
+            drawn = [x for word in policy.split() for x in ("--set", f"policy.{word}")]
+            run("run", folder / "job.json", "--set", f"output.path={folder / policy}", *drawn)
+            path = folder / f"two {policy}"
+            case.ranks(2, "run", folder / "job.json", "--set", f"output.path={path}", "--set",
+                       "run.catalogue_shards=2", *drawn, env={"BATCHRANK_CUDA_DEVICES": "2"})
+            assert parts(path) == parts(folder / policy), policy
+            print(f"ok  two shards, {policy}: the same parts")
 
 
 if __name__ == "__main__":

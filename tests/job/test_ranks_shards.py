@@ -91,8 +91,7 @@ def check_refusals(folder):
     assert wanted + "3" in said, said
     code, _, said = call("run", job, *shards(2))
     assert code == 2 and wanted + "1" in said, said
-    for setting, key in (("policy.type=plackett_luce", "policy.type other than greedy"),
-                         ("shape.diversity=0.5", "shape.diversity"),
+    for setting, key in (("shape.diversity=0.5", "shape.diversity"),
                          ("list.fill=true", "list.fill")):
         code, _, said = call("check", job, *shards(2), "--set", setting)
         assert code == 2 and f"but {key} needs the whole catalogue on every rank" in said, said

@@ -301,12 +301,12 @@ done:
 static br_status draw(chunk *c)
 {
     br_status      st        = BR_OK;
-    br_draw_extras extras    = {0};
+    br_draw_task   task      = {.rows = c->rows, .query_BQ = c->query_BQ, .step = c->step};
     const int64_t *offset_B1 = c->batch->held_extra_offset_B1;
     int64_t        base, n;
 
     if (offset_B1 == NULL)
-        return br_draw_rows(c->job, c->batch, c->lane, c->rows, c->query_BQ, &extras);
+        return br_draw_rows(c->job, c->batch, c->lane, &task);
     base    = offset_B1[c->rows.first];
     n       = offset_B1[c->rows.first + c->rows.n] - base;
     c->room = room_of(c->job, c->lane);
@@ -315,16 +315,16 @@ static br_status draw(chunk *c)
     BR_TRY(st, take_extras(c));
     for (int64_t b = 0; b <= c->rows.n; b++)
         ((int64_t *)c->room->extra_offset.data)[b] = offset_B1[c->rows.first + b] - base;
-    extras.offset_B1 = br_mat_rows(c->room->extra.offset_B1, 0, c->rows.n + 1);
-    extras.item_X    = c->room->extra.item_X;
-    extras.score_X   = c->room->extra.score_X;
-    BR_TRY(st, br_upload(c->lane, extras.offset_B1, c->room->extra_offset.data));
+    task.extras.offset_B1 = br_mat_rows(c->room->extra.offset_B1, 0, c->rows.n + 1);
+    task.extras.item_X    = c->room->extra.item_X;
+    task.extras.score_X   = c->room->extra.score_X;
+    BR_TRY(st, br_upload(c->lane, task.extras.offset_B1, c->room->extra_offset.data));
     if (n > 0) {
-        BR_TRY(st, br_upload(c->lane, br_mat_rows(extras.item_X, 0, n),
+        BR_TRY(st, br_upload(c->lane, br_mat_rows(task.extras.item_X, 0, n),
                              c->batch->held_extra_item_P + base));
-        BR_TRY(st, br_upload(c->lane, br_mat_rows(extras.score_X, 0, n), c->collect_X));
+        BR_TRY(st, br_upload(c->lane, br_mat_rows(task.extras.score_X, 0, n), c->collect_X));
     }
-    BR_TRY(st, br_draw_rows(c->job, c->batch, c->lane, c->rows, c->query_BQ, &extras));
+    BR_TRY(st, br_draw_rows(c->job, c->batch, c->lane, &task));
 done:
     return st;
 }
@@ -344,6 +344,7 @@ br_status br_choose_rows(br_job *job, br_batch *batch, br_dev *lane, br_rows row
 
     BR_TRY(st, br_rank_query(&job->rank, lane, c.x_BD, &c.query_BQ));
     if (job->config->policy_type != BR_POLICY_GREEDY) {
+        c.step = job->shards == NULL ? BR_DRAW_WHOLE : BR_DRAW_LISTS;
         BR_TRY(st, draw(&c));
     } else if (job->shaping != NULL) {
         c.room = room_of(job, lane);
@@ -358,6 +359,25 @@ br_status br_choose_rows(br_job *job, br_batch *batch, br_dev *lane, br_rows row
         BR_TRY(st, br_floor_rows(job, batch, lane, rows, c.query_BQ, &args.floor_B));
         BR_TRY(st, br_candidates(job, batch, lane, rows, &args));
     }
+done:
+    return st;
+}
+
+br_status br_choose_tell_rows(br_job *job, br_batch *batch, br_dev *lane, br_rows rows)
+{
+    br_status st = BR_OK;
+    chunk     c  = {.job   = job,
+                    .batch = batch,
+                    .lane  = lane,
+                    .rows  = rows,
+                    .x_BD  = br_mat_rows(batch->x_BD, rows.first, rows.n),
+                    .step  = BR_DRAW_LEFT};
+
+    if (job->shards == NULL || job->config->policy_type == BR_POLICY_GREEDY ||
+        job->config->policy_shortlist > 0)
+        return BR_OK;
+    BR_TRY(st, br_rank_query(&job->rank, lane, c.x_BD, &c.query_BQ));
+    BR_TRY(st, draw(&c));
 done:
     return st;
 }

@@ -46,4 +46,8 @@ size_t br_choose_scratch_bytes(const br_job *job);
 /* Fills item_BK and score_BK (on the device) of a chunk. */
 br_status br_choose_rows(br_job *job, br_batch *batch, br_dev *lane, br_rows rows);
 
+/* Of a shard, where lists are drawn from more than the best of all shards: what the merged ones, in
+ * item_BK, left of it (part.left_B2), or the scores of its items on them (score_BK). */
+br_status br_choose_tell_rows(br_job *job, br_batch *batch, br_dev *lane, br_rows rows);
+
 #endif

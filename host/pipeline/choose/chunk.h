@@ -20,6 +20,7 @@ typedef struct br_chunk {
     int32_t          m;         /* candidates to ask for */
     int32_t          keep;      /* of these and the penalised items, the best that stay; >= k */
     const uint64_t  *drop_N;    /* bits of penalised items to leave out; NULL: none */
+    br_draw_step     step;      /* of draws */
     float           *collect_X; /* scores of the penalised items; NULL: they go into the list */
 } br_chunk;
 

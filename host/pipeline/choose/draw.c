@@ -28,36 +28,81 @@ br_status br_draw_open(br_job *job)
     return br_quotas_prepare(job->dev, column_Q, shape->n_quotas, shape->n_items, &job->quotas);
 }
 
-br_status br_draw_rows(br_job *job, br_batch *b, br_dev *lane, br_rows rows, br_mat query_BQ,
-                       const br_draw_extras *extras)
+br_draw_law br_draw_law_of(const br_config *config)
+{
+    return config->policy_type == BR_POLICY_EPSILON ? BR_DRAW_EPSILON : BR_DRAW_PLACKETT_LUCE;
+}
+
+int32_t br_draw_width(const br_config *config)
+{
+    return (int32_t)(config->policy_shortlist > 0 ? config->policy_shortlist : config->list_k);
+}
+
+bool br_draw_is_from_best(const br_config *config)
+{
+    return config->policy_type == BR_POLICY_EPSILON || config->policy_shortlist > 0;
+}
+
+/* Where a chunk's lists and what is logged go. */
+static void take_outputs(br_job *job, br_batch *b, br_rows rows, br_draw_topk_args *args)
+{
+    args->n_shortlist       = (int32_t)job->config->policy_shortlist;
+    args->quotas            = job->quotas;
+    args->k                 = job->k;
+    args->item_BK           = br_mat_rows(b->item_BK, rows.first, rows.n);
+    args->score_BK          = br_mat_rows(b->score_BK, rows.first, rows.n);
+    args->log_propensity_BK = br_mat_rows(b->log_propensity_BK, rows.first, rows.n);
+    args->log_normaliser_B  = br_mat_rows(b->log_normaliser_B, rows.first, rows.n);
+    args->log_remaining_B   = br_mat_rows(b->log_remaining_B, rows.first, rows.n);
+}
+
+/* Of a shard. */
+static void take_part(br_job *job, br_batch *b, const br_draw_task *task, br_draw_topk_args *args)
+{
+    br_rows rows = task->rows;
+
+    args->part = (br_draw_part){.step       = task->step,
+                                .first_item = job->setup->held.first,
+                                .n_items    = job->setup->n_listed,
+                                .key_BK     = br_mat_rows(b->part.key_BM, rows.first, rows.n),
+                                .best_B     = br_mat_rows(b->part.best_B, rows.first, rows.n),
+                                .n_B        = br_mat_rows(b->part.n_B, rows.first, rows.n),
+                                .left_B2    = br_mat_rows(b->part.left_B2, rows.first, rows.n)};
+    if (task->step == BR_DRAW_LISTS) {
+        args->n_shortlist = (int32_t)job->config->policy_shortlist;
+        args->k           = br_draw_width(job->config);
+        args->item_BK     = br_mat_rows(b->part.item_BM, rows.first, rows.n);
+        args->score_BK    = br_mat_rows(b->part.score_BM, rows.first, rows.n);
+    } else {
+        args->k           = job->k;
+        args->item_BK     = br_mat_rows(b->item_BK, rows.first, rows.n);
+        args->score_BK    = br_mat_rows(b->score_BK, rows.first, rows.n);
+        args->part.key_BK = (br_mat){0};
+    }
+}
+
+br_status br_draw_rows(br_job *job, br_batch *b, br_dev *lane, const br_draw_task *task)
 {
     br_status         st   = BR_OK;
-    const br_config  *c    = job->config;
+    br_rows           rows = task->rows;
     br_mat            heat = br_mat_rows(b->heat_mat_B, rows.first, rows.n);
-    br_draw_topk_args args = {
-        .items             = job->items,
-        .query_BD          = query_BQ,
-        .seed              = (uint64_t)c->policy_seed,
-        .customer_B        = br_mat_rows(b->customer_mat_B, rows.first, rows.n),
-        .extra_offset_B1   = extras->offset_B1,
-        .extra_item_X      = extras->item_X,
-        .extra_score_X     = extras->score_X,
-        .n_shortlist       = (int32_t)c->policy_shortlist,
-        .quotas            = job->quotas,
-        .k                 = job->k,
-        .item_BK           = br_mat_rows(b->item_BK, rows.first, rows.n),
-        .score_BK          = br_mat_rows(b->score_BK, rows.first, rows.n),
-        .log_propensity_BK = br_mat_rows(b->log_propensity_BK, rows.first, rows.n),
-        .log_normaliser_B  = br_mat_rows(b->log_normaliser_B, rows.first, rows.n),
-        .log_remaining_B   = br_mat_rows(b->log_remaining_B, rows.first, rows.n)};
+    br_draw_topk_args args = {.items           = job->items,
+                              .query_BD        = task->query_BQ,
+                              .law             = br_draw_law_of(job->config),
+                              .seed            = (uint64_t)job->config->policy_seed,
+                              .customer_B      = br_mat_rows(b->customer_mat_B, rows.first, rows.n),
+                              .extra_offset_B1 = task->extras.offset_B1,
+                              .extra_item_X    = task->extras.item_X,
+                              .extra_score_X   = task->extras.score_X};
 
-    if (c->policy_type == BR_POLICY_PLACKETT_LUCE) {
-        args.law           = BR_DRAW_PLACKETT_LUCE;
+    if (task->step == BR_DRAW_WHOLE)
+        take_outputs(job, b, rows, &args);
+    else
+        take_part(job, b, task, &args);
+    if (args.law == BR_DRAW_PLACKETT_LUCE)
         args.temperature_B = heat;
-    } else {
-        args.law       = BR_DRAW_EPSILON;
+    else
         args.epsilon_B = heat;
-    }
     if (b->held_offset_B1[b->n_rows] > 0) {
         args.never_offset_B1 = br_mat_rows(b->rule_offset_B1, rows.first, rows.n + 1);
         args.never_item_S    = b->rule_never_S;

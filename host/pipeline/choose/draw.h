@@ -17,11 +17,28 @@ typedef struct br_draw_extras {
     br_mat score_X;
 } br_draw_extras;
 
+/* What is drawn of a chunk. */
+typedef struct br_draw_task {
+    br_rows        rows;
+    br_mat         query_BQ;
+    br_draw_extras extras;
+    br_draw_step   step; /* WHOLE, or of the shard that this rank holds */
+} br_draw_task;
+
+br_draw_law br_draw_law_of(const br_config *config);
+
+/* Items of a customer that a shard tells: the shortlist, or as many as a list. */
+int32_t br_draw_width(const br_config *config);
+
+/* Are lists of a catalogue in shards drawn from the best of all shards? Else by perturbed scores of
+ * each, and what lists leave is summed. */
+bool br_draw_is_from_best(const br_config *config);
+
 /* job->quotas, where lists are drawn under quotas. */
 br_status br_draw_open(br_job *job);
 
-/* Fills item_BK, score_BK and what is logged of a chunk. */
-br_status br_draw_rows(br_job *job, br_batch *batch, br_dev *lane, br_rows rows, br_mat query_BQ,
-                       const br_draw_extras *extras);
+/* Fills item_BK, score_BK and what is logged of a chunk; of a shard its `part`, or score_BK
+ * (kernels/draw/part.h). */
+br_status br_draw_rows(br_job *job, br_batch *batch, br_dev *lane, const br_draw_task *task);
 
 #endif

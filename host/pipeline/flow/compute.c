@@ -35,8 +35,7 @@ static br_status share_vectors(br_job *job, br_batch *batch, double *cpu_s)
 
 static br_status merge_lists(br_job *job, br_batch *batch, double *cpu_s)
 {
-    (void)cpu_s;
-    return br_shards_merge(job, batch);
+    return br_shards_merge(job, batch, cpu_s);
 }
 
 static br_status encode_and_fuse(br_job *job, br_batch *batch)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "host/base/parallel.h"
+#include "host/pipeline/choose/draw.h"
 #include "host/pipeline/choose/shaping.h"
 #include "host/pipeline/flow/flow.h"
 #include "host/pipeline/lanes.h"
@@ -140,6 +141,15 @@ static double detect_bytes(const br_setup *s)
     return bytes;
 }
 
+/* What is drawn of a customer, on the device; of a shard its own lists too. */
+static double drawn_bytes(const br_setup *s)
+{
+    if (s->config->policy_type == BR_POLICY_GREEDY)
+        return 0.0;
+    return 4.0 * (double)s->config->list_k + 20.0 +
+           (s->n_shards > 1 ? 16.0 * (double)br_draw_width(s->config) + 28.0 : 0.0);
+}
+
 br_footprint br_footprint_of(const br_setup *s)
 {
     const br_customers_info *info = br_customers_info_of(s->customers);
@@ -159,7 +169,7 @@ br_footprint br_footprint_of(const br_setup *s)
     f.events = events * 17.0 * (slots + 1.0);
     f.lists  = rows * (row_bytes(s) + 4.0 * s->dim) * (3.0 * slots - 4.0);
     f.device = rows * slots *
-               (4.0 * (state + s->dim + s->n_periods) +
+               (4.0 * (state + s->dim + s->n_periods) + drawn_bytes(s) +
                 (double)s->config->list_k * 4 *
                     (2 + s->n_heads + s->objective.n_terms +
                      s->n_weightings * (2.0 + (s->is_sweep ? s->objective.n_terms : 0))));

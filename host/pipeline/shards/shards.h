@@ -78,9 +78,9 @@ bool br_shards_go_on(br_shards *shards, int64_t unit, bool has_failed);
 
 /* x_u of the whole unit on every rank of the team; attention and gates on the leader. */
 br_status br_shards_share_vectors(struct br_job *job, br_batch *batch);
-/* The k best of all shards; item_BK then holds a rank's own of them, by its own rows, -1 for the
- * others'. */
-br_status br_shards_merge(struct br_job *job, br_batch *batch);
+/* Lists of all shards, the k best or drawn; item_BK then holds a rank's own of them, by its own
+ * rows, -1 for the others'. Adds processor seconds to *cpu_s. */
+br_status br_shards_merge(struct br_job *job, br_batch *batch, double *cpu_s);
 /* What heads and terms say of each item, from the rank that holds it to the leader, whose item_BK,
  * by listed rows, and score_BK are whole from then on. */
 br_status br_shards_collect(struct br_job *job, br_batch *batch);

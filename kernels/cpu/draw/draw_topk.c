@@ -20,10 +20,17 @@ float br_draw_score(const br_draw_block *k, const br_draw_row *row, int32_t item
     return br_canonical_round(br_canonical_dot_fast(x_D, z_D, k->D), bias);
 }
 
+float br_draw_score_of(const br_draw_block *k, const br_draw_row *row, int32_t item)
+{
+    int64_t extra = br_draw_extra(row, item);
+
+    return extra >= 0 ? row->extra_score_X[extra] : br_draw_score(k, row, item);
+}
+
 /* How long the first shortlist is. */
 static int32_t first_length(const br_draw_block *k)
 {
-    double length = br_gumbel_shortlist(k->N, k->args->k);
+    double length = br_gumbel_shortlist(k->n_whole, k->args->k);
 
     if (k->args->n_shortlist > 0)
         return k->args->n_shortlist;
@@ -60,7 +67,18 @@ static br_status fill_shortlists(br_dev *dev, br_draw_block *k, int64_t b, int64
 /* The row's list is there: what it left, if the head tells. */
 static void settle(br_draw_block *k, int64_t b)
 {
-    if (k->args->law == BR_DRAW_EPSILON || br_draw_rest_of_head(k, b))
+    br_draw_row *row = &k->row[b];
+
+    if (k->args->law == BR_DRAW_EPSILON)
+        return;
+    br_draw_take_listed(k, b);
+    if (k->args->part.step == BR_DRAW_LISTS) {
+        br_draw_tell_list(k, b);
+        return;
+    }
+    k->left_R[b]      = br_left_none();
+    k->left_R[b].most = (double)br_draw_best_left(k, row) / row->temperature;
+    if (br_draw_left_of_head(k, b))
         return;
     k->summed_R[k->n_summed++] = (int32_t)b;
     if (k->n_quotas > 0)
@@ -118,18 +136,11 @@ done:
     return st;
 }
 
-static br_status draw_block(br_dev *dev, br_draw_block *k)
+static br_status draw_lists(br_dev *dev, br_draw_block *k, int32_t m)
 {
     br_status st = BR_OK;
-    int32_t   m  = first_length(k);
     bool      is_certain_R[BR_DRAW_ROWS];
 
-    k->n_summed = 0;
-    for (int64_t b = 0; b < k->n; b++) {
-        BR_TRY(st, br_draw_row_of(k->args, k->first + b, &k->row[b]));
-        k->row[b].room = k->room;
-    }
-    BR_TRY(st, fill_shortlists(dev, k, 0, k->n, m));
     for (int64_t b = 0; b < k->n; b++) {
         BR_TRY(st, draw_row(k, b, m, &is_certain_R[b]));
         k->args->n_first += is_certain_R[b];
@@ -138,11 +149,51 @@ static br_status draw_block(br_dev *dev, br_draw_block *k)
     }
     for (int64_t b = 0; b < k->n; b += GROUP)
         BR_TRY(st, draw_longer(dev, k, b, is_certain_R, m));
+done:
+    return st;
+}
+
+/* What lists left is known. */
+static void finish(br_draw_block *k, int64_t b)
+{
+    if (k->args->part.step == BR_DRAW_LEFT) {
+        br_draw_write_left(k->args, &k->row[b], k->left_R[b]);
+        return;
+    }
+    br_draw_finish(&k->row[b], k->left_R[b], k->n_quotas > 0 ? k->leave_RK + b * k->args->k : NULL);
+    br_draw_write_sums(k->args, &k->row[b]);
+}
+
+static br_status draw_block(br_dev *dev, br_draw_block *k)
+{
+    br_status    st   = BR_OK;
+    br_draw_step step = k->args->part.step;
+    int32_t      m    = first_length(k);
+
+    k->n_summed = 0;
+    for (int64_t b = 0; b < k->n; b++) {
+        BR_TRY(st, br_draw_row_of(k->args, k->first + b, &k->row[b]));
+        k->row[b].room = k->room;
+    }
+    if (step != BR_DRAW_LEFT || k->args->law == BR_DRAW_PLACKETT_LUCE)
+        BR_TRY(st, fill_shortlists(dev, k, 0, k->n, m));
+    if (step == BR_DRAW_LISTS && br_draw_is_by_score(k->args)) {
+        for (int64_t b = 0; b < k->n; b++)
+            br_draw_tell_best(k, b);
+        goto done;
+    }
+    if (step == BR_DRAW_LEFT)
+        for (int64_t b = 0; b < k->n; b++) {
+            if (!br_draw_tell_left(k, b, m))
+                k->summed_R[k->n_summed++] = (int32_t)b;
+        }
+    else
+        BR_TRY(st, draw_lists(dev, k, m));
     br_draw_sum(k);
     k->args->n_summed += k->n_summed;
-    for (int64_t b = 0; b < k->n && k->args->law == BR_DRAW_PLACKETT_LUCE; b++)
-        br_draw_finish(k->args, &k->row[b], k->rest_R[b],
-                       k->n_quotas > 0 ? k->leave_RK + b * k->args->k : NULL);
+    for (int64_t b = 0; b < k->n && step != BR_DRAW_LISTS; b++)
+        if (k->args->law == BR_DRAW_PLACKETT_LUCE)
+            finish(k, b);
 done:
     return st;
 }
@@ -171,7 +222,7 @@ size_t br_draw_topk_scratch_bytes(int64_t n_items, int64_t dim, int32_t k, int32
     br_gumbel law   = br_gumbel_of(n_items, k);
     size_t    above = (size_t)br_gumbel_most_above(&law, n_items);
     size_t    row =
-        sizeof(br_draw_row) + sizeof(br_logsum) + 4 + BR_MOST_LISTED * 8 + ((size_t)dim + 8) * 8;
+        sizeof(br_draw_row) + sizeof(br_left) + 4 + BR_MOST_LISTED * 8 + ((size_t)dim + 8) * 8;
 
     return br_score_topk_scratch_bytes(n_items, dim, BR_MOST_LISTED) + BR_DRAW_ROWS * row +
            BR_DRAW_HEAD * 32 + BR_MOST_LISTED * 8 + above * 12 + (size_t)5 * BR_SUM_BLOCK * 8 +
@@ -197,7 +248,7 @@ static br_status take_scratch(br_dev *dev, br_draw_block *k)
     BR_TRY(st, br_dev_scratch(dev, BR_I32, BR_DRAW_ROWS, BR_MOST_LISTED, &k->item_RM));
     BR_TRY(st, br_dev_scratch(dev, BR_F32, BR_DRAW_ROWS, BR_MOST_LISTED, &k->score_RM));
     BR_TRY(st, take(dev, BR_U8, BR_DRAW_ROWS, (int64_t)sizeof(br_draw_row), &k->row));
-    BR_TRY(st, take(dev, BR_U8, BR_DRAW_ROWS, (int64_t)sizeof(br_logsum), &k->rest_R));
+    BR_TRY(st, take(dev, BR_U8, BR_DRAW_ROWS, (int64_t)sizeof(br_left), &k->left_R));
     BR_TRY(st, take(dev, BR_I32, BR_DRAW_ROWS, 1, &k->summed_R));
     BR_TRY(st, take(dev, BR_I64, BR_DRAW_ROWS, k->D + 8, &k->x_RD8));
     BR_TRY(st, take(dev, BR_I64, 5, BR_SUM_BLOCK, &k->y_4C));
@@ -237,7 +288,10 @@ br_status br_cpu_draw_topk(br_dev *dev, br_draw_topk_args *args)
     br_draw_block k    = {
            .args = args, .N = args->items->item_ND.n_rows, .D = args->items->item_ND.n_cols};
 
-    k.law          = br_gumbel_of(k.N, args->k);
+    k.n_whole      = br_draw_n_whole(args);
+    k.first_item   = br_draw_first_item(args);
+    k.law          = br_gumbel_of(k.n_whole, args->k);
+    k.floor        = br_left_floor(k.n_whole);
     k.n_above_most = br_gumbel_most_above(&k.law, k.N);
     k.n_quotas     = args->quotas == NULL ? 0 : args->quotas->n_quotas;
     BR_TRY(st, take_scratch(dev, &k));

@@ -5,8 +5,7 @@
 
 #include "kernels/cpu/draw/block.h"
 
-/* The row's best items, extras among them, at most m in canonical order, into the head. */
-static void fill_head(br_draw_block *k, int64_t b, int32_t m)
+void br_draw_fill_best(br_draw_block *k, int64_t b, int32_t m)
 {
     br_draw_head      *h   = &k->head;
     const br_draw_row *row = &k->row[b];
@@ -35,7 +34,7 @@ static int64_t count_by_segments(br_draw_block *k, const br_topk_rules *rules)
     return n;
 }
 
-static int64_t count_eligible(br_draw_block *k, const br_draw_row *row)
+int64_t br_draw_count(br_draw_block *k, const br_draw_row *row)
 {
     const br_topk_rules *r = &row->rules;
     int64_t              n = count_by_segments(k, r) + row->n_extras;
@@ -55,13 +54,6 @@ static bool is_left(const br_draw_row *row, int32_t item)
     return !br_draw_is_listed(row, item) && br_draw_has_room(row, item);
 }
 
-static float score_of(const br_draw_block *k, const br_draw_row *row, int32_t item)
-{
-    int64_t extra = br_draw_extra(row, item);
-
-    return extra >= 0 ? row->extra_score_X[extra] : br_draw_score(k, row, item);
-}
-
 /* Any of the catalogue that is left, and its score. */
 static int32_t any_left(const br_draw_block *k, const br_draw_row *row, uint32_t *index,
                         float *score)
@@ -72,7 +64,7 @@ static int32_t any_left(const br_draw_block *k, const br_draw_row *row, uint32_t
 
         if (item < 0 || !br_draw_takes_part(row, item) || !is_left(row, item))
             continue;
-        *score = score_of(k, row, item);
+        *score = br_draw_score_of(k, row, item);
         return item;
     }
 }
@@ -92,8 +84,7 @@ static int32_t any_of_head(const br_draw_head *h, const br_draw_row *row, uint32
     }
 }
 
-/* The best of the catalogue that is left: all of the head is listed or has no room. */
-static int32_t best_of_all(const br_draw_block *k, const br_draw_row *row, float *score)
+int32_t br_draw_best_of_all(const br_draw_block *k, const br_draw_row *row, float *score)
 {
     int32_t best = -1;
 
@@ -103,7 +94,7 @@ static int32_t best_of_all(const br_draw_block *k, const br_draw_row *row, float
 
         if (!br_draw_has_room(row, i) || !br_draw_takes_part(row, i) || br_draw_is_listed(row, i))
             continue;
-        found = score_of(k, row, i);
+        found = br_draw_score_of(k, row, i);
         if (found > *score) {
             best   = i;
             *score = found;
@@ -120,9 +111,9 @@ bool br_draw_epsilon(br_draw_block *k, int64_t b, int32_t m, bool is_last)
     int32_t             at    = 0;
     int64_t             n_all, n_left;
 
-    fill_head(k, b, m);
+    br_draw_fill_best(k, b, m);
     br_draw_begin(row);
-    n_all = n_left = k->args->n_shortlist > 0 ? h->n : count_eligible(k, row);
+    n_all = n_left = k->args->n_shortlist > 0 ? h->n : br_draw_count(k, row);
     while (row->n < row->k && n_left > 0) {
         br_random coin = br_random_at(row->source, BR_STREAM_COIN, (uint32_t)row->n);
         int32_t   item, best;
@@ -132,7 +123,7 @@ bool br_draw_epsilon(br_draw_block *k, int64_t b, int32_t m, bool is_last)
             at++;
         if (at == h->n && !is_last)
             return false;
-        best = item = at < h->n ? h->item_H[at] : best_of_all(k, row, &score);
+        best = item = at < h->n ? h->item_H[at] : br_draw_best_of_all(k, row, &score);
         if (at < h->n)
             score = h->score_H[at];
         if (br_unit(coin.word[0], coin.word[1]) < row->epsilon)
@@ -141,6 +132,7 @@ bool br_draw_epsilon(br_draw_block *k, int64_t b, int32_t m, bool is_last)
         br_draw_append(row, item, score, item == best, n_left);
         n_left -= 1 + br_draw_count_leaving(k, row, row->n);
     }
-    br_draw_finish_epsilon(k->args, row, n_all, n_left);
+    br_draw_finish_epsilon(row, n_all, n_left);
+    br_draw_write_sums(k->args, row);
     return true;
 }

@@ -7,8 +7,6 @@
 #include "kernels/cpu/draw/block.h"
 #include "kernels/cpu/topk/candidates.h"
 
-#define NEGLIGIBLE 1e-7
-
 int32_t br_draw_take_best(br_draw_block *k, int64_t b, int32_t m)
 {
     br_draw_head  *h     = &k->head;
@@ -23,8 +21,8 @@ int32_t br_draw_take_best(br_draw_block *k, int64_t b, int32_t m)
     return n;
 }
 
-/* The m best and the extras; from a shortlist, the m best of both. */
-static void fill_head(br_draw_block *k, int64_t b, int32_t m)
+/* From a shortlist, the m best of both. */
+void br_draw_fill_head(br_draw_block *k, int64_t b, int32_t m)
 {
     br_draw_head      *h   = &k->head;
     const br_draw_row *row = &k->row[b];
@@ -48,36 +46,32 @@ static void fill_head(br_draw_block *k, int64_t b, int32_t m)
     h->ceiling = h->is_all ? -INFINITY : h->y_H[h->n_best - 1];
 }
 
-/* Who is above, and which of the head are. */
-static br_status fill_above(br_draw_block *k, const br_draw_row *row)
+br_status br_draw_fill_above(br_draw_block *k, const br_draw_row *row)
 {
     br_draw_head *h    = &k->head;
     br_above      walk = {.item = -1};
     int32_t       at   = 0;
 
     h->n_above = 0;
-    while (br_above_next(&walk, row->source, &k->law, k->N)) {
-        double unit = walk.unit;
+    while (br_above_next(&walk, row->source, &k->law, k->first_item + k->N)) {
+        double  unit = walk.unit;
+        int64_t item = walk.item - k->first_item;
 
+        if (item < 0)
+            continue;
         if (h->n_above == k->n_above_most)
             return br_fail(BR_E_SELFCHECK, "draw_topk: more than %lld items above the threshold",
                            (long long)k->n_above_most);
-        while (at < h->n && (int64_t)(h->key_H[at] >> 32) < walk.item)
+        while (at < h->n && (int64_t)(h->key_H[at] >> 32) < item)
             at++;
-        if (at < h->n && (int64_t)(h->key_H[at] >> 32) == walk.item) {
+        if (at < h->n && (int64_t)(h->key_H[at] >> 32) == item) {
             h->unit_H[(uint32_t)h->key_H[at]] = unit;
             unit                              = -unit;
         }
-        h->item_A[h->n_above]   = (int32_t)walk.item;
+        h->item_A[h->n_above]   = (int32_t)item;
         h->unit_A[h->n_above++] = unit;
     }
     return BR_OK;
-}
-
-br_status br_draw_fill_head(br_draw_block *k, int64_t b, int32_t m)
-{
-    fill_head(k, b, m);
-    return fill_above(k, &k->row[b]);
 }
 
 /* What of the head had no room from some slot on, by slots. */
@@ -119,18 +113,41 @@ static void unmark_listed(const br_draw_row *row, br_draw_head *h)
     }
 }
 
-bool br_draw_rest_of_head(br_draw_block *k, int64_t b)
+void br_draw_take_listed(br_draw_block *k, int64_t b)
 {
-    br_draw_head *h    = &k->head;
-    br_logsum     rest = br_logsum_none();
-
-    unmark_listed(&k->row[b], h);
+    unmark_listed(&k->row[b], &k->head);
     if (k->n_quotas > 0)
         take_leaving(k, b);
-    for (int32_t i = 0; i < h->n; i += BR_SUM_BLOCK)
-        rest = br_logsum_add(
-            rest, br_logsum_block(h->y_H + i, h->n - i < BR_SUM_BLOCK ? h->n - i : BR_SUM_BLOCK));
-    k->rest_R[b] = rest;
-    return h->is_all || (rest.sum > 0.0 &&
-                         (double)k->N * br_exp(h->ceiling - rest.most) <= NEGLIGIBLE * rest.sum);
+}
+
+/* None of the best items may be left: then it is looked for among all. */
+float br_draw_best_left(const br_draw_block *k, const br_draw_row *row)
+{
+    const br_draw_head *h    = &k->head;
+    float               most = -INFINITY;
+
+    for (int32_t i = 0; i < h->n_best; i++)
+        if (h->y_H[i] > -INFINITY && h->score_H[i] > most)
+            most = h->score_H[i];
+    if (most == -INFINITY && !h->is_all) {
+        (void)br_draw_best_of_all(k, row, &most);
+        return most;
+    }
+    for (int32_t i = h->n_best; i < h->n; i++)
+        if (h->y_H[i] > -INFINITY && h->score_H[i] > most)
+            most = h->score_H[i];
+    return most;
+}
+
+bool br_draw_left_of_head(br_draw_block *k, int64_t b)
+{
+    br_draw_head *h    = &k->head;
+    br_left      *left = &k->left_R[b];
+
+    if (!h->is_all && h->ceiling - left->most >= k->floor)
+        return false;
+    for (int32_t i = 0; i < h->n && left->most > -INFINITY; i += BR_SUM_BLOCK)
+        br_left_add_block(left, k->floor, h->y_H + i,
+                          h->n - i < BR_SUM_BLOCK ? h->n - i : BR_SUM_BLOCK);
+    return true;
 }

@@ -50,7 +50,7 @@ static void insert_head(br_draw_block *k, br_draw_row *row)
     for (int32_t i = 0; i < h->n; i++)
         if (h->unit_H[i] == 0.0 && may_enter(k, row, h->y_H[i]))
             insert(k, row, h->item_H[i], h->score_H[i],
-                   h->y_H[i] + br_noise_below(&k->law, row->source, h->item_H[i]));
+                   h->y_H[i] + br_draw_noise_below(k, row, h->item_H[i]));
 }
 
 /* What share * unit must not exceed for an item outside the head to matter: its noise is -ln E with
@@ -116,7 +116,8 @@ br_status br_draw_perturb(br_draw_block *k, int64_t b, int32_t m, bool *is_certa
     br_draw_row *row = &k->row[b];
 
     row->n = 0;
-    BR_TRY(st, br_draw_fill_head(k, b, m));
+    br_draw_fill_head(k, b, m);
+    BR_TRY(st, br_draw_fill_above(k, row));
     if (k->n_quotas > 0) {
         draw_by_quotas(k, row);
     } else {
@@ -162,6 +163,6 @@ void br_draw_perturb_others(br_draw_block *k, int64_t b)
         score = br_draw_score(k, row, i);
         y     = (double)score / row->temperature;
         if (may_enter(k, row, y))
-            br_draw_insert(row, h->y_K, i, score, y + br_noise_below(&k->law, row->source, i));
+            br_draw_insert(row, h->y_K, i, score, y + br_draw_noise_below(k, row, i));
     }
 }

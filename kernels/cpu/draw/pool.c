@@ -93,9 +93,9 @@ static void fill_by_all(br_draw_block *k, const br_draw_row *row)
             continue;
         score = at >= 0 ? h->score_H[at] : br_draw_score(k, row, i);
         br_draw_pool_add(&k->pool, i, score,
-                         (double)score / row->temperature +
-                             (unit > 0.0 ? br_noise_above(&k->law, unit)
-                                         : br_noise_below(&k->law, row->source, i)));
+                         (double)score / row->temperature + (unit > 0.0
+                                                                 ? br_noise_above(&k->law, unit)
+                                                                 : br_draw_noise_below(k, row, i)));
     }
 }
 

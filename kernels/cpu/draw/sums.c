@@ -84,9 +84,14 @@ BR_CLONES static void score_four(const tile *t, int64_t at)
         }
 }
 
-BR_CLONES static br_logsum sum_block(const double *y_C, int64_t n)
+BR_CLONES static br_logsum sum_leaving(const double *y_C, int64_t n)
 {
     return br_logsum_block(y_C, n);
+}
+
+BR_CLONES static void sum_left(br_left *left, double floor, const double *y_C, int64_t n)
+{
+    br_left_add_block(left, floor, y_C, n);
 }
 
 /* The first of ascending rows that is not below `item`. */
@@ -124,7 +129,7 @@ static void take_full(const br_draw_block *k, int64_t b, int64_t first, int64_t 
             m += out_C[m] > -INFINITY;
             y_C[item_P[i] - first] = -INFINITY;
         }
-        *leave = br_logsum_add(*leave, sum_block(out_C, m));
+        *leave = br_logsum_add(*leave, sum_leaving(out_C, m));
     }
 }
 
@@ -185,16 +190,15 @@ static void sum_tile(br_draw_block *k, int64_t from, int64_t first, int64_t n)
         mask(&k->row[b], first, n, k->y_4C + r * BR_SUM_BLOCK);
         if (k->n_quotas > 0)
             take_full(k, b, first, n, k->y_4C + r * BR_SUM_BLOCK);
-        k->rest_R[b] = br_logsum_add(k->rest_R[b], sum_block(k->y_4C + r * BR_SUM_BLOCK, n));
+        if (k->left_R[b].most > -INFINITY)
+            sum_left(&k->left_R[b], k->floor, k->y_4C + r * BR_SUM_BLOCK, n);
     }
 }
 
 void br_draw_sum(br_draw_block *k)
 {
-    for (int64_t i = 0; i < k->n_summed; i++) {
-        k->rest_R[k->summed_R[i]] = br_logsum_none();
+    for (int64_t i = 0; i < k->n_summed; i++)
         widen_row(k, k->summed_R[i]);
-    }
     for (int64_t first = 0; first < k->N; first += BR_SUM_BLOCK)
         for (int64_t i = 0; i < k->n_summed; i += ROWS)
             sum_tile(k, i, first, k->N - first < BR_SUM_BLOCK ? k->N - first : BR_SUM_BLOCK);

@@ -36,29 +36,32 @@ static __device__ inline long long br_block_sum_up_to(long long own, long long *
     return up_to;
 }
 
-/* Fills above_RA and n_above_R of the row; returns how many. A barrier after it. */
+/* Fills above_RA, n_above_R and before_R of the row; returns how many. A barrier after it. */
 static __device__ inline int32_t br_find_above(const br_draw_tile &t, const br_drawn &d)
 {
     __shared__ long long part[BR_DRAW_WARPS];
-    __shared__ int32_t   n;
+    __shared__ int32_t   n, n_before;
     int32_t             *above_A = t.above_RA + d.row * t.n_above_most;
-    long long            before  = -1, all;
+    long long            before  = -1 - t.first_item, all; /* items count from the part's first */
 
     if (threadIdx.x == 0)
-        n = 0;
+        n = n_before = 0;
     for (uint32_t first = 0; before < t.N; first += BR_DRAW_THREADS) {
-        uint32_t  index = first + threadIdx.x;
+        uint32_t  index = first + threadIdx.x, place;
         long long gap   = br_above_gap(&t.law, br_random_at(d.source, BR_STREAM_ABOVE, index));
         long long item  = before + br_block_sum_up_to(gap, part, &all);
 
         if (item < t.N)
-            atomicAdd(&n, 1);
-        if (item < t.N && index < (uint32_t)t.n_above_most)
-            above_A[index] = (int32_t)item;
+            atomicAdd(item < 0 ? &n_before : &n, 1);
         before += all;
         __syncthreads();
+        place = index - (uint32_t)n_before; /* whoever is not before the part knows all that are */
+        if (item >= 0 && item < t.N && place < (uint32_t)t.n_above_most)
+            above_A[place] = (int32_t)item;
     }
+    __syncthreads();
     if (threadIdx.x == 0) {
+        t.before_R[d.row]  = n_before;
         t.n_above_R[d.row] = n < t.n_above_most ? n : t.n_above_most;
         if (n > t.n_above_most)
             atomicMin(&t.counters->bad,

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The canonical score of every item for eight customers at a time: summed as e^(score / T) by
- * blocks of BR_SUM_BLOCK items, without what may not be shown, is listed or has no room; or
- * perturbed and kept, for slow rows. A thread owns one chain of an item's eight products. The
- * blocks' sums are added in their order (sums.cu). Called once per tile. */
+ * The canonical score of every item for eight customers at a time: summed as e^(score / T), in
+ * whole numbers, without what may not be shown, is listed or has no room; or perturbed and kept,
+ * for slow rows. A thread owns one chain of an item's eight products. Called once per tile. */
 #include "kernels/cuda/draw/above.cuh"
 
 #define ROWS       8
@@ -110,37 +109,37 @@ static __device__ void keep_perturbed(const all_params &p, const br_drawn &d, in
 
     p.slow.score_SN[at] = score;
     p.slow.y_SN[at] =
-        takes_part ? (double)score / d.heat + br_noise_below(&p.t.law, d.source, (int32_t)item)
-                   : -INFINITY;
+        takes_part ? (double)score / d.heat + br_drawn_noise(p.t, d, (int32_t)item, -1) : -INFINITY;
 }
 
-/* Lanes' sums of a row over the 32 items at a time, in their order. */
-static __device__ void keep_sum(const all_params &p, br_logsum own, br_logsum *part_G8)
+/* A thread's terms of a row, at most 128, to those of the block, which go to the row's sum. */
+static __device__ void keep_sum(const all_params &p, uint64_t own, br_words *sum_8)
 {
-    int       r   = (int)threadIdx.x % ROWS;
-    br_logsum sum = br_logsum_none();
+    int      r   = (int)threadIdx.x % ROWS;
+    br_left *out = &p.t.left_R[p.row_L[place_of(p, r)]];
 
-    part_G8[threadIdx.x] = own;
+    atomicAdd(&sum_8[r].high, (unsigned long long)(own >> 32));
+    atomicAdd(&sum_8[r].low, (unsigned long long)(own & 0xffffffffu));
     __syncthreads();
-    if (threadIdx.x >= ROWS || (int)blockIdx.x * ROWS + r >= p.n_rows)
-        return;
-    for (int g = 0; g < BR_DRAW_GROUPS; g++)
-        sum = br_logsum_add(sum, part_G8[g * ROWS + r]);
-    p.t.part_RQ[(int64_t)p.row_L[place_of(p, r)] * p.t.n_blocks + blockIdx.y] = sum;
+    if (threadIdx.x < ROWS && (int)blockIdx.x * ROWS + r < p.n_rows)
+        br_left_join(out, sum_8[r]);
 }
 
 /* Grid: eight rows of row_L, a block of items. Dynamic shared: x_8D. */
 static __global__ void __launch_bounds__(BR_DRAW_THREADS) all_kernel(all_params p)
 {
-    __shared__ unsigned  mask_8W[ROWS * MASK_WORDS];
-    __shared__ br_logsum part_G8[BR_DRAW_THREADS];
+    __shared__ unsigned mask_8W[ROWS * MASK_WORDS];
+    __shared__ br_words sum_8[ROWS];
     BR_DYNAMIC_SHARED(double, x_8D);
     eight_rows e     = {x_8D, mask_8W, (int64_t)blockIdx.y * BR_SUM_BLOCK, BR_SUM_BLOCK};
     int        r     = br_lane() % ROWS;
     br_drawn   d     = br_drawn_of(p.t, p.row_L[place_of(p, r)]);
     bool       is_in = (int)blockIdx.x * ROWS + r < p.n_rows;
-    br_logsum  sum   = br_logsum_none();
+    uint64_t   sum   = 0;
+    double     most  = p.slow.y_SN == NULL ? p.t.left_R[d.row].most : 0.0;
 
+    if (threadIdx.x < ROWS)
+        sum_8[threadIdx.x] = {0, 0};
     e.n_items = p.t.N - e.first < BR_SUM_BLOCK ? (int32_t)(p.t.N - e.first) : BR_SUM_BLOCK;
     for (int64_t i = threadIdx.x; i < ROWS * p.t.D; i += BR_DRAW_THREADS)
         x_8D[i] = (double)p.t.query_BD.row(p.row_L[place_of(p, (int)(i / p.t.D))])[i % p.t.D];
@@ -160,10 +159,10 @@ static __global__ void __launch_bounds__(BR_DRAW_THREADS) all_kernel(all_params 
         if (p.slow.y_SN != NULL)
             keep_perturbed(p, d, item, score, any);
         else if (any)
-            sum = br_logsum_term(sum, (double)score / d.heat);
+            sum += br_left_term((double)score / d.heat - most, p.t.floor);
     }
     if (p.slow.y_SN == NULL)
-        keep_sum(p, sum, part_G8);
+        keep_sum(p, sum, sum_8);
 }
 
 static br_status launch(br_dev *dev, const all_params *p)

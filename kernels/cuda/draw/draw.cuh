@@ -10,6 +10,7 @@
  *   all.cu        every item's canonical score: perturbed, or summed
  *   sums.cu       what a list left, and its propensities
  *   epsilon.cu    Epsilon: lists and propensities
+ *   part.cu       of a part of a catalogue: what its lists leave, or its best items
  *   draw_topk.cu  the order of all this, and the memory
  *
  * A block owns a customer, but for all.cu. docs/EXACTNESS.md proves why lists are exact. */
@@ -18,6 +19,8 @@
 
 #include "kernels/cuda/score/canonical.cuh"
 #include "kernels/cuda/topk/rules.cuh"
+#include "kernels/draw/left.h"
+#include "kernels/draw/step.h"
 #include "kernels/quota.h"
 #include "kernels/random.h"
 
@@ -45,6 +48,8 @@ typedef struct br_draw_counters {
 /* The parameter of every kernel. Rows count from the tile's first. */
 typedef struct br_draw_tile {
     int64_t                 N, D;
+    int64_t                 first_item; /* in the whole, of a part (draw/part.h) */
+    br_draw_step            step;
     int32_t                 k;
     int32_t                 n_shortlist;
     bool                    is_epsilon;
@@ -60,11 +65,16 @@ typedef struct br_draw_tile {
     br_quota_groups         quotas;
     uint64_t                seed;
     br_gumbel               law;
+    double                  floor; /* of terms (kernels/draw/left.h) */
     br_view<int32_t>        item_BK;
     br_view<float>          score_BK;
     br_view<float>          log_BK;
     br_view<float>          normaliser_B;
     br_view<float>          remaining_B;
+    br_view<double>         key_BK; /* of a part */
+    br_view<float>          best_B;
+    br_view<int64_t>        n_B;
+    br_view<uint64_t>       left_B2;
     int64_t                 first_row; /* in the call */
     int32_t                 n_rows;
     int32_t                 m;            /* of the shortlist */
@@ -72,7 +82,7 @@ typedef struct br_draw_tile {
     int32_t                 n_pool_most;  /* P */
     int32_t                 n_above_most; /* A */
     int32_t                 n_entries;    /* E, of a row's room; 0: no quotas */
-    int32_t                 n_blocks;     /* Q, of BR_SUM_BLOCK items */
+    int32_t                 n_blocks;     /* of BR_SUM_BLOCK items */
     br_draw_counters       *counters;
     const int32_t          *best_item_RM; /* the shortlists */
     const float            *best_score_RM;
@@ -83,13 +93,14 @@ typedef struct br_draw_tile {
     bool                   *is_all_R; /* no items but the head's take part */
     int32_t                *above_RA; /* item rows; -1 - item: it is in the head */
     int32_t                *n_above_R;
+    int32_t                *before_R;  /* of those above, that stand before the part */
     double                 *pool_y_RP; /* perturbed items */
     int32_t                *pool_item_RP;
     float                  *pool_score_RP;
     int32_t                *n_R; /* listed; -1: slow */
     br_room_entry          *room_RE;
     br_logsum              *leave_RK; /* of what had no room from the next slot on */
-    br_logsum              *part_RQ;  /* sums of blocks */
+    br_left                *left_R;   /* what the list left */
     int32_t                *slow_R;
     int32_t                *summed_R;
 } br_draw_tile;
@@ -107,12 +118,19 @@ br_status br_draw_check(br_dev *dev, const br_draw_tile *all);
 br_status br_draw_heads(br_dev *dev, const br_draw_tile *tile);
 br_status br_draw_lists(br_dev *dev, const br_draw_tile *tile);
 br_status br_draw_epsilon(br_dev *dev, const br_draw_tile *tile);
-/* Lists of slow rows; they go to summed_R. */
+/* Lists of slow rows. */
 br_status br_draw_slowly(br_dev *dev, const br_draw_tile *tile, const br_draw_slow *slow);
-/* Propensities where the head tells what is left; other rows go to summed_R. */
+/* Propensities where the head tells what is left; other rows go to summed_R, the largest term of
+ * what is left in left_R. */
 br_status br_draw_settle(br_dev *dev, const br_draw_tile *tile);
 br_status br_draw_sum(br_dev *dev, const br_draw_tile *tile, int32_t n_summed);
-/* all.cu: y and score of every item into a slow row; part_RQ of summed rows. */
+/* part.cu: keys and the best left of lists that are there; the best items, as lists; the scores of
+ * given items; heads alone, for what given lists leave. */
+br_status br_draw_tell_lists(br_dev *dev, const br_draw_tile *tile);
+br_status br_draw_tell_best(br_dev *dev, const br_draw_tile *tile);
+br_status br_draw_tell_scores(br_dev *dev, const br_draw_tile *tile);
+br_status br_draw_given_heads(br_dev *dev, const br_draw_tile *tile);
+/* all.cu: y and score of every item into a slow row; left_R of summed rows, extras apart. */
 br_status br_draw_score_all(br_dev *dev, const br_draw_tile *tile, const br_draw_slow *slow);
 br_status br_draw_sum_all(br_dev *dev, const br_draw_tile *tile, int32_t n_summed);
 

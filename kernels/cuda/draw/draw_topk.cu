@@ -38,13 +38,14 @@ static void carve_rows(memory *to, int32_t n_rows, br_draw_tile *t)
     br_carve_to(from, n, &t->is_all_R);
     br_carve_to(from, n * (size_t)t->n_above_most, &t->above_RA);
     br_carve_to(from, n, &t->n_above_R);
+    br_carve_to(from, n, &t->before_R);
     br_carve_to(from, n * (size_t)t->n_pool_most, &t->pool_y_RP);
     br_carve_to(from, n * (size_t)t->n_pool_most, &t->pool_item_RP);
     br_carve_to(from, n * (size_t)t->n_pool_most, &t->pool_score_RP);
     br_carve_to(from, n, &t->n_R);
     br_carve_to(from, room, &t->room_RE);
     br_carve_to(from, room > 0 ? n * (size_t)t->k : 0, &t->leave_RK);
-    br_carve_to(from, n * (size_t)t->n_blocks, &t->part_RQ);
+    br_carve_to(from, n, &t->left_R);
     br_carve_to(from, n, &t->slow_R);
     br_carve_to(from, n, &t->summed_R);
     t->best_item_RM  = to->best_item_RM;
@@ -129,6 +130,10 @@ static void take_rows(const br_draw_topk_args *args, int64_t first, int32_t n, b
     t->log_BK                = br_view_of<float>(slice(args->log_propensity_BK, first, n));
     t->normaliser_B          = br_view_of<float>(slice(args->log_normaliser_B, first, n));
     t->remaining_B           = br_view_of<float>(slice(args->log_remaining_B, first, n));
+    t->key_BK                = br_view_of<double>(slice(args->part.key_BK, first, n));
+    t->best_B                = br_view_of<float>(slice(args->part.best_B, first, n));
+    t->n_B                   = br_view_of<int64_t>(slice(args->part.n_B, first, n));
+    t->left_B2               = br_view_of<uint64_t>(slice(args->part.left_B2, first, n));
     t->rules.have_B          = br_view_of<const uint64_t>(slice(args->have_B, first, n));
     t->rules.never_offset_B1 = never == NULL ? NULL : never + first;
     t->rules.never_S =
@@ -189,15 +194,22 @@ done:
     return st;
 }
 
+/* What lists leave: that are drawn, or given. */
 static br_status draw_plackett_luce(br_dev *dev, const br_draw_tile *t, br_draw_counters *found)
 {
     br_status st = BR_OK;
 
-    BR_TRY(st, br_draw_lists(dev, t));
-    BR_TRY(st, count(dev, t, found));
-    BR_TRY(st, br_draw_settle(dev, t)); /* before slow rows have a list */
-    if (found->n_slow > 0)
-        BR_TRY(st, draw_slowly(dev, t, found->n_slow));
+    if (t->step == BR_DRAW_LEFT) {
+        BR_TRY(st, br_draw_given_heads(dev, t));
+    } else {
+        BR_TRY(st, br_draw_lists(dev, t));
+        BR_TRY(st, count(dev, t, found));
+        if (found->n_slow > 0)
+            BR_TRY(st, draw_slowly(dev, t, found->n_slow));
+    }
+    if (t->step == BR_DRAW_LISTS)
+        return br_draw_tell_lists(dev, t);
+    BR_TRY(st, br_draw_settle(dev, t));
     BR_TRY(st, count(dev, t, found));
     if (found->n_summed > 0)
         BR_TRY(st, br_draw_sum(dev, t, found->n_summed));
@@ -212,8 +224,12 @@ static br_status draw_tile(br_dev *dev, br_draw_topk_args *args, const br_draw_t
     br_draw_counters found = {};
 
     BR_TRY(st, start_counting(dev, t));
+    if (t->step == BR_DRAW_LEFT && t->is_epsilon)
+        return br_draw_tell_scores(dev, t);
     BR_TRY(st, fill_best(dev, args, t, to));
-    if (t->is_epsilon) {
+    if (t->step == BR_DRAW_LISTS && br_draw_is_by_score(args)) {
+        BR_TRY(st, br_draw_tell_best(dev, t));
+    } else if (t->is_epsilon) {
         BR_TRY(st, br_draw_epsilon(dev, t));
         BR_TRY(st, count(dev, t, &found));
     } else {
@@ -228,9 +244,9 @@ done:
 
 /* ---- the call ---- */
 
-static int32_t first_length(const br_draw_topk_args *args, int64_t n_items)
+static int32_t first_length(const br_draw_topk_args *args)
 {
-    double length = br_gumbel_shortlist(n_items, args->k);
+    double length = br_gumbel_shortlist(br_draw_n_whole(args), args->k);
 
     if (args->n_shortlist > 0)
         return args->n_shortlist;
@@ -243,6 +259,7 @@ static void describe(const br_draw_topk_args *args, br_draw_tile *t)
 {
     const br_items  *items  = args->items;
     const br_quotas *quotas = args->quotas;
+    int64_t          N      = br_draw_n_whole(args);
 
     t->N               = items->item_ND.n_rows;
     t->D               = items->item_ND.n_cols;
@@ -253,8 +270,11 @@ static void describe(const br_draw_topk_args *args, br_draw_tile *t)
     t->bias_N          = br_view_of<const float>(items->bias_N);
     t->rules.require_N = br_view_of<const uint64_t>(items->require_N);
     t->seed            = args->seed;
-    t->law             = br_gumbel_of(t->N, t->k);
-    t->m               = first_length(args, t->N);
+    t->first_item      = br_draw_first_item(args);
+    t->step            = args->part.step;
+    t->law             = br_gumbel_of(N, t->k);
+    t->floor           = br_left_floor(N);
+    t->m               = first_length(args);
     t->n_blocks        = (int32_t)((t->N + BR_SUM_BLOCK - 1) / BR_SUM_BLOCK);
     t->n_above_most    = t->is_epsilon ? 0 : (int32_t)br_gumbel_most_above(&t->law, t->N);
     if (quotas == NULL)
@@ -295,7 +315,7 @@ br_status br_cuda_draw_topk(br_dev *dev, br_draw_topk_args *args)
 
     describe(args, &t);
     BR_TRY(st, check(dev, args, t, &extras_most));
-    is_merged     = t.is_epsilon || t.n_shortlist > 0;
+    is_merged     = br_draw_is_by_score(args);
     t.n_head_most = is_merged ? t.m : t.m + extras_most;
     t.n_pool_most = t.is_epsilon ? 0 : t.n_head_most + BR_DRAW_POOL_BESIDE;
     BR_TRY(st, take_memory(dev, args->query_BD.n_rows, &to, &t));

@@ -4,38 +4,6 @@
  * item of the head is, the best is looked for among all. Called once per tile. */
 #include "kernels/cuda/draw/head.cuh"
 
-static __device__ int64_t block_count(int64_t own, long long *part)
-{
-    long long sum = br_warp_sum((long long)own);
-
-    if (br_lane() == 0)
-        part[threadIdx.x / BR_WARP] = sum;
-    __syncthreads();
-    sum = 0;
-    for (int w = 0; w < BR_DRAW_WARPS; w++)
-        sum += part[w];
-    __syncthreads();
-    return sum;
-}
-
-/* Items by segments, less the never-list's, and the extras. */
-static __device__ int64_t count_eligible(const br_draw_tile &t, const br_drawn &d, long long *part)
-{
-    const br_topk_rules &rules = t.rules;
-    int64_t              begin = rules.never_S == NULL ? 0 : rules.never_offset_B1[d.row], own = 0;
-    int64_t              end = rules.never_S == NULL ? 0 : rules.never_offset_B1[d.row + 1];
-
-    for (int64_t i = threadIdx.x; rules.require_N.at != NULL && i < t.N; i += BR_DRAW_THREADS)
-        own += br_has_segments(rules, d.row, i);
-    for (int64_t s = begin + threadIdx.x; s < end; s += BR_DRAW_THREADS) {
-        int32_t item = rules.never_S[s];
-
-        own -= item >= 0 && item < t.N && (s == begin || rules.never_S[s - 1] != item) &&
-               br_has_segments(rules, d.row, item);
-    }
-    return block_count(own, part) + d.n_extras + (rules.require_N.at == NULL ? t.N : 0);
-}
-
 /* How many items the slot shut out. */
 static __device__ int64_t count_leaving(const br_draw_tile &t, const br_drawn &d,
                                         const br_draw_head &h, int32_t slot, long long *part)
@@ -55,12 +23,7 @@ static __device__ int64_t count_leaving(const br_draw_tile &t, const br_drawn &d
         for (int64_t i = begin + threadIdx.x; i < end; i += BR_DRAW_THREADS)
             own += br_drawn_is_leaving(t, d, slot, slot, q, t.quotas.item_P[i]);
     }
-    return block_count(own, part);
-}
-
-static __device__ bool is_left(const br_draw_tile &t, const br_drawn &d, int32_t n, int32_t item)
-{
-    return br_drawn_has_room(t, d, item) && !br_drawn_is_listed(d, n, item);
+    return br_block_count(own, part);
 }
 
 /* Numbers are drawn by their counters, 32 at a time; the first that hits one that is left counts.
@@ -76,33 +39,14 @@ static __device__ int32_t any_left(const br_draw_tile &t, const br_drawn &d, con
         bool      is_hit;
         int       lane;
 
-        is_hit = at >= 0 && (in_head ? is_left(t, d, n, h.item_H[at])
+        is_hit = at >= 0 && (in_head ? br_drawn_is_left(t, d, n, h.item_H[at])
                                      : br_drawn_takes_part(t, d, (int32_t)at) &&
-                                           is_left(t, d, n, (int32_t)at));
+                                           br_drawn_is_left(t, d, n, (int32_t)at));
         lane   = __ffs((int)__ballot_sync(BR_FULL_WARP, is_hit)) - 1;
         *index += lane < 0 ? BR_WARP : (uint32_t)lane + 1;
         if (lane >= 0)
             return (int32_t)__shfl_sync(BR_FULL_WARP, at, lane);
     }
-}
-
-/* The best of all items that are left, by score. */
-static __device__ br_draw_best best_of_all(const br_draw_tile &t, const br_drawn &d, int32_t n,
-                                           br_draw_best *part)
-{
-    br_draw_best best = br_no_best();
-
-    for (int64_t i = 0; i < t.N; i += BR_DRAW_GROUPS) {
-        int64_t at   = i + threadIdx.x / BR_CHAINS;
-        int32_t item = at < t.N ? (int32_t)at : -1;
-        bool any = item >= 0 && br_drawn_has_room(t, d, item) && br_drawn_takes_part(t, d, item) &&
-                   !br_drawn_is_listed(d, n, item);
-        br_draw_best own = {(double)br_drawn_worth(t, d, any ? item : -1), item, 0};
-
-        if (any && br_is_better(own, best))
-            best = own;
-    }
-    return br_block_best(best, part);
 }
 
 static __device__ void finish(const br_draw_tile &t, const br_drawn &d, int32_t n, int64_t n_all,
@@ -126,7 +70,7 @@ static __global__ void __launch_bounds__(BR_DRAW_THREADS) epsilon_kernel(br_draw
     __shared__ long long    count_part[BR_DRAW_WARPS];
     br_drawn                d = br_drawn_of(t, blockIdx.x);
     br_draw_head            h = br_fill_head(t, d, true);
-    int64_t  n_all = t.n_shortlist > 0 ? h.n : count_eligible(t, d, count_part), n_left = n_all;
+    int64_t  n_all = t.n_shortlist > 0 ? h.n : br_count_eligible(t, d, count_part), n_left = n_all;
     int32_t  n = 0, at = 0;
     uint32_t index   = 0;
     bool     is_slow = false;
@@ -138,13 +82,13 @@ static __global__ void __launch_bounds__(BR_DRAW_THREADS) epsilon_kernel(br_draw
         int32_t   item, best;
         float     score;
 
-        while (at < h.n && !is_left(t, d, n, h.item_H[at]))
+        while (at < h.n && !br_drawn_is_left(t, d, n, h.item_H[at]))
             at++;
         if (at < h.n) {
             best  = h.item_H[at];
             score = h.score_H[at];
         } else {
-            br_draw_best found = best_of_all(t, d, n, best_part);
+            br_draw_best found = br_best_of_all(t, d, n, best_part);
 
             best    = found.item;
             score   = (float)found.y;

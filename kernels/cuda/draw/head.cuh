@@ -119,4 +119,29 @@ static __device__ inline br_draw_head br_fill_head(const br_draw_tile &t, const 
     return h;
 }
 
+/* The best score of what is left; -inf: nothing is. Where none of the best items is, it is looked
+ * for among all. Barriers within. */
+static __device__ inline double br_best_left(const br_draw_tile &t, const br_drawn &d,
+                                             const br_draw_head &h, int32_t n)
+{
+    __shared__ br_draw_best part[BR_DRAW_WARPS];
+    int32_t                 n_best = h.is_all ? h.n : h.n - d.n_extras; /* extras are behind */
+    br_draw_best            best   = br_no_best();
+
+    for (int32_t i = (int32_t)threadIdx.x; i < n_best; i += BR_DRAW_THREADS) {
+        br_draw_best own = {(double)h.score_H[i], h.item_H[i], i};
+
+        if (br_drawn_is_left(t, d, n, own.item) && br_is_better(own, best))
+            best = own;
+    }
+    best = br_block_best(best, part);
+    __syncthreads();
+    if (best.place < 0 && !h.is_all)
+        return br_best_of_all(t, d, n, part).y;
+    for (int32_t e = n_best + (int32_t)threadIdx.x; e < h.n; e += BR_DRAW_THREADS)
+        if ((double)h.score_H[e] > best.y && br_drawn_is_left(t, d, n, h.item_H[e]))
+            best = {(double)h.score_H[e], h.item_H[e], e};
+    return h.n > n_best ? br_block_best(best, part).y : best.y;
+}
+
 #endif

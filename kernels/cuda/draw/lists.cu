@@ -73,6 +73,7 @@ static __device__ int32_t add_above(const br_draw_tile &t, const br_drawn &d, co
                                     int32_t first, int32_t last)
 {
     const int32_t *above_A = t.above_RA + d.row * t.n_above_most;
+    uint32_t       before  = (uint32_t)t.before_R[d.row];
     double         most    = INFINITY;
 
     if (p.floor > -INFINITY)
@@ -81,7 +82,7 @@ static __device__ int32_t add_above(const br_draw_tile &t, const br_drawn &d, co
          first += BR_DRAW_THREADS) {
         int32_t   a    = first + br_lane();
         int32_t   item = a < last ? above_A[a] : -1;
-        br_random r    = br_random_at(d.source, BR_STREAM_ABOVE, (uint32_t)a);
+        br_random r    = br_random_at(d.source, BR_STREAM_ABOVE, before + (uint32_t)a);
         bool      any  = item >= 0 && !(t.law.share * br_unit(r.word[2], r.word[3]) > most) &&
                    br_is_allowed(t.rules, d.row, item);
 

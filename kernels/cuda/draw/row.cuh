@@ -83,6 +83,12 @@ static __device__ inline bool br_drawn_has_room(const br_draw_tile &t, const br_
     return t.n_entries == 0 || br_room_has(&t.quotas, &d.room, item);
 }
 
+static __device__ inline bool br_drawn_is_left(const br_draw_tile &t, const br_drawn &d, int32_t n,
+                                               int32_t item)
+{
+    return br_drawn_has_room(t, d, item) && !br_drawn_is_listed(d, n, item);
+}
+
 /* The slot (from 1) that shut the item out; 0: none. */
 static __device__ inline int32_t br_drawn_leaves(const br_draw_tile &t, const br_drawn &d,
                                                  int32_t item)
@@ -156,8 +162,8 @@ static __device__ inline double br_drawn_noise(const br_draw_tile &t, const br_d
     br_random r;
 
     if (above < 0)
-        return br_noise_below(&t.law, d.source, item);
-    r = br_random_at(d.source, BR_STREAM_ABOVE, (uint32_t)above);
+        return br_noise_below(&t.law, d.source, (int32_t)t.first_item + item);
+    r = br_random_at(d.source, BR_STREAM_ABOVE, (uint32_t)(t.before_R[d.row] + above));
     return br_noise_above(&t.law, br_unit(r.word[2], r.word[3]));
 }
 
@@ -196,6 +202,87 @@ static __device__ inline br_draw_best br_block_best(br_draw_best own, br_draw_be
     for (int w = 0; w < BR_DRAW_WARPS; w++)
         own = br_is_better(part[w], own) ? part[w] : own;
     return own;
+}
+
+/* The best of all items that are left, by score; a barrier within. */
+static __device__ inline br_draw_best br_best_of_all(const br_draw_tile &t, const br_drawn &d,
+                                                     int32_t n, br_draw_best *part)
+{
+    br_draw_best best = br_no_best();
+
+    for (int64_t i = 0; i < t.N; i += BR_DRAW_GROUPS) {
+        int64_t at   = i + threadIdx.x / BR_CHAINS;
+        int32_t item = at < t.N ? (int32_t)at : -1;
+        bool any = item >= 0 && br_drawn_has_room(t, d, item) && br_drawn_takes_part(t, d, item) &&
+                   !br_drawn_is_listed(d, n, item);
+        br_draw_best own = {(double)br_drawn_worth(t, d, any ? item : -1), item, 0};
+
+        if (any && br_is_better(own, best))
+            best = own;
+    }
+    return br_block_best(best, part);
+}
+
+/* The block's sum. */
+static __device__ inline int64_t br_block_count(int64_t own, long long *part)
+{
+    long long sum = br_warp_sum((long long)own);
+
+    if (br_lane() == 0)
+        part[threadIdx.x / BR_WARP] = sum;
+    __syncthreads();
+    sum = 0;
+    for (int w = 0; w < BR_DRAW_WARPS; w++)
+        sum += part[w];
+    __syncthreads();
+    return sum;
+}
+
+/* Items by segments, less the never-list's, and the extras. */
+static __device__ inline int64_t br_count_eligible(const br_draw_tile &t, const br_drawn &d,
+                                                   long long *part)
+{
+    const br_topk_rules &rules = t.rules;
+    int64_t              begin = rules.never_S == NULL ? 0 : rules.never_offset_B1[d.row], own = 0;
+    int64_t              end = rules.never_S == NULL ? 0 : rules.never_offset_B1[d.row + 1];
+
+    for (int64_t i = threadIdx.x; rules.require_N.at != NULL && i < t.N; i += BR_DRAW_THREADS)
+        own += br_has_segments(rules, d.row, i);
+    for (int64_t s = begin + threadIdx.x; s < end; s += BR_DRAW_THREADS) {
+        int32_t item = rules.never_S[s];
+
+        own -= item >= 0 && item < t.N && (s == begin || rules.never_S[s - 1] != item) &&
+               br_has_segments(rules, d.row, item);
+    }
+    return br_block_count(own, part) + d.n_extras + (rules.require_N.at == NULL ? t.N : 0);
+}
+
+/* Whole numbers that are added up by any threads in any order. */
+typedef struct br_words {
+    unsigned long long high, low;
+} br_words;
+
+/* By any number of blocks at once. */
+static __device__ inline void br_left_join(br_left *left, const br_words &sum)
+{
+    atomicAdd(reinterpret_cast<unsigned long long *>(&left->high), sum.high);
+    atomicAdd(reinterpret_cast<unsigned long long *>(&left->low), sum.low);
+}
+
+/* The block's sum of terms, up to 4,095 of each thread; on thread 0, whose `left` it joins. sum may
+ * be used again after the next barrier. */
+static __device__ inline void br_block_left(uint64_t own, br_words *sum, br_left *left)
+{
+    if (threadIdx.x == 0)
+        *sum = {0, 0};
+    __syncthreads();
+    atomicAdd(&sum->high, (unsigned long long)(own >> 32));
+    atomicAdd(&sum->low, (unsigned long long)(own & 0xffffffffu));
+    __syncthreads();
+    if (threadIdx.x != 0)
+        return;
+    left->high += sum->high;
+    left->low += sum->low;
 }
 
 static __device__ inline br_logsum br_warp_logsum(br_logsum own)

@@ -51,10 +51,8 @@ static __global__ void __launch_bounds__(BR_DRAW_THREADS) slow_walk_kernel(slow_
     put_above(p.t, d, y_N, score_N);
     __syncthreads();
     n = br_walk(p.t, d, all, &last);
-    if (threadIdx.x == 0) {
-        p.t.n_R[d.row]                                      = n;
-        p.t.summed_R[atomicAdd(&p.t.counters->n_summed, 1)] = (int32_t)d.row;
-    }
+    if (threadIdx.x == 0)
+        p.t.n_R[d.row] = n;
 }
 
 br_status br_draw_slowly(br_dev *dev, const br_draw_tile *tile, const br_draw_slow *slow)

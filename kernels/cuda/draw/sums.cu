@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What Plackett-Luce lists left, by slots, and their propensities: from the head where all else is
- * negligible, otherwise from the sums over all items (all.cu) and the items of full groups. Called
- * once per tile. */
+ * What Plackett-Luce lists left, by slots, and their propensities: from the head where the terms of
+ * all else are 0, otherwise from the sums over all items (all.cu) and the items of full groups.
+ * Called once per tile. */
 #include "kernels/cuda/draw/head.cuh"
 
-#define NEGLIGIBLE 1e-7
+/* Of a part alone. */
+static __device__ void tell_left(const br_draw_tile &t, const br_drawn &d, const br_left &left)
+{
+    if (threadIdx.x != 0)
+        return;
+    t.left_B2.row(d.row)[0] = left.high;
+    t.left_B2.row(d.row)[1] = left.low;
+}
 
 /* From the last slot to the first, by one thread: each adds its own term to what was left after it,
  * and the terms of those that it shut out. The rest of the row is for all threads. */
-static __device__ void finish(const br_draw_tile &t, const br_drawn &d, int32_t n, br_logsum rest)
+static __device__ void finish(const br_draw_tile &t, const br_drawn &d, int32_t n,
+                              const br_left &left)
 {
-    br_logsum left = rest;
+    br_logsum rest = br_left_sum(left), sum = rest;
 
     for (int32_t j = n + (int32_t)threadIdx.x; j < t.k; j += BR_DRAW_THREADS) {
         d.item_K[j]  = -1;
@@ -24,30 +32,31 @@ static __device__ void finish(const br_draw_tile &t, const br_drawn &d, int32_t 
         double y = (double)d.score_K[j] / d.heat, ln;
 
         if (t.n_entries > 0)
-            left = br_logsum_add(left, t.leave_RK[d.row * t.k + j]);
-        left       = br_logsum_term(left, y);
-        ln         = y - br_logsum_ln(left);
+            sum = br_logsum_add(sum, t.leave_RK[d.row * t.k + j]);
+        sum        = br_logsum_term(sum, y);
+        ln         = y - br_logsum_ln(sum);
         d.log_K[j] = (float)(ln < 0.0 ? ln : 0.0);
     }
     if (t.normaliser_B.at != NULL)
-        *t.normaliser_B.row(d.row) = (float)br_logsum_ln(left);
+        *t.normaliser_B.row(d.row) = (float)br_logsum_ln(sum);
     if (t.remaining_B.at != NULL)
         *t.remaining_B.row(d.row) = (float)br_logsum_ln(rest);
 }
 
-/* Of the head: what no slot shut out, by the block; and for each slot what it did, by warps. */
-static __device__ br_logsum sum_head(const br_draw_tile &t, const br_drawn &d,
-                                     const br_draw_head &h, int32_t n)
+/* Of the head, by the block. */
+static __device__ void sum_head(const br_draw_tile &t, const br_drawn &d, const br_draw_head &h,
+                                int32_t n, br_left *left)
 {
-    __shared__ br_logsum part[BR_DRAW_WARPS];
-    br_logsum            own = br_logsum_none();
+    __shared__ br_words sum;
+    uint64_t            own = 0;
 
     for (int32_t i = (int32_t)threadIdx.x; i < h.n; i += BR_DRAW_THREADS)
-        if (br_drawn_has_room(t, d, h.item_H[i]) && !br_drawn_is_listed(d, n, h.item_H[i]))
-            own = br_logsum_term(own, (double)h.score_H[i] / d.heat);
-    return br_block_logsum(own, part);
+        if (br_drawn_is_left(t, d, n, h.item_H[i]))
+            own += br_left_term((double)h.score_H[i] / d.heat - left->most, t.floor);
+    br_block_left(own, &sum, left);
 }
 
+/* For each slot what it shut out of the head, by warps. */
 static __device__ void sum_head_leaving(const br_draw_tile &t, const br_drawn &d,
                                         const br_draw_head &h, int32_t n)
 {
@@ -71,26 +80,29 @@ static __device__ void sum_head_leaving(const br_draw_tile &t, const br_drawn &d
 /* Grid: a block per row. */
 static __global__ void __launch_bounds__(BR_DRAW_THREADS) settle_kernel(br_draw_tile t)
 {
-    br_drawn     d = br_drawn_of(t, blockIdx.x);
-    br_draw_head h = br_head_of(t, blockIdx.x);
-    int32_t      n = t.n_R[blockIdx.x];
-    br_logsum    rest;
-    double       ceiling;
+    br_drawn     d       = br_drawn_of(t, blockIdx.x);
+    br_draw_head h       = br_head_of(t, blockIdx.x);
+    int32_t      n       = t.n_R[blockIdx.x];
+    double       ceiling = -INFINITY;
+    double  best = t.step == BR_DRAW_LEFT ? (double)*t.best_B.row(d.row) : br_best_left(t, d, h, n);
+    br_left left = {best / d.heat, 0, 0};
 
-    if (n < 0 || h.n == 0) { /* slow rows are among the summed; nobody takes part: no sums */
-        if (n == 0)
-            finish(t, d, 0, br_logsum_none());
+    if (!h.is_all)
+        ceiling = (double)t.best_score_RM[d.row * t.m + t.m - 1] / d.heat;
+    if (!h.is_all && ceiling - left.most >= t.floor) {
+        if (threadIdx.x == 0) {
+            t.left_R[d.row]                                 = left;
+            t.summed_R[atomicAdd(&t.counters->n_summed, 1)] = (int32_t)d.row;
+        }
         return;
     }
-    rest = sum_head(t, d, h, n);
+    sum_head(t, d, h, n, &left);
     if (t.n_entries > 0)
         sum_head_leaving(t, d, h, n);
-    ceiling = h.is_all ? -INFINITY : (double)t.best_score_RM[d.row * t.m + t.m - 1] / d.heat;
-    if (h.is_all ||
-        (rest.sum > 0.0 && (double)t.N * br_exp(ceiling - rest.most) <= NEGLIGIBLE * rest.sum))
-        finish(t, d, n, rest);
-    else if (threadIdx.x == 0)
-        t.summed_R[atomicAdd(&t.counters->n_summed, 1)] = (int32_t)d.row;
+    if (t.step == BR_DRAW_LEFT)
+        tell_left(t, d, left);
+    else
+        finish(t, d, n, left);
 }
 
 /* Items of the group that the slot filled by column q, eight lanes each. */
@@ -134,31 +146,40 @@ static __device__ void sum_leaving(const br_draw_tile &t, const br_drawn &d, int
     }
 }
 
-/* Extras that are left: the blocks have none. */
-static __device__ br_logsum sum_extras(const br_draw_tile &t, const br_drawn &d, int32_t n)
+/* Extras that are left: the sums over all items have none. */
+static __device__ void sum_extras(const br_draw_tile &t, const br_drawn &d, int32_t n,
+                                  br_left *left)
 {
-    __shared__ br_logsum part[BR_DRAW_WARPS];
-    br_logsum            own = br_logsum_none();
+    __shared__ br_words sum;
+    uint64_t            own = 0;
 
     for (int32_t e = (int32_t)threadIdx.x; e < d.n_extras; e += BR_DRAW_THREADS)
-        if (br_drawn_has_room(t, d, d.extra_X[e]) && !br_drawn_is_listed(d, n, d.extra_X[e]))
-            own = br_logsum_term(own, (double)d.extra_score_X[e] / d.heat);
-    return br_block_logsum(own, part);
+        if (br_drawn_is_left(t, d, n, d.extra_X[e]))
+            own += br_left_term((double)d.extra_score_X[e] / d.heat - left->most, t.floor);
+    br_block_left(own, &sum, left);
 }
 
-/* Grid: a block per row of summed_R. */
-static __global__ void __launch_bounds__(BR_DRAW_THREADS) finish_kernel(br_draw_tile t)
+/* Grid: a block per row of summed_R; with fewer registers than four blocks leave, ptxas spills. */
+static __global__ void __launch_bounds__(BR_DRAW_THREADS, 4) finish_kernel(br_draw_tile t)
 {
-    br_drawn  d    = br_drawn_of(t, t.summed_R[blockIdx.x]);
-    int32_t   n    = t.n_R[d.row];
-    br_logsum rest = br_logsum_none();
+    br_drawn d    = br_drawn_of(t, t.summed_R[blockIdx.x]);
+    int32_t  n    = t.n_R[d.row];
+    br_left  left = t.left_R[d.row];
 
-    for (int32_t q = 0; threadIdx.x == 0 && q < t.n_blocks; q++)
-        rest = br_logsum_add(rest, t.part_RQ[d.row * t.n_blocks + q]);
-    rest = br_logsum_add(rest, sum_extras(t, d, n));
+    sum_extras(t, d, n, &left);
     if (t.n_entries > 0)
         sum_leaving(t, d, n);
-    finish(t, d, n, rest);
+    finish(t, d, n, left);
+}
+
+/* Grid: a block per row of summed_R, of a part; registers as above. */
+static __global__ void __launch_bounds__(BR_DRAW_THREADS, 4) left_kernel(br_draw_tile t)
+{
+    br_drawn d    = br_drawn_of(t, t.summed_R[blockIdx.x]);
+    br_left  left = t.left_R[d.row];
+
+    sum_extras(t, d, t.k, &left);
+    tell_left(t, d, left);
 }
 
 br_status br_draw_settle(br_dev *dev, const br_draw_tile *tile)
@@ -175,7 +196,10 @@ br_status br_draw_sum(br_dev *dev, const br_draw_tile *tile, int32_t n_summed)
     br_status st = BR_OK;
 
     BR_TRY(st, br_draw_sum_all(dev, tile, n_summed));
-    BR_TRY(st, BR_LAUNCH(dev, finish_kernel, (unsigned)n_summed, BR_DRAW_THREADS, 0, *tile));
+    if (tile->step == BR_DRAW_LEFT)
+        BR_TRY(st, BR_LAUNCH(dev, left_kernel, (unsigned)n_summed, BR_DRAW_THREADS, 0, *tile));
+    else
+        BR_TRY(st, BR_LAUNCH(dev, finish_kernel, (unsigned)n_summed, BR_DRAW_THREADS, 0, *tile));
 done:
     return st;
 }

@@ -40,8 +40,11 @@ static __device__ inline int32_t br_walk(const br_draw_tile &t, const br_drawn &
         best = br_block_best(best, part);
         if (best.place < 0)
             break;
-        if (threadIdx.x == 0)
+        if (threadIdx.x == 0) {
             br_drawn_list(t, d, n, best.item, pool.score[best.place]);
+            if (t.key_BK.at != NULL)
+                t.key_BK.row(d.row)[n] = best.y;
+        }
         __syncthreads();
         at = best;
     }

@@ -47,6 +47,12 @@ bool is_near(float got, double want, double tolerance)
     return fabs((double)got - want) <= tolerance * fmax(1.0, fabs(want));
 }
 
+/* Under quotas what full groups take with them is summed in floats, in another order on cuda. */
+static bool is_same_log(const draw_case *c, float got, float want)
+{
+    return c->n_quotas > 0 ? is_near(got, (double)want, 1e-6) : memcmp(&got, &want, 4) == 0;
+}
+
 void check_same(const draw_case *c, const result *want)
 {
     const problem *p = &c->p;
@@ -54,7 +60,7 @@ void check_same(const draw_case *c, const result *want)
     for (int64_t i = 0; i < p->B * p->k; i++)
         if (p->item_BK[i] != want->item_BK[i] ||
             memcmp(&p->score_BK[i], &want->score_BK[i], 4) != 0 ||
-            !is_near(c->log_BK[i], (double)want->log_BK[i], 1e-6))
+            !is_same_log(c, c->log_BK[i], want->log_BK[i]))
             fail_msg("kind %d N %lld k %d T %g law %d shortlist %d extras %d quotas %d: row "
                      "%lld place %lld: "
                      "found %d %.9g %.9g, expected %d %.9g %.9g",
@@ -64,8 +70,8 @@ void check_same(const draw_case *c, const result *want)
                      (double)c->log_BK[i], want->item_BK[i], (double)want->score_BK[i],
                      (double)want->log_BK[i]);
     for (int64_t b = 0; b < p->B; b++)
-        assert_true(is_near(c->normaliser_B[b], (double)want->normaliser_B[b], 1e-6) &&
-                    is_near(c->remaining_B[b], (double)want->remaining_B[b], 1e-6));
+        assert_true(is_same_log(c, c->normaliser_B[b], want->normaliser_B[b]) &&
+                    is_same_log(c, c->remaining_B[b], want->remaining_B[b]));
 }
 
 void check_equal(const draw_case *c, const result *want)

@@ -18,7 +18,7 @@ void   free_result(result *r);
 /* Within tolerance x max(1, |want|); NaN and infinities are themselves. */
 bool is_near(float got, double want, double tolerance);
 
-/* The same lists and score bits, logarithms within 1e-6. */
+/* The same lists, score bits and logarithms; these within 1e-6 under quotas. */
 void check_same(const draw_case *c, const result *want);
 
 /* The same bytes. */

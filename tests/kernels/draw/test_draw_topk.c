@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * draw_topk on a backend (op_case.h) against ref: items, order and score bits, logarithms within
- * 1e-6; the same bytes for any batch and lane; logarithms against long double for temperatures from
- * 0.05 to 10; few items, wrong arguments, scores that overflow; how many rows are certain at once.
- */
+ * draw_topk on a backend (op_case.h) against ref: items, order, bits of scores and logarithms; the
+ * same bytes for any batch and lane; logarithms against long double for temperatures from 0.05 to
+ * 10; few items, lists of nearly all, wrong arguments, scores that overflow; how many rows are
+ * certain at once. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,6 +60,24 @@ static void test_backends(void **state)
             c.n_shortlist = way == 2 || (way == 3 && i % 2) ? c.p.k + i % 50 : 0;
             check_backends(&c);
         }
+}
+
+/* Lists as long as the longest shortlist: what is left is looked for among all items. */
+static void test_longest(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        draw_case c = {.p           = {.kind      = ASCENDING,
+                                       .B         = op_is_emulated() ? 1 : 3,
+                                       .N         = i ? 1024 : 1100,
+                                       .D         = 4,
+                                       .k         = 1024,
+                                       .has_rules = false},
+                       .temperature = 1e-6,
+                       .seed        = 3};
+
+        check_backends(&c);
+    }
 }
 
 /* A plateau of items that are far above all others: lists that are not certain before all of it is
@@ -281,9 +299,10 @@ static void test_certain(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_backends), cmocka_unit_test(test_plateaus),
-        cmocka_unit_test(test_batches),  cmocka_unit_test(test_logarithms),
-        cmocka_unit_test(test_refused),  cmocka_unit_test(test_certain),
+        cmocka_unit_test(test_backends),   cmocka_unit_test(test_longest),
+        cmocka_unit_test(test_plateaus),   cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_logarithms), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_certain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

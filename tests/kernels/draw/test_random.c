@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "kernels/draw/left.h"
 #include "kernels/random.h"
 #include "tests/kernels/draw/draw_case.h"
 
@@ -122,6 +123,47 @@ static void test_logsum(void **state)
     assert_true(br_logsum_ln(all) == 3.0);
 }
 
+/* What is left, in whole numbers: the same bits forwards, backwards, by threes and by parts;
+ * against long double; terms below the floor are nothing. */
+static void test_left(void **state)
+{
+    enum { N = 3 * BR_SUM_BLOCK };
+    static double y_n[N];
+    double        floor = br_left_floor(N);
+
+    (void)state;
+    assert_true(br_left_sum(br_left_none()).sum == 0.0);
+    assert_true(br_left_term(0.0, floor) == (uint64_t)1 << 52);
+    assert_true(br_left_term(floor * (1.0 + 1e-15), floor) == 0 && br_left_term(floor, floor) > 0);
+    assert_true(br_left_term(-INFINITY, floor) == 0);
+    for (int way = 0; way < 4; way++) {
+        long double sum  = 0.0L;
+        br_left     left = {way * 1e6, 0, 0}, other, part;
+
+        for (int64_t i = 0; i < N; i++) {
+            double fall =
+                way == 0 ? 0.0 : -10.0 * way * way * fabs((double)uniform(33, (uint64_t)i));
+
+            y_n[i] = i == 5 ? left.most : i % 7 == 3 ? -INFINITY : left.most + fall;
+            sum += expl((long double)y_n[i] - (long double)left.most);
+        }
+        other = part = left;
+        for (int64_t i = 0; i < N; i += BR_SUM_BLOCK)
+            br_left_add_block(&left, floor, y_n + i, BR_SUM_BLOCK);
+        for (int64_t i = N - 1; i >= 0; i--)
+            br_left_add(&other, br_left_term(y_n[i] - other.most, floor));
+        for (int64_t i = 0; i < N; i += 3)
+            br_left_add_block(i % 2 ? &other : &part, floor, y_n + i, 3);
+        assert_true(fabs(br_left_sum(left).sum / (double)sum - 1.0) < 3e-7);
+        part.high += other.high; /* all of `other`, and half of it again */
+        part.low += other.low;
+        other = left;
+        other.high *= 2;
+        other.low *= 2;
+        assert_true(br_left_sum(part).sum == br_left_sum(other).sum);
+    }
+}
+
 /* Every item's noise is a Gumbel variable, whether it is above or below the threshold, and items
  * and customers are apart from each other. */
 static void test_noise(void **state)
@@ -197,8 +239,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_philox), cmocka_unit_test(test_log),    cmocka_unit_test(test_log1m),
-        cmocka_unit_test(test_unit),   cmocka_unit_test(test_logsum), cmocka_unit_test(test_noise),
-        cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_unit),   cmocka_unit_test(test_logsum), cmocka_unit_test(test_left),
+        cmocka_unit_test(test_noise),  cmocka_unit_test(test_choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
