@@ -138,6 +138,15 @@ static inline int32_t br_topk_capacity(int32_t k)
     return 4 * k + 1024;
 }
 
+#define BR_SHORT 128 /* candidates */
+
+/* A row with so few candidates has a warp where thresholds are foretold and lists finished, others
+ * have a block each. -1: all have one, since few rows would be short. */
+static __host__ __device__ inline int32_t br_topk_short(int32_t k)
+{
+    return k <= BR_SHORT / 2 ? BR_SHORT : -1;
+}
+
 static inline int64_t br_topk_code_bytes(br_screen_kind kind)
 {
     return kind == BR_SCREEN_INT8 ? 1 : 2;
