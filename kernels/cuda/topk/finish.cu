@@ -60,7 +60,7 @@ static __device__ void score_kept(const br_topk_chunk &c, const finishing &f)
         int32_t item = any ? (int32_t)f.key_P[i] : 0;
         double  dot;
 
-        dot = br_canonical_dot_by_8(query_D, c.item_ND.row(item), any ? c.items.dim : 0);
+        dot = br_canonical_dot_by_8<true>(query_D, c.item_ND.row(item), any ? c.items.dim : 0);
         __syncwarp(); /* all eight have read the row */
         if (any && f.thread % BR_CHAINS == 0)
             f.key_P[i] = br_list_key(

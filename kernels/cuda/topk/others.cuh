@@ -13,7 +13,7 @@
 #define BR_LOG2E 1.44269504088896340736
 
 typedef struct br_other_row {
-    int32_t  row;  /* of the chunk; -1: none */
+    int32_t  row;  /* of the chunk; -1: it has no sum */
     float    best; /* the largest eligible score */
     float    down; /* the list's last score, lowered: what is listed reaches it */
     float    norm; /* of the row, with its residual and the scale of its codes */
@@ -26,10 +26,11 @@ typedef struct br_other_row {
  * nothing reaches `down`. */
 static __device__ inline br_other_row br_other_row_of(const br_topk_chunk &c, int32_t row)
 {
-    br_other_row other = {row, 0.0f, BR_NONE_PASSES, 0.0f, 0.0f, 0.0f, 0};
+    br_other_row other = {-1, 0.0f, BR_NONE_PASSES, 0.0f, 0.0f, 0.0f, 0};
 
     if (row < 0 || !c.row_R[row].is_coded || c.rows->item_BK.row(row)[c.k - 1] < 0)
         return other;
+    other.row      = row;
     other.best     = c.rows->score_BK.row(row)[0];
     other.down     = br_threshold_down(c.rows->score_BK.row(row)[c.k - 1]);
     other.norm     = c.row_R[row].norm;
@@ -54,14 +55,15 @@ template <int ROWS> static __device__ br_stream br_run_of(const br_topk_chunk &c
     return s;
 }
 
-/* Is the item at a position among the row's k? Its score is within `slack` of `approx`. */
+/* Is the item at a position among the row's k, if there is a row? Its score is within `slack` of
+ * `approx`. */
 static __device__ inline bool br_is_listed(const br_topk_chunk &c, int32_t row, int64_t position,
                                            float approx, float slack)
 {
     const float   *score_K = c.rows->score_BK.row(row);
     const int32_t *item_K  = c.rows->item_BK.row(row);
     int32_t        item    = position < c.items.N ? c.items.row_N[position] : -1;
-    int32_t        lo = 0, hi = c.k;
+    int32_t        k = row < 0 ? 0 : c.k, lo = 0, hi = k;
 
     while (lo < hi) { /* the first score that is not above */
         int32_t mid = lo + (hi - lo) / 2;
@@ -71,7 +73,7 @@ static __device__ inline bool br_is_listed(const br_topk_chunk &c, int32_t row, 
         else
             hi = mid;
     }
-    for (; lo < c.k && score_K[lo] >= approx - slack; lo++)
+    for (; lo < k && score_K[lo] >= approx - slack; lo++)
         if (item_K[lo] == item)
             return true;
     return false;
