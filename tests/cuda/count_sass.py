@@ -12,8 +12,8 @@ nvdisasm, else PATH), no GPU.
 
 A panel's count is the cheapest way round the loop through all of its products: nothing waits, no
 score passes, no item has segments. A block's is the cheapest way round through the votes on eight
-scores a lane. special: of the panel's, what the special-function unit makes. Exit 77 where a tool
-is missing.
+scores a lane. all: what a panel that is noted at once takes beside it, before its hits' own loop.
+special: of the panel's, what the special-function unit makes. Exit 77 where a tool is missing.
 """
 import argparse
 import heapq
@@ -36,9 +36,10 @@ LOOPS = [("kernels/cuda/hopper/screen.cu", r"hopper_kernel<(?P<codes>\w+), (?P<s
          ("kernels/cuda/hopper/sums.cu", r"hopper_sums_kernel<(?P<steps>\d+)>", 3)]
 PRODUCT = re.compile(r"^(HGMMA|IGMMA|HMMA|IMMA)\b")
 VOTE = re.compile(r"^VOTEU?\.ANY\b")
+SCAN, STORE = re.compile(r"^SHFL\.UP\b"), re.compile(r"^STS\b")
 # lane-instructions a score that a tensor core's time has room for, and its bytes of a row
 ISSUE_LANES, CODE_BYTES = 128, {"br_fp16": 2, "br_bf16": 2, "br_int8": 1}
-FIGURES = ["products", "instructions", "per_score", "budget", "maxima", "block", "special"]
+FIGURES = ["products", "instructions", "per_score", "budget", "maxima", "block", "all", "special"]
 
 LINE = re.compile(r"^\s*/\*([0-9a-f]{4,})\*/\s+(.*?)\s*;")
 
@@ -116,6 +117,15 @@ def runs_of(code, pattern):
     return [m for m in marks if code.way(m, m) is not None]
 
 
+def puts_of(code, n_sums):
+    """Marks of the way on which all that passes is noted: a sum over the lanes, stores."""
+    scans = runs_of(code, SCAN)
+    stores = [i for i in runs_of(code, STORE) if scans and i > scans[-1]]
+    runs = [stores[i:i + n_sums] for i in range(len(stores) - n_sums + 1)]
+    run = min(runs, key=lambda r: r[-1] - r[0]) if runs else None
+    return scans + [run[0], run[-1]] if run else []
+
+
 def measure(code, n_sums):
     products = runs_of(code, PRODUCT)
     path = code.cycle(products) if products else None
@@ -125,10 +135,12 @@ def measure(code, n_sums):
     votes = [v for v in runs_of(code, VOTE) if v not in set(path)]
     eights = [votes[i:i + 8] for i in range(len(votes) - 7)]
     block = code.cycle(min(eights, key=lambda e: e[-1] - e[0])) if eights else None
+    all_of_it = code.cycle(products + puts_of(code, n_sums)) or []
     return {"products": len(products), "instructions": len(path),
             "per_score": len(path) / n_sums,
             "maxima": sum(n.startswith(("VIMNMX", "FMNMX")) for n in names),
             "block": len(block) if block else 0,
+            "all": max(len(all_of_it) - len(path), 0),
             "special": sum(n == "MUFU" for n in names)}
 
 
@@ -208,7 +220,7 @@ def self_test():
     code = Code(kernels_of(MADE_UP)["k"])
     row = measure(code, 64)
     expected = {"products": 2, "instructions": 5, "per_score": 5 / 64, "maxima": 1, "block": 0,
-                "special": 0}
+                "all": 0, "special": 0}
     more = {"k": {**(row or expected), "instructions": 40, "budget": 1.0}}
     text = table_text({"k": {**(row or expected), "budget": 1.0}}, "13.0")
     is_right = row == expected and len(list(compare(more, text))) == 1 and \

@@ -175,7 +175,7 @@ static __device__ void fill_places(const br_topk_chunk &c, const br_stream &s, s
         shared->per_score = (float)(BR_LOG2E / c.temperature);
     if (at >= layout<S>::ROWS)
         return;
-    to.row[at]         = own.down == BR_NONE_PASSES ? -1 : own.row;
+    to.row[at]         = own.row;
     to.norm[at]        = own.norm;
     to.residual[at]    = own.residual;
     to.scale[at]       = own.scale;

@@ -55,14 +55,9 @@ static __device__ inline uint32_t br_find_digit(const int32_t *count, int32_t *r
 
     for (int j = 0; j < 8; j++)
         own += at[-j];
-    up_to = own;
-    for (int by = 1; by < BR_WARP; by *= 2) {
-        int32_t other = __shfl_up_sync(BR_FULL_WARP, up_to, by);
-
-        up_to += br_lane() >= by ? other : 0;
-    }
-    lane = __ffs((int)__ballot_sync(BR_FULL_WARP, up_to >= *rank)) - 1;
-    left = *rank - (up_to - own);
+    up_to = br_warp_up_to(own);
+    lane  = __ffs((int)__ballot_sync(BR_FULL_WARP, up_to >= *rank)) - 1;
+    left  = *rank - (up_to - own);
     for (int j = 0; j < 8 && digit < 0; j++) {
         digit = left <= at[-j] ? (int32_t)(at - count) - j : -1;
         left -= digit < 0 ? at[-j] : 0;
