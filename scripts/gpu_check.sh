@@ -210,6 +210,10 @@ deadline=$((budget * 30 / 100))
 for name in "${tests[@]}"; do
     step $kind "tests $name on $op_device" 60 env BR_TEST_BACKEND=$op_device "$(program "$name")"
 done
+if [ $has_gpu = yes ]; then # test_hopper asks for Hopper's screen itself
+    step check "tests test_logsumexp, Hopper's sums" 60 env BR_TEST_BACKEND=cuda \
+        BATCHRANK_SCREEN_CUDA=hopper "$(program test_logsumexp)"
+fi
 
 # ---- the demo job ------------------------------------------------------------------------------
 deadline=$((budget * 46 / 100))

@@ -9,7 +9,7 @@ set(BR_CUDA_SOURCES
   fusion/gather_rows.cu fusion/copy_rows.cu fusion/fuse_inputs.cu fusion/fuse.cu
   fusion/norm_band.cu fusion/mlp.cu
   score/score_pairs.cu score/pair_mlp.cu score/calibrate.cu
-  hopper/tensor_map.cu hopper/screen.cu
+  hopper/tensor_map.cu hopper/screen.cu hopper/sums.cu
   topk/plan.cu topk/items.cu topk/queries.cu topk/screen.cu topk/foretell.cu topk/finish.cu
   topk/slow.cu topk/sums.cu topk/logsumexp.cu topk/score_topk.cu
   draw/check.cu draw/heads.cu draw/lists.cu draw/all.cu draw/slow.cu draw/sums.cu draw/epsilon.cu

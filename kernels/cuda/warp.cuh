@@ -26,6 +26,18 @@ template <typename T> static __device__ inline T br_warp_max(T value)
     return value;
 }
 
+/* The sum of a lane's value and of those of the lanes before it. */
+static __device__ inline int32_t br_warp_up_to(int32_t value)
+{
+#pragma unroll
+    for (int by = 1; by < BR_WARP; by *= 2) {
+        int32_t other = __shfl_up_sync(BR_FULL_WARP, value, by);
+
+        value += (int)(threadIdx.x % BR_WARP) >= by ? other : 0;
+    }
+    return value;
+}
+
 /* Over a whole block of n_warps warps; part has a place per warp and may be used again after the
  * next __syncthreads. */
 template <typename T> static __device__ inline T br_block_sum(T value, T *part, int n_warps)

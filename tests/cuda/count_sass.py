@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Instructions per score of the screens' loops, from their machine code: what docs/PERFORMANCE.md
-holds beside the budget of one tensor core's time. Compiles for one architecture and disassembles;
-needs nvcc and cuobjdump (CUDA_BIN names a folder with it and nvdisasm, else PATH), no GPU.
+"""Instructions per score of the loops of Hopper's screen and of its log-sum-exp, from their machine
+code: what docs/PERFORMANCE.md holds beside the budget of one tensor core's time. Compiles for one
+architecture and disassembles; needs nvcc and cuobjdump (CUDA_BIN names a folder with it and
+nvdisasm, else PATH), no GPU.
 
   count_sass.py              writes the table
   count_sass.py --check      compares with sass.tsv: exit 1 where a loop has more instructions
@@ -10,8 +11,9 @@ needs nvcc and cuobjdump (CUDA_BIN names a folder with it and nvdisasm, else PAT
   count_sass.py --self-test  on a few lines of made-up machine code
 
 A panel's count is the cheapest way round the loop through all of its products: nothing waits, no
-score passes. A block's is the cheapest way round through the votes on eight scores a lane. Exit 77
-where a tool is missing.
+score passes, no item has segments. A block's is the cheapest way round through the votes on eight
+scores a lane. all: what a panel that is noted at once takes beside it, before its hits' own loop.
+special: of the panel's, what the special-function unit makes. Exit 77 where a tool is missing.
 """
 import argparse
 import heapq
@@ -28,13 +30,16 @@ import check_ptxas  # noqa: E402
 
 ROOT = check_ptxas.ROOT
 TABLE = Path(__file__).resolve().parent / "sass.tsv"
-# file, kernels, what a thread of a panel has: sums
-SCREENS = [("kernels/cuda/hopper/screen.cu", r"hopper_kernel<(\w+), (\d+)>", 64)]
+# file, kernels by codes and by products of a row, parts of a score's product
+FP16, SUMS = "br_fp16", 64  # codes of a log-sum-exp; sums of a thread and a panel
+LOOPS = [("kernels/cuda/hopper/screen.cu", r"hopper_kernel<(?P<codes>\w+), (?P<steps>\d+)>", 1),
+         ("kernels/cuda/hopper/sums.cu", r"hopper_sums_kernel<(?P<steps>\d+)>", 3)]
 PRODUCT = re.compile(r"^(HGMMA|IGMMA|HMMA|IMMA)\b")
 VOTE = re.compile(r"^VOTEU?\.ANY\b")
+SCAN, STORE = re.compile(r"^SHFL\.UP\b"), re.compile(r"^STS\b")
 # lane-instructions a score that a tensor core's time has room for, and its bytes of a row
 ISSUE_LANES, CODE_BYTES = 128, {"br_fp16": 2, "br_bf16": 2, "br_int8": 1}
-FIGURES = ["products", "instructions", "per_score", "budget", "maxima", "block"]
+FIGURES = ["products", "instructions", "per_score", "budget", "maxima", "block", "all", "special"]
 
 LINE = re.compile(r"^\s*/\*([0-9a-f]{4,})\*/\s+(.*?)\s*;")
 
@@ -112,6 +117,15 @@ def runs_of(code, pattern):
     return [m for m in marks if code.way(m, m) is not None]
 
 
+def puts_of(code, n_sums):
+    """Marks of the way on which all that passes is noted: a sum over the lanes, stores."""
+    scans = runs_of(code, SCAN)
+    stores = [i for i in runs_of(code, STORE) if scans and i > scans[-1]]
+    runs = [stores[i:i + n_sums] for i in range(len(stores) - n_sums + 1)]
+    run = min(runs, key=lambda r: r[-1] - r[0]) if runs else None
+    return scans + [run[0], run[-1]] if run else []
+
+
 def measure(code, n_sums):
     products = runs_of(code, PRODUCT)
     path = code.cycle(products) if products else None
@@ -121,10 +135,13 @@ def measure(code, n_sums):
     votes = [v for v in runs_of(code, VOTE) if v not in set(path)]
     eights = [votes[i:i + 8] for i in range(len(votes) - 7)]
     block = code.cycle(min(eights, key=lambda e: e[-1] - e[0])) if eights else None
+    all_of_it = code.cycle(products + puts_of(code, n_sums)) or []
     return {"products": len(products), "instructions": len(path),
             "per_score": len(path) / n_sums,
             "maxima": sum(n.startswith(("VIMNMX", "FMNMX")) for n in names),
-            "block": len(block) if block else 0}
+            "block": len(block) if block else 0,
+            "all": max(len(all_of_it) - len(path), 0),
+            "special": sum(n == "MUFU" for n in names)}
 
 
 def find_tool(name):
@@ -149,15 +166,16 @@ def disassemble(nvcc, dumper, path):
 
 def count(nvcc, dumper):
     out = {}
-    for path, pattern, n_sums in SCREENS:
+    for path, pattern, parts in LOOPS:
         found = kernels_of(disassemble(nvcc, dumper, path))
         for name, lines in zip(check_ptxas.demangle(list(found)), found.values()):
             m = re.match(pattern, name.replace("(int)", ""))
-            row = measure(Code(lines), n_sums) if m else None
+            row = measure(Code(lines), SUMS) if m else None
             if row is None:
                 continue
-            codes = int(m.group(2)) * 32 // CODE_BYTES[m.group(1)]
-            scores = 4096 * (2 // CODE_BYTES[m.group(1)]) / (2 * codes)
+            code_bytes = CODE_BYTES[m.groupdict().get("codes", FP16)]
+            codes = int(m["steps"]) * 32 // code_bytes * parts
+            scores = 4096 * (2 // code_bytes) / (2 * codes)
             row["budget"] = ISSUE_LANES / scores
             out[m.group(0)] = row
     return out
@@ -201,7 +219,8 @@ MADE_UP = """
 def self_test():
     code = Code(kernels_of(MADE_UP)["k"])
     row = measure(code, 64)
-    expected = {"products": 2, "instructions": 5, "per_score": 5 / 64, "maxima": 1, "block": 0}
+    expected = {"products": 2, "instructions": 5, "per_score": 5 / 64, "maxima": 1, "block": 0,
+                "all": 0, "special": 0}
     more = {"k": {**(row or expected), "instructions": 40, "budget": 1.0}}
     text = table_text({"k": {**(row or expected), "budget": 1.0}}, "13.0")
     is_right = row == expected and len(list(compare(more, text))) == 1 and \

@@ -42,7 +42,7 @@ HOPPER = {
     "part_of_group": ("divergent warpgroup", "divergent warpgroup"),
     "named_counts": ("of which others are", "of which others are"),
 }
-HOPPER_GOOD = ["products", "ring"]
+HOPPER_GOOD = ["products", "ring", "powers"]
 
 
 def run(program, case, order):

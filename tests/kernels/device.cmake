@@ -16,4 +16,8 @@ if(BR_HAS_CUDA)
     set_tests_properties(gpu_${name} PROPERTIES LABELS gpu SKIP_RETURN_CODE 77
       ENVIRONMENT BR_TEST_BACKEND=cuda RESOURCE_LOCK gpu)
   endforeach()
+  add_test(NAME gpu_test_logsumexp_hopper COMMAND test_logsumexp
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(gpu_test_logsumexp_hopper PROPERTIES LABELS gpu SKIP_RETURN_CODE 77
+    ENVIRONMENT "BR_TEST_BACKEND=cuda;BATCHRANK_SCREEN_CUDA=hopper" RESOURCE_LOCK gpu)
 endif()

@@ -79,6 +79,22 @@ br_tensor_load(void *to, const br_tensor_map *map, int32_t byte, int32_t row, br
                  : "memory");
 }
 
+/* Where is_there is not 0: a word to shared memory at an address (br_shared_address), and a step
+ * on. Two instructions, whether it is there or not. */
+static __device__ __forceinline__ void br_put_shared(uint32_t *at, uint32_t is_there, uint32_t step,
+                                                     int32_t value)
+{
+    asm volatile("{\n"
+                 ".reg .pred is_there;\n"
+                 "setp.ne.b32 is_there, %1, 0;\n"
+                 "@is_there st.shared.b32 [%0], %2;\n"
+                 "@is_there add.u32 %0, %0, %3;\n"
+                 "}"
+                 : "+r"(*at)
+                 : "r"(is_there), "r"(value), "r"(step)
+                 : "memory");
+}
+
 /* Barrier id (1 .. 15) of n_threads threads in whole warps: some of them only arrive. */
 static __device__ __forceinline__ void br_named_wait(int id, int n_threads)
 {

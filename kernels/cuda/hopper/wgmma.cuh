@@ -40,6 +40,30 @@ static __device__ inline int br_warpgroup(void)
     return __shfl_sync(BR_FULL_WARP, (int)threadIdx.x / BR_WARPGROUP, 0);
 }
 
+/* The thread's eight sums of a block, by a number that the compiler does not know: block 4 half + q
+ * is columns 32 q .. 32 q + 31 of row 8 half. */
+template <typename T>
+static __device__ __forceinline__ void br_sums_of_block(T v[8], const T d[BR_WGMMA_SUMS], int block)
+{
+    switch (block) {
+#define PICK(b)                                                                                    \
+    case b:                                                                                        \
+        for (int i = 0; i < 8; i++)                                                                \
+            v[i] = d[(b) % 4 * 16 + i / 2 * 4 + (b) / 4 * 2 + i % 2];                              \
+        break
+        PICK(0);
+        PICK(1);
+        PICK(2);
+        PICK(3);
+        PICK(4);
+        PICK(5);
+        PICK(6);
+    default:
+        PICK(7);
+#undef PICK
+    }
+}
+
 #ifdef BR_CUDA_ON_CPU
 #include <on_cpu_wgmma.h>
 #else

@@ -72,4 +72,12 @@ static __device__ inline float br_slack(float approx, float error)
     return error + fabsf(approx) * BR_STEP;
 }
 
+static __device__ inline float br_slack_of(const br_topk_chunk &c, const br_topk_row &row,
+                                           br_topk_candidate found)
+{
+    br_topk_panel panel = c.items.panel_P[found.position / BR_PANEL];
+
+    return br_slack(found.approx, br_bound_of_panel(panel, row.norm, row.residual));
+}
+
 #endif

@@ -245,5 +245,6 @@ void br_cuda_items_release(br_items *items)
     br_cuda_release(p->below_ND);
     br_cuda_release(p->proof_PD);
     br_free(&p->map);
+    br_free(&p->below_map);
     br_free(&items->prepared);
 }

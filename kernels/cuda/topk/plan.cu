@@ -185,6 +185,16 @@ done:
 
 /* ---- the kernel ---- */
 
+static void say_taken(const br_cuda_items *items)
+{
+    const char *refusal = items->below_ND == NULL ? NULL : br_hopper_sums_refusal(items);
+
+    br_log(BR_LOG_INFO, "score_topk", "Hopper's screen%s, asked for (not measured on a GPU)",
+           items->below_ND != NULL && refusal == NULL ? " and log-sum-exp" : "");
+    if (refusal != NULL)
+        br_log(BR_LOG_INFO, "score_topk", "not Hopper's log-sum-exp: %s", refusal);
+}
+
 br_status br_topk_plan_hopper(const br_cuda_items *items, const cudaDeviceProp *about,
                               bool *is_taken)
 {
@@ -198,7 +208,7 @@ br_status br_topk_plan_hopper(const br_cuda_items *items, const cudaDeviceProp *
                 word);
     *is_taken = is_told && refusal == NULL;
     if (*is_taken)
-        br_log(BR_LOG_INFO, "score_topk", "Hopper's screen, asked for (not measured on a GPU)");
+        say_taken(items);
     else if (is_told)
         br_log(BR_LOG_INFO, "score_topk", "not Hopper's screen, which is asked for: %s", refusal);
     else if (refusal == NULL)

@@ -15,7 +15,8 @@
 #define BR_TOPK_BYTES ((size_t)256 << 20)
 #endif
 #define MOST_ROWS    8192
-#define FIRST_PANELS 4 /* 512 items: fewer than any capacity */
+#define FIRST_PANELS 4  /* 512 items: fewer than any capacity, ... */
+#define SMALL_PANELS 16 /* ... of so small a catalogue 128, since all of them pass */
 #define GROWTH       8
 
 /* ---- memory ---- */
@@ -51,6 +52,12 @@ static int32_t rows_that_fit(const br_topk_chunk *c, bool is_split)
 
 /* ---- one chunk ---- */
 
+/* Of the first stage. */
+static int64_t first_panels(const br_topk_chunk *c)
+{
+    return c->items.n_panels <= SMALL_PANELS ? 1 : FIRST_PANELS;
+}
+
 static_assert(sizeof(br_topk_chunk) <= BR_GRAPH_BYTES, "a chunk is not recorded");
 
 /* Recorded: all of it follows from the chunk. */
@@ -59,7 +66,7 @@ static br_status first_pass(br_dev *dev, const void *chunk)
     br_status            st     = BR_OK;
     const br_topk_chunk *c      = static_cast<const br_topk_chunk *>(chunk);
     cudaStream_t         stream = br_cuda_lane_of(dev)->stream;
-    br_topk_range        range  = {0, FIRST_PANELS, NULL, c->n_rows};
+    br_topk_range        range  = {0, first_panels(c), NULL, c->n_rows};
 
     BR_CUDA(st, cudaMemsetAsync(c->counters, 0, sizeof *c->counters, stream));
     BR_CUDA(st, cudaMemsetAsync(&c->counters->bad, 0xFF, sizeof c->counters->bad, stream));
@@ -123,8 +130,8 @@ static void witness(const br_topk_chunk *c, const br_topk_rows *rows, const br_t
     own.panel    = found->wrong_panel;
     own.found    = found->found;
     own.expected = found->expected;
-    for (br_topk_range range = {0, FIRST_PANELS, NULL, c->n_rows}; range.first < c->items.n_panels;
-         range.first         = range.last, range.last *= GROWTH) {
+    for (br_topk_range range                          = {0, first_panels(c), NULL, c->n_rows};
+         range.first < c->items.n_panels; range.first = range.last, range.last *= GROWTH) {
         br_topk_range part = range, proven;
 
         part.last = part.last < c->items.n_panels ? part.last : c->items.n_panels;

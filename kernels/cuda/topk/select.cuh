@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Ranks and sorting within a block of BR_TOPK_THREADS threads. */
+ * Ranks and sorting within a block of BR_TOPK_THREADS threads, and ranks within a warp. */
 #ifndef BR_KERNELS_CUDA_TOPK_SELECT_CUH
 #define BR_KERNELS_CUDA_TOPK_SELECT_CUH
 
-#include "kernels/cuda/topk/topk.cuh"
+#include "kernels/cuda/topk/bounds.cuh"
 
 /* Bits that are ordered as the numbers are; no NaNs. */
 static __device__ inline uint32_t br_ordered_bits(float value)
@@ -55,14 +55,9 @@ static __device__ inline uint32_t br_find_digit(const int32_t *count, int32_t *r
 
     for (int j = 0; j < 8; j++)
         own += at[-j];
-    up_to = own;
-    for (int by = 1; by < BR_WARP; by *= 2) {
-        int32_t other = __shfl_up_sync(BR_FULL_WARP, up_to, by);
-
-        up_to += br_lane() >= by ? other : 0;
-    }
-    lane = __ffs((int)__ballot_sync(BR_FULL_WARP, up_to >= *rank)) - 1;
-    left = *rank - (up_to - own);
+    up_to = br_warp_up_to(own);
+    lane  = __ffs((int)__ballot_sync(BR_FULL_WARP, up_to >= *rank)) - 1;
+    left  = *rank - (up_to - own);
     for (int j = 0; j < 8 && digit < 0; j++) {
         digit = left <= at[-j] ? (int32_t)(at - count) - j : -1;
         left -= digit < 0 ? at[-j] : 0;
@@ -132,6 +127,74 @@ static __device__ inline int32_t br_place(const unsigned long long *key_P, int32
 
     for (int32_t i = 0; i < n; i++)
         place += key_P[i] < key;
+    return place;
+}
+
+/* ---- short rows ---- */
+
+/* A short row's candidates (topk.cuh) in the registers of a warp: lane l has candidates l, l + 32
+ * and so on. No barrier of a block: each warp has a row of its own. Called by whole warps. */
+#define BR_OWN (BR_SHORT / BR_WARP) /* candidates of a lane */
+
+typedef struct br_short_row {
+    br_topk_candidate found[BR_OWN];
+    float             slack[BR_OWN];
+    int32_t           n;
+} br_short_row;
+
+static __device__ inline bool br_short_has(const br_short_row &s, int j)
+{
+    return j * BR_WARP + br_lane() < s.n;
+}
+
+/* Once it returns all lanes have read theirs. */
+static __device__ inline br_short_row br_short_load(const br_topk_chunk &c, const br_topk_row &row,
+                                                    const br_topk_candidate *found_C)
+{
+    br_short_row s = {};
+
+    s.n = row.n;
+#pragma unroll
+    for (int j = 0; j < BR_OWN; j++)
+        if (br_short_has(s, j)) {
+            s.found[j] = found_C[j * BR_WARP + br_lane()];
+            s.slack[j] = br_slack_of(c, row, s.found[j]);
+        }
+    __syncwarp();
+    return s;
+}
+
+/* The rank-th largest of the lanes' values by their ordered bits, at least rank of which are not 0:
+ * bit by bit, until as many are left. */
+static __device__ inline float br_warp_rank(const uint32_t ordered[BR_OWN], int32_t rank)
+{
+    uint32_t least = 0, own = ~0u;
+    int32_t  n = -1;
+
+    for (uint32_t bit = 1u << 31; bit != 0 && n != rank; bit >>= 1) {
+        int32_t found = 0;
+
+#pragma unroll
+        for (int j = 0; j < BR_OWN; j++)
+            found += __popc(__ballot_sync(BR_FULL_WARP, ordered[j] >= (least | bit)));
+        if (found >= rank) {
+            least |= bit;
+            n = found;
+        }
+    }
+#pragma unroll
+    for (int j = 0; j < BR_OWN; j++)
+        own = ordered[j] >= least ? min(own, ordered[j]) : own;
+    return br_ordered_value(__reduce_min_sync(BR_FULL_WARP, own));
+}
+
+/* A place behind *n for each lane that wants one, which *n then counts. */
+static __device__ inline int32_t br_warp_place(bool is_wanted, int32_t *n)
+{
+    uint32_t vote  = __ballot_sync(BR_FULL_WARP, is_wanted);
+    int32_t  place = *n + __popc(vote & ((1u << br_lane()) - 1));
+
+    *n += __popc(vote);
     return place;
 }
 

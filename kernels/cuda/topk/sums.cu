@@ -9,27 +9,16 @@
  *
  * A run of 128 panels has a sum of its own, by one block in a fixed order: 16 terms of a panel in
  * float32, panels in float64, the lanes of a row, its warps. Which rows stand beside it changes
- * nothing. Called once per chunk, where a log-sum-exp is wanted. */
-#include "kernels/cuda/topk/bounds.cuh"
-#include "kernels/cuda/topk/tile.cuh"
+ * nothing. Called once per chunk, where a log-sum-exp is wanted. Where the plan says so, Hopper's
+ * own kernel (hopper/sums.cu) takes its place. */
+#include "kernels/cuda/hopper/screen.cuh"
+#include "kernels/cuda/topk/others.cuh"
 
-#define RUN          128 /* panels */
-#define LOG2_E       1.44269504088896340736
 #define LARGEST_ROWS 64 /* of a tile; where they do not fit: 32 */
-
-typedef struct sum_place {
-    int32_t  row;
-    float    best; /* the largest eligible score */
-    float    down; /* the list's last score, lowered: what is listed reaches it */
-    float    norm; /* of the row, with its residual and the scale of its codes */
-    float    residual;
-    float    scale;
-    uint64_t have;
-} sum_place;
 
 template <int ROWS> struct summer {
     const br_topk_chunk *c;
-    const sum_place     *place;
+    const br_other_row  *place;
     float                per_score; /* log2 e / T */
     double               total[2][2];
 
@@ -38,34 +27,11 @@ template <int ROWS> struct summer {
                            int half) const;
 };
 
-/* Is the item at a position among the row's k? Its score is within `slack` of `approx`. */
-static __device__ bool is_listed(const br_topk_chunk &c, int32_t row, int64_t position,
-                                 float approx, float slack)
-{
-    const float   *score_K = c.rows->score_BK.row(row);
-    const int32_t *item_K  = c.rows->item_BK.row(row);
-    int32_t        item    = position < c.items.N ? c.items.row_N[position] : -1;
-    int32_t        lo = 0, hi = c.k;
-
-    while (lo < hi) { /* the first score that is not above */
-        int32_t mid = lo + (hi - lo) / 2;
-
-        if (score_K[mid] > approx + slack)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    for (; lo < c.k && score_K[lo] >= approx - slack; lo++)
-        if (item_K[lo] == item)
-            return true;
-    return false;
-}
-
 template <int ROWS>
 __device__ __forceinline__ float summer<ROWS>::terms(int64_t panel, const br_tile<br_fp16, ROWS> &t,
                                                      const float *bias, int m, int half) const
 {
-    sum_place     own   = place[br_tile<br_fp16, ROWS>::row_of(m, half)];
+    br_other_row  own   = place[br_tile<br_fp16, ROWS>::row_of(m, half)];
     br_topk_panel p     = c->items.panel_P[panel];
     float         error = br_bound_of_panel(p, own.norm, own.residual);
     float         near  = br_least_of_panel(own.down, error);
@@ -80,7 +46,7 @@ __device__ __forceinline__ float summer<ROWS>::terms(int64_t panel, const br_til
         float    score   = fmaf(t.sum[m][i / 2][half * 2 + i % 2], scale, bias[col]);
         float    term    = exp2f((score - own.best) * per_score);
 
-        if (score >= near && is_listed(*c, own.row, at, score, br_slack(score, error)))
+        if (score >= near && br_is_listed(*c, own.row, at, score, br_slack(score, error)))
             term = 0.0f;
         sum += (own.have & require) == require ? term : 0.0f;
     }
@@ -99,24 +65,12 @@ summer<ROWS>::operator()(int64_t panel, const br_tile<br_fp16, ROWS> &t, const f
 }
 
 template <int ROWS>
-static __device__ void fill_places(const br_topk_chunk &c, const br_stream &s, sum_place *place)
+static __device__ void fill_places(const br_topk_chunk &c, const br_stream &s, br_other_row *place)
 {
-    int     at  = (int)threadIdx.x;
-    int32_t row = at < ROWS ? br_stream_row(s, at) : -1;
+    int at = (int)threadIdx.x;
 
-    if (at >= ROWS)
-        return;
-    place[at]      = {};
-    place[at].row  = row;
-    place[at].down = BR_NONE_PASSES;
-    if (row < 0 || !c.row_R[row].is_coded || c.rows->item_BK.row(row)[c.k - 1] < 0)
-        return; /* none, or no sum, or all are listed */
-    place[at].best     = c.rows->score_BK.row(row)[0];
-    place[at].down     = br_threshold_down(c.rows->score_BK.row(row)[c.k - 1]);
-    place[at].norm     = c.row_R[row].norm;
-    place[at].residual = c.row_R[row].residual;
-    place[at].scale    = c.row_R[row].scale;
-    place[at].have     = br_have(c.rows->rules, row);
+    if (at < ROWS)
+        place[at] = br_other_row_of(c, br_stream_row(s, at));
 }
 
 /* The lanes and warps of each row together: part[row][warp]. */
@@ -149,18 +103,11 @@ static __device__ void write_sums(const br_topk_chunk &c, const summer<ROWS> &s,
 template <int ROWS>
 static __global__ void __launch_bounds__(BR_TOPK_THREADS, 1) sums_kernel(br_topk_chunk c)
 {
-    __shared__ sum_place place[ROWS];
+    __shared__ br_other_row place[ROWS];
     BR_DYNAMIC_SHARED(unsigned char, shared);
-    br_stream    s   = {};
-    summer<ROWS> end = {&c, place, (float)(LOG2_E / c.temperature), {}};
+    br_stream    s   = br_run_of<ROWS>(c);
+    summer<ROWS> end = {&c, place, (float)(BR_LOG2E / c.temperature), {}};
 
-    s.items       = &c.items;
-    s.code_RD     = c.code_RD;
-    s.below_RD    = c.below_RD;
-    s.first_row   = (int32_t)blockIdx.x * ROWS;
-    s.n_rows      = c.n_rows;
-    s.first_panel = (int32_t)blockIdx.y * RUN;
-    s.last_panel  = (int32_t)min((int64_t)s.first_panel + RUN, c.items.n_panels);
     fill_places<ROWS>(c, s, place);
     br_stream_run<br_fp16, ROWS>(s, shared, end);
     write_sums<ROWS>(c, end, reinterpret_cast<double *>(shared));
@@ -168,20 +115,20 @@ static __global__ void __launch_bounds__(BR_TOPK_THREADS, 1) sums_kernel(br_topk
 
 int32_t br_topk_runs(int64_t n_panels)
 {
-    return (int32_t)((n_panels + RUN - 1) / RUN);
+    return (int32_t)((n_panels + BR_RUN - 1) / BR_RUN);
 }
 
 /* The layout is part of the order of the sums, so it rests on the catalogue alone. */
 static bool fits(const br_cuda_items *items, int rows)
 {
     return br_tile_bytes(rows, items->row_bytes, items->below_ND != NULL) +
-               (size_t)rows * sizeof(sum_place) + BR_SHARED_ALIGN <=
+               (size_t)rows * sizeof(br_other_row) + BR_SHARED_ALIGN <=
            items->shared_most;
 }
 
 bool br_topk_can_sum(const br_cuda_items *items)
 {
-    return fits(items, LARGEST_ROWS / 2);
+    return items->below_map != NULL || fits(items, LARGEST_ROWS / 2);
 }
 
 template <int ROWS> static br_status launch(br_dev *dev, const br_topk_chunk *chunk)
@@ -198,6 +145,8 @@ done:
 
 br_status br_topk_sums(br_dev *dev, const br_topk_chunk *chunk)
 {
+    if (chunk->items.below_map != NULL)
+        return br_hopper_sums(dev, chunk);
     return fits(&chunk->items, LARGEST_ROWS) ? launch<LARGEST_ROWS>(dev, chunk)
                                              : launch<LARGEST_ROWS / 2>(dev, chunk);
 }

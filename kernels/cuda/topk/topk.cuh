@@ -9,7 +9,7 @@
  *   foretell.cu   between stages: thresholds from what was found, candidates pruned
  *   finish.cu     canonical scores of what is left, the sorted list; who needs more is listed
  *   slow.cu       by the definition: customers that cannot be screened, or whose buffer was full
- *   sums.cu       the log-sum-exp's sums, logsumexp.cu its end
+ *   sums.cu       the log-sum-exp's sums, or hopper/sums.cu; logsumexp.cu its end
  *   score_topk.cu the order of all this
  *
  * Positions count items in the order they are screened in (order.h), in panels of 128. A panel is
@@ -56,6 +56,7 @@ typedef struct br_cuda_items {
     float              *proof_PD; /* sums of a panel's codes, by column; NULL: no checksums */
     unsigned char *below_ND; /* what the codes lose, coded; NULL unless a log-sum-exp is wanted */
     struct br_box_map *map;  /* of the codes, on the host: hopper/screen.cu takes them. NULL: not */
+    struct br_box_map *below_map; /* of below_ND, likewise: hopper/sums.cu */
 } br_cuda_items;
 
 /* ---- one chunk of customers ------------------------------------------------------------------ */
@@ -135,6 +136,15 @@ typedef struct br_topk_range {
 static inline int32_t br_topk_capacity(int32_t k)
 {
     return 4 * k + 1024;
+}
+
+#define BR_SHORT 128 /* candidates */
+
+/* A row with so few candidates has a warp where thresholds are foretold and lists finished, others
+ * have a block each. -1: all have one, since few rows would be short. */
+static __host__ __device__ inline int32_t br_topk_short(int32_t k)
+{
+    return k <= BR_SHORT / 2 ? BR_SHORT : -1;
 }
 
 static inline int64_t br_topk_code_bytes(br_screen_kind kind)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Hopper's screen beside the general one: the same candidates for every customer, positions and
- * approximate scores bit by bit, where nothing is known yet (all pass, lists of hits fill up) and
- * where one in fifty passes. Blocks of one to three warpgroups and of several tiles, several times
- * round the ring of boxes, rows by a list, threads in three orders. */
+ * approximate scores bit by bit, where nothing is known yet (all pass, lists of hits fill up),
+ * where one in fifty passes (panels are noted at once) and one in 500 (by blocks). Blocks of one to
+ * three warpgroups and of several tiles, several times round the ring of boxes, rows by a list,
+ * threads in three orders. */
 #include <algorithm>
 #include <math.h>
 #include <stdio.h>
@@ -17,7 +18,9 @@
 
 #define MOST_B 200
 #define MOST_N 1700
-#define SHARE  50 /* one of so many candidates passes at last */
+
+/* One of so many candidates passes in a round. */
+static const int shares[] = {1, 50, 500};
 
 typedef struct shape {
     const char    *name;
@@ -116,8 +119,8 @@ static int64_t compare(const br_topk_chunk *c, const found *x, const found *y, c
     return n;
 }
 
-/* Thresholds that one in SHARE of what was found reaches. */
-static void raise_thresholds(const br_topk_chunk *c, const found *f)
+/* Thresholds that one in so many of what was found reaches. */
+static void raise_thresholds(const br_topk_chunk *c, const found *f, int share)
 {
     static float approx_C[MOST_N];
 
@@ -127,7 +130,7 @@ static void raise_thresholds(const br_topk_chunk *c, const found *f)
         for (int32_t i = 0; i < row.n; i++)
             approx_C[i] = f->candidate_BC[b][i].approx;
         std::sort(approx_C, approx_C + row.n);
-        row.threshold = row.n == 0 ? row.threshold : approx_C[row.n - 1 - row.n / SHARE];
+        row.threshold = row.n == 0 ? row.threshold : approx_C[row.n - 1 - row.n / share];
         row.n         = 0;
         EXPECT(cudaMemcpy(&c->row_R[b], &row, sizeof row, cudaMemcpyHostToDevice) == cudaSuccess,
                "rows");
@@ -137,14 +140,16 @@ static void raise_thresholds(const br_topk_chunk *c, const found *f)
 static void compare_screens(br_dev *dev, const br_topk_chunk *c, const br_topk_range *range,
                             const shape *s)
 {
-    static found general, hopper;
+    static found general, hopper, all;
     int64_t      n = 0;
 
-    for (int round = 0; round < 2; round++) {
+    for (int round = 0; round < 3; round++) {
+        if (round > 0)
+            raise_thresholds(c, &all, shares[round]);
         emulator_set_order(EMULATOR_ASCENDING, 0);
         screen(dev, c, range, false, &general);
         for (int order = EMULATOR_ASCENDING; order <= EMULATOR_RANDOM; order++) {
-            if (round == 0 && order != EMULATOR_RANDOM)
+            if (round != 1 && order != EMULATOR_RANDOM)
                 continue;
             emulator_set_order((emulator_order)order, 7);
             screen(dev, c, range, true, &hopper);
@@ -155,7 +160,7 @@ static void compare_screens(br_dev *dev, const br_topk_chunk *c, const br_topk_r
         EXPECT(n > 0, s->name);
         if (round == 0) {
             EXPECT(n == range->n_rows * s->N, s->name);
-            raise_thresholds(c, &general);
+            all = general;
         }
     }
 }

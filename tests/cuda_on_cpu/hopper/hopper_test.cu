@@ -2,13 +2,15 @@
  *
  * The twins of kernels/cuda/hopper/ held to their promises: products of boxes beside plain loops,
  * boxes at a matrix's edges, a ring of boxes between a warp that loads and two warpgroups that
- * multiply; and planted bugs, each of which must end the process with the right words. One case per
- * run: hopper_test CASE; self_test.py runs them. */
+ * multiply; powers of 2 by multiply-adds; and planted bugs, each of which must end the process with
+ * the right words. One case per run: hopper_test CASE; self_test.py runs them. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernels/cuda/hopper/async.cuh"
+#include "kernels/cuda/hopper/power.cuh"
 #include "kernels/cuda/hopper/wgmma.cuh"
 #include "kernels/cuda/topk/kind.cuh"
 #include "kernels/cuda/warp.cuh"
@@ -281,6 +283,27 @@ template <typename K> static void run_products(float *out)
     check(out, BYTES / (int)sizeof(typename K::code));
 }
 
+/* Relative errors of the polynomial, every 2^-13 of the exponent and where it is cut off. */
+static int check_powers(void)
+{
+    double most = 0.0;
+
+    for (int i = 0; i <= 252 << 13; i++) {
+        float  a     = 127.0f - (float)i * 0x1p-13f;
+        double error = fabs((double)br_power_by_fma(a) / exp2((double)a) - 1.0);
+
+        most = error > most ? error : most;
+    }
+    if (!(most < 0x1p-22) || br_power_by_fma(0.0f) != 1.0f ||
+        !(br_power_by_fma(-INFINITY) <= 0x1p-125f) || !(br_power_by_fma(1e30f) >= 0x1p127f) ||
+        !(br_power_by_fma(INFINITY) >= 0x1p127f)) {
+        printf("powers are off by %g, expected less than 2^-22\n", most);
+        return 1;
+    }
+    puts("as expected");
+    return 0;
+}
+
 static const struct {
     const char *name;
     planted     bug;
@@ -312,6 +335,8 @@ int main(int argc, char **argv)
     if (argc != 2 || cudaMalloc(&memory, N_OUT * sizeof(float)) != cudaSuccess)
         return 2;
     out = static_cast<float *>(memory);
+    if (strcmp(argv[1], "powers") == 0)
+        return check_powers();
     if (strcmp(argv[1], "products") == 0) {
         run_products<br_fp16>(out);
         run_products<br_bf16>(out);

@@ -69,6 +69,14 @@ static inline void br_tensor_load(void *to, const br_tensor_map *map, int32_t by
     emulator_load_later(BR_SITE("br_tensor_load"), &load);
 }
 
+static inline void br_put_shared(uint32_t *at, uint32_t is_there, uint32_t step, int32_t value)
+{
+    if (is_there == 0)
+        return;
+    *reinterpret_cast<int32_t *>(static_cast<unsigned char *>(emulator_shared()) + *at) = value;
+    *at += step;
+}
+
 static inline void br_named_wait(int id, int n_threads, BR_SITE_ARGS)
 {
     emulator_named(BR_SITE("br_named_wait"), id, n_threads, 1);
