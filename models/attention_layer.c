@@ -45,46 +45,32 @@ static br_status project_out(const br_attention_call *c, br_mat mixed, br_mat st
     return br_op_linear(c->lane, &args);
 }
 
-/* out = FFN(x) + out */
-static br_status feed_forward(const br_attention_call *c, br_mat x, br_mat inner, br_mat out)
-{
-    br_status            st    = BR_OK;
-    const br_linear_args first = {.x_RI       = x,
-                                  .weight_OI  = c->layer->inner_weight_ID,
-                                  .bias_1O    = c->layer->inner_bias_1I,
-                                  .activation = c->encoder->spec->activation,
-                                  .out_RO     = inner,
-                                  .prepared   = c->layer->prepared[BR_PREPARED_INNER]};
-    const br_linear_args last  = {.x_RI        = inner,
-                                  .weight_OI   = c->layer->outer_weight_DI,
-                                  .bias_1O     = c->layer->outer_bias_1D,
-                                  .residual_RO = out,
-                                  .out_RO      = out,
-                                  .prepared    = c->layer->prepared[BR_PREPARED_OUTER]};
-
-    BR_TRY(st, br_op_linear(c->lane, &first));
-    BR_TRY(st, br_op_linear(c->lane, &last));
-done:
-    return st;
-}
-
 /* What follows attention, in place: `x` holds residual + attention; `spare` is as wide. */
 static br_status finish_block(const br_attention_call *c, br_mat x, br_mat spare, br_mat inner)
 {
-    br_status     st   = BR_OK;
-    br_block_form form = br_attention_form(c->encoder->spec);
+    const br_attention_layer  *layer  = c->layer;
+    br_block_form              form   = br_attention_form(c->encoder->spec);
+    const br_norm             *before = form == BR_FORM_POST ? &layer->att_norm : &layer->ffn_norm;
+    const br_norm             *after  = form == BR_FORM_POST ? &layer->ffn_norm : &(br_norm){0};
+    const br_feed_forward_args args   = {.x_RD            = x,
+                                         .before_gamma_1D = before->gamma_1D,
+                                         .before_beta_1D  = before->beta_1D,
+                                         .after_gamma_1D  = after->gamma_1D,
+                                         .after_beta_1D   = after->beta_1D,
+                                         .eps             = c->encoder->spec->eps,
+                                         .adds_x          = form == BR_FORM_PRE,
+                                         .inner_weight_ID = layer->inner_weight_ID,
+                                         .inner_bias_1I   = layer->inner_bias_1I,
+                                         .activation      = c->encoder->spec->activation,
+                                         .outer_weight_DI = layer->outer_weight_DI,
+                                         .outer_bias_1D   = layer->outer_bias_1D,
+                                         .normed_RD       = spare,
+                                         .inner_RI        = inner,
+                                         .out_RD          = x,
+                                         .inner_prepared  = layer->prepared[BR_PREPARED_INNER],
+                                         .outer_prepared  = layer->prepared[BR_PREPARED_OUTER]};
 
-    if (form == BR_FORM_PRE) {
-        BR_TRY(st, norm(c, &c->layer->ffn_norm, x, spare));
-        BR_TRY(st, feed_forward(c, spare, inner, x));
-        goto done;
-    }
-    BR_TRY(st, norm(c, form == BR_FORM_POST ? &c->layer->att_norm : &c->layer->ffn_norm, x, x));
-    BR_TRY(st, feed_forward(c, x, inner, x));
-    if (form == BR_FORM_POST)
-        BR_TRY(st, norm(c, &c->layer->ffn_norm, x, x));
-done:
-    return st;
+    return br_op_feed_forward(c->lane, &args);
 }
 
 br_status br_attention_embed(const br_attention_call *call, br_mat out_ED)

@@ -47,6 +47,7 @@ static br_status describe(br_dev *dev, br_cuda_lane *lane)
     if (about.major < OLDEST_MAJOR)
         BR_FAIL(st, BR_E_DEVICE, "cuda device %d (%s): compute capability %d.%d, expected %d.0",
                 lane->device, about.name, about.major, about.minor, OLDEST_MAJOR);
+    lane->major       = about.major;
     lane->n_sms       = about.multiProcessorCount;
     lane->most_shared = about.sharedMemPerBlockOptin;
     snprintf(dev->description, sizeof dev->description, "cuda: %s, sm_%d%d, %d SMs, %.1f GiB",

@@ -73,6 +73,42 @@ static void test_linear_arguments(void **state)
     op_end(&run);
 }
 
+static void test_block_arguments(void **state)
+{
+    op_run               run;
+    br_feed_forward_args good, bad;
+
+    (void)state;
+    begin(&run, BR_BACKEND_CPU);
+    good = (br_feed_forward_args){.x_RD            = op_event_mat(&run, 1, D),
+                                  .inner_weight_ID = op_table(&run, 2, 4, D, 1.0f),
+                                  .outer_weight_DI = op_table(&run, 3, D, 4, 1.0f),
+                                  .inner_RI        = op_out(&run, 5, 4),
+                                  .out_RD          = op_out(&run, 5, D)};
+    assert_int_equal(br_op_feed_forward(run.dev, &good), BR_OK);
+    expect(br_op_feed_forward(run.dev, NULL), "feed_forward: no arguments");
+    bad                 = good;
+    bad.before_gamma_1D = op_table(&run, 4, 1, D, 1.0f);
+    expect(br_op_feed_forward(run.dev, &bad), "feed_forward: before_beta_1D is absent");
+    bad        = good;
+    bad.adds_x = true;
+    expect(br_op_feed_forward(run.dev, &bad), "feed_forward: normed_RD is absent");
+    bad                 = good;
+    bad.outer_weight_DI = good.inner_weight_ID;
+    expect(br_op_feed_forward(run.dev, &bad), "feed_forward: outer_weight_DI is f32 [4, 8]");
+    bad     = good;
+    bad.eps = -1.0;
+    expect(br_op_feed_forward(run.dev, &bad), "feed_forward: eps");
+    run.mode           = OP_PREPARED;
+    bad                = good;
+    bad.inner_prepared = op_prepare(&run, good.outer_weight_DI, 1, false);
+    expect(br_op_feed_forward(run.dev, &bad), "feed_forward: a prepared weight is of another");
+    run.mode           = OP_BF16;
+    bad.inner_prepared = op_prepare(&run, good.inner_weight_ID, 1, false);
+    expect(br_op_feed_forward(run.dev, &bad), "feed_forward: weights prepared in two precisions");
+    op_end(&run);
+}
+
 static void test_sequence_arguments(void **state)
 {
     op_run            run;
@@ -198,6 +234,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linear_arguments),
+        cmocka_unit_test(test_block_arguments),
         cmocka_unit_test(test_sequence_arguments),
         cmocka_unit_test(test_index_outside_its_table),
         cmocka_unit_test(test_lanes),

@@ -79,6 +79,12 @@ br_tensor_load(void *to, const br_tensor_map *map, int32_t byte, int32_t row, br
                  : "memory");
 }
 
+/* What this thread has written to shared memory is there for products that come after a barrier. */
+static __device__ __forceinline__ void br_shared_fence(void)
+{
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
 /* Barrier id (1 .. 15) of n_threads threads in whole warps: some of them only arrive. */
 static __device__ __forceinline__ void br_named_wait(int id, int n_threads)
 {

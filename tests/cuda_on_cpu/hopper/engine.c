@@ -51,6 +51,7 @@ static void check_same(const thread *first, const thread *t, int n, int n_groups
 
     for (int i = 0; i < n && is_same; i++)
         is_same = t->products[i].b == first->products[i].b &&
+                  t->products[i].a_box == first->products[i].a_box &&
                   t->products[i].is_more == first->products[i].is_more &&
                   t->products[i].resolve == first->products[i].resolve;
     if (!is_same)

@@ -52,7 +52,8 @@ void emulator_load_done(const emulator_load *load);
 /* One thread's part. resolve makes the product of 128 of them. */
 typedef struct emulator_product {
     void           *d;
-    const uint32_t *a;
+    const uint32_t *a;     /* NULL: in a box */
+    uint64_t        a_box; /* that one */
     uint64_t        b;
     int             is_more;
     void (*resolve)(const struct emulator_product *const lane[EMULATOR_GROUP]);

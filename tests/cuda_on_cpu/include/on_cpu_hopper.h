@@ -69,6 +69,10 @@ static inline void br_tensor_load(void *to, const br_tensor_map *map, int32_t by
     emulator_load_later(BR_SITE("br_tensor_load"), &load);
 }
 
+static inline void br_shared_fence(void)
+{
+}
+
 static inline void br_named_wait(int id, int n_threads, BR_SITE_ARGS)
 {
     emulator_named(BR_SITE("br_named_wait"), id, n_threads, 1);

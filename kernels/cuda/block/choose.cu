@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Whether blocks of encoders are computed by one fused kernel or by the ops that they are made of.
+ * A shape, its weights and the process decide, never a batch. Called once per layer and chunk. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/base/log.h"
+#include "kernels/cuda/block/block.cuh"
+
+const char *br_block_refusal(const br_dev *dev, br_precision precision)
+{
+#ifndef BR_WITH_HOPPER
+    (void)dev;
+    (void)precision;
+    return "this build has no code for sm_90a";
+#else
+    if (br_cuda_lane_of(dev)->major != 9)
+        return "the device is not of compute capability 9";
+    if (precision != BR_PRECISION_BF16)
+        return "the weights are not in bf16 (run.precision)";
+    return NULL;
+#endif
+}
+
+static void say(const char *op, const char *refusal, bool is_told, bool *was_said)
+{
+    if (__atomic_exchange_n(was_said, true, __ATOMIC_RELAXED))
+        return;
+    if (is_told && refusal == NULL)
+        br_log(BR_LOG_INFO, "device", "%s by one kernel, asked for (not measured on a GPU)", op);
+    else if (is_told)
+        br_log(BR_LOG_INFO, "device", "%s not by one kernel, which is asked for: %s", op, refusal);
+    else
+        br_log(BR_LOG_INFO, "device",
+               "%s not by one kernel: it is not measured on a GPU yet "
+               "(BATCHRANK_ENCODER_CUDA=hopper takes it)",
+               op);
+}
+
+br_status br_block_choose(const char *op, const char *refusal, bool *was_said, bool *is_taken)
+{
+    const char *word    = getenv("BATCHRANK_ENCODER_CUDA");
+    bool        is_told = word != NULL && strcmp(word, "hopper") == 0;
+
+    *is_taken = is_told && refusal == NULL;
+    if (word != NULL && !is_told && strcmp(word, "general") != 0)
+        return br_fail(BR_E_USAGE, "BATCHRANK_ENCODER_CUDA: found '%s', expected hopper or general",
+                       word);
+    if (is_told || refusal == NULL)
+        say(op, refusal, is_told, was_said);
+    return BR_OK;
+}

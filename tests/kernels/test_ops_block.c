@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Blocks of encoders: ref, cpu, and on cuda Hopper's fused kernels (BATCHRANK_ENCODER_CUDA=hopper),
+ * which must be the ones that run where they can; a row's bits in any company, place and order of
+ * threads; what is refused. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "op_case.h"
+
+#define TOLERANCE 1e-5
+#define BF16      1e-2 /* where a sum's last bits round an activation the other way */
+#define MOST      1024 /* inner values that the fused kernel takes */
+
+/* ---- feed_forward ---------------------------------------------------------------------------- */
+
+typedef struct forward_case {
+    int64_t       width;
+    int64_t       inner;
+    br_activation activation;
+    bool          has_before;
+    bool          has_after;
+    bool          adds_x;
+    bool          has_bias;
+    bool          is_in_place;
+} forward_case;
+
+static forward_case current;
+
+/* The forms of a block (post-norm, pre-norm, neither) at every width that has a kernel of its own,
+ * whole boxes of weights and parts of one, weights that stay in shared memory and that do not. */
+static const forward_case forward_cases[] = {
+    {8, 8, BR_ACT_RELU, true, true, false, true, true},
+    {50, 50, BR_ACT_RELU, true, false, false, true, true},
+    {64, 256, BR_ACT_GELU, true, true, false, true, true},
+    {33, 140, BR_ACT_SILU, false, false, false, false, false},
+    {128, 512, BR_ACT_GELU, true, true, false, true, true},
+    {100, 600, BR_ACT_TANH, true, false, true, true, true},
+    {128, 128, BR_ACT_RELU, true, false, true, true, false},
+    {160, 160, BR_ACT_SIGMOID, false, true, true, false, false},
+    {256, 300, BR_ACT_GELU, true, true, false, true, true},
+    {250, 520, BR_ACT_NONE, true, false, true, true, true},
+};
+
+/* Weights of about `scale` over the root of their inputs. */
+static br_feed_forward_args forward_args(op_run *run, const forward_case *c, float scale)
+{
+    int64_t              n_rows = run->seqs.n_events;
+    br_feed_forward_args args   = {
+          .x_RD            = op_event_mat(run, 1, c->width),
+          .eps             = 1e-12,
+          .adds_x          = c->adds_x,
+          .inner_weight_ID = op_table(run, 2, c->inner, c->width, scale / sqrtf((float)c->width)),
+          .activation      = c->activation,
+          .outer_weight_DI = op_table(run, 3, c->width, c->inner, scale / sqrtf((float)c->inner)),
+    };
+
+    if (c->has_bias) {
+        args.inner_bias_1I = op_table(run, 4, 1, c->inner, 0.5f);
+        args.outer_bias_1D = op_table(run, 5, 1, c->width, 0.5f);
+    }
+    if (c->has_before) {
+        args.before_gamma_1D = op_table(run, 6, 1, c->width, 1.0f);
+        args.before_beta_1D  = op_table(run, 7, 1, c->width, 0.5f);
+    }
+    if (c->has_after) {
+        args.after_gamma_1D = op_table(run, 8, 1, c->width, 1.0f);
+        args.after_beta_1D  = op_table(run, 9, 1, c->width, 0.5f);
+    }
+    if (c->adds_x)
+        args.normed_RD = op_out(run, n_rows, c->width);
+    args.inner_RI       = op_out(run, n_rows, c->inner);
+    args.out_RD         = c->is_in_place ? args.x_RD : op_out(run, n_rows, c->width);
+    args.inner_prepared = op_prepare(run, args.inner_weight_ID, 1, false);
+    args.outer_prepared = op_prepare(run, args.outer_weight_DI, 1, false);
+    return args;
+}
+
+static int64_t run_forward(op_run *run, float *by_id)
+{
+    br_feed_forward_args args    = forward_args(run, &current, 1.5f);
+    br_launches          before  = br_dev_launches(run->dev);
+    bool                 is_cuda = strcmp(br_dev_backend_name(run->dev), "cuda") == 0;
+
+    assert_int_equal(br_op_feed_forward(run->dev, &args), BR_OK);
+    if (op_is_emulated() && is_cuda && run->mode == OP_BF16)
+        assert_int_equal(br_dev_launches(run->dev).n_single - before.n_single,
+                         run->seqs.n_events > 0 && current.inner <= MOST);
+    return op_read_events(run, args.out_RD, by_id);
+}
+
+static void check_forward(const forward_case *c, const op_shape *shapes, int32_t n_shapes)
+{
+    char name[100];
+
+    current = *c;
+    (void)snprintf(name, sizeof name, "feed_forward %lld, inner %lld, activation %d",
+                   (long long)c->width, (long long)c->inner, (int)c->activation);
+    op_check_all(&(op_check){.name           = name,
+                             .fn             = run_forward,
+                             .shapes         = shapes,
+                             .n_shapes       = n_shapes,
+                             .tolerance      = TOLERANCE,
+                             .bf16_tolerance = BF16,
+                             .is_bf16_only   = op_is_emulated()});
+}
+
+/* Rows are events of sequences: one tile and two, warpgroups that have no row. */
+static void test_feed_forward(void **state)
+{
+    static const op_shape shapes[] = {
+        {.name = "rows", .n_seqs = 3, .length = {1, 66, 64}},
+        {.name = "strided", .n_seqs = 2, .length = {1, 5}, .is_strided = true},
+        {.name = "no row", .n_seqs = 1, .length = {0}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof forward_cases / sizeof *forward_cases; i++)
+        check_forward(&forward_cases[i], shapes, sizeof shapes / sizeof *shapes);
+}
+
+/* More tiles than multiprocessors of an emulated device, which has few: weights come again, and
+ * from a ring of boxes that goes round. */
+static void test_tiles(void **state)
+{
+    static const op_shape shape = {
+        .name = "tiles", .n_seqs = 7, .length = {1, 2, 15, 16, 17, 50, 512}};
+    static const forward_case form = {100, 400, BR_ACT_GELU, true, false, true, true, true};
+
+    (void)state;
+    check_forward(&form, &shape, 1);
+}
+
+/* Weights of zeros: the norms alone, of rows whose mean is a thousand times what is left. */
+static void test_norms(void **state)
+{
+    enum { N_ROWS = 20, MOST_WIDTH = 200 };
+    static const int64_t  width[] = {1, 50, 128, MOST_WIDTH};
+    static const op_shape shape   = {.name = "norms", .n_seqs = 1, .length = {N_ROWS}};
+    const int32_t         id      = 0;
+    static float          x[N_ROWS * MOST_WIDTH], out[OP_N_BACKENDS][N_ROWS * MOST_WIDTH];
+
+    (void)state;
+    for (size_t w = 0; w < sizeof width / sizeof *width; w++) {
+        const forward_case form = {width[w], 8, BR_ACT_RELU, true, true, false, false, true};
+        int64_t            n    = N_ROWS * width[w];
+
+        for (int64_t i = 0; i < n; i++)
+            x[i] = 300.0f + op_value(false, 1, (uint64_t)i, 0, 0);
+        for (int b = 0; b < OP_N_BACKENDS; b++) {
+            op_run               run;
+            br_feed_forward_args args;
+
+            op_begin(&run, op_dev(op_backend(b)), &shape, &id, 1);
+            run.mode = OP_BF16;
+            args     = forward_args(&run, &form, 0.0f);
+            assert_int_equal(br_upload(run.dev, args.x_RD, x), BR_OK);
+            assert_int_equal(br_op_feed_forward(run.dev, &args), BR_OK);
+            assert_int_equal(br_download(run.dev, args.out_RD, out[b]), BR_OK);
+            op_end(&run);
+        }
+        op_compare("feed_forward: its norms", out[1], out[0], n, 2e-6);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_feed_forward),
+        cmocka_unit_test(test_tiles),
+        cmocka_unit_test(test_norms),
+    };
+
+    (void)setenv("BATCHRANK_ENCODER_CUDA", "hopper", 1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
