@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Instructions per score of the screens' loops, from their machine code: what docs/PERFORMANCE.md
-holds beside the budget of one tensor core's time. Compiles for one architecture and disassembles;
-needs nvcc and cuobjdump (CUDA_BIN names a folder with it and nvdisasm, else PATH), no GPU.
+"""Instructions per score of the screens' loops, and per inner value of the fused blocks', from
+their machine code: what docs/PERFORMANCE.md holds beside the budget of one tensor core's time. Compiles
+for one architecture and disassembles; needs nvcc and cuobjdump (CUDA_BIN names a folder with it and
+nvdisasm, else PATH), no GPU.
 
   count_sass.py              writes the table
   count_sass.py --check      compares with sass.tsv: exit 1 where a loop has more instructions
@@ -10,8 +11,9 @@ needs nvcc and cuobjdump (CUDA_BIN names a folder with it and nvdisasm, else PAT
   count_sass.py --self-test  on a few lines of made-up machine code
 
 A panel's count is the cheapest way round the loop through all of its products: nothing waits, no
-score passes. A block's is the cheapest way round through the votes on eight scores a lane. Exit 77
-where a tool is missing.
+score passes. A block's is the cheapest way round through the votes on eight scores a lane. Of a
+fused block a panel is 128 inner values, and the cheapest way that of as many products as it has.
+Exit 77 where a tool is missing.
 """
 import argparse
 import heapq
@@ -30,6 +32,10 @@ ROOT = check_ptxas.ROOT
 TABLE = Path(__file__).resolve().parent / "sass.tsv"
 # file, kernels, what a thread of a panel has: sums
 SCREENS = [("kernels/cuda/hopper/screen.cu", r"hopper_kernel<(\w+), (\d+)>", 64)]
+# file, kernels, what a thread of 128 inner values has, and their products for 64 W columns
+BLOCKS = [("kernels/cuda/block/feed_forward.cu",
+           r"feed_forward_kernel<(\d+), \(br_activation\)[12]>", 64,
+           lambda w: 4 * w + 8 * ((w + 1) // 2))]
 PRODUCT = re.compile(r"^(HGMMA|IGMMA|HMMA|IMMA)\b")
 VOTE = re.compile(r"^VOTEU?\.ANY\b")
 # lane-instructions a score that a tensor core's time has room for, and its bytes of a row
@@ -112,16 +118,24 @@ def runs_of(code, pattern):
     return [m for m in marks if code.way(m, m) is not None]
 
 
-def measure(code, n_sums):
+def loop_of(code, n):
+    """The cheapest way round through n products after each other, or through all (None)."""
     products = runs_of(code, PRODUCT)
-    path = code.cycle(products) if products else None
+    n = n or len(products)
+    runs = [products[i:i + n] for i in range(len(products) - n + 1)] if n else []
+    return min(filter(None, map(code.cycle, runs)), key=len, default=None)
+
+
+def measure(code, n_sums, n_products=None):
+    path = loop_of(code, n_products)
     if path is None:
         return None
+    n_products = sum(bool(PRODUCT.match(code.text[i])) for i in path)
     names = [code.text[i].split(" ")[0].split(".")[0] for i in path]
     votes = [v for v in runs_of(code, VOTE) if v not in set(path)]
     eights = [votes[i:i + 8] for i in range(len(votes) - 7)]
     block = code.cycle(min(eights, key=lambda e: e[-1] - e[0])) if eights else None
-    return {"products": len(products), "instructions": len(path),
+    return {"products": n_products, "instructions": len(path),
             "per_score": len(path) / n_sums,
             "maxima": sum(n.startswith(("VIMNMX", "FMNMX")) for n in names),
             "block": len(block) if block else 0}
@@ -160,6 +174,14 @@ def count(nvcc, dumper):
             scores = 4096 * (2 // CODE_BYTES[m.group(1)]) / (2 * codes)
             row["budget"] = ISSUE_LANES / scores
             out[m.group(0)] = row
+    for path, pattern, n_sums, n_products in BLOCKS:
+        found = kernels_of(disassemble(nvcc, dumper, path))
+        for name, lines in zip(check_ptxas.demangle(list(found)), found.values()):
+            m = re.match(pattern, name.replace("(int)", ""))
+            row = measure(Code(lines), n_sums, n_products(int(m.group(1)))) if m else None
+            if row is not None:
+                row["budget"] = float(row["products"])  # of 64 clocks, for 64 * 128 values
+                out[m.group(0).replace("(br_activation)", "")] = row
     return out
 
 
