@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Instructions per score of the screens' loops, and per inner value of the fused blocks', from
-their machine code: what docs/PERFORMANCE.md holds beside the budget of one tensor core's time. Compiles
-for one architecture and disassembles; needs nvcc and cuobjdump (CUDA_BIN names a folder with it and
-nvdisasm, else PATH), no GPU.
+their machine code: what docs/PERFORMANCE.md holds beside the budget of one tensor core's time.
+Compiles for one architecture and disassembles; needs nvcc and cuobjdump (CUDA_BIN names a folder
+with it and nvdisasm, else PATH), no GPU.
 
   count_sass.py              writes the table
   count_sass.py --check      compares with sass.tsv: exit 1 where a loop has more instructions

@@ -18,6 +18,7 @@
 
 #define TOLERANCE 1e-5
 #define BF16      1e-2 /* where a sum's last bits round an activation the other way */
+#define WORD      "BATCHRANK_ENCODER_CUDA"
 #define MOST      1024 /* inner values that the fused kernel takes */
 
 /* ---- feed_forward ---------------------------------------------------------------------------- */
@@ -171,14 +172,47 @@ static void test_norms(void **state)
     }
 }
 
+/* The word decides, and a wrong one is refused; composed and fused are near each other. */
+static void test_words(void **state)
+{
+    static const op_shape     shape = {.name = "words", .n_seqs = 1, .length = {9}};
+    static const forward_case form  = {40, 70, BR_ACT_GELU, true, true, false, true, false};
+    const int32_t             id    = 0;
+    float                     fused[9 * 40], composed[9 * 40];
+    op_run                    run;
+    br_feed_forward_args      args;
+    br_launches               before;
+
+    (void)state;
+    if (op_tested() != BR_BACKEND_CUDA)
+        return;
+    op_begin(&run, op_dev(BR_BACKEND_CUDA), &shape, &id, 1);
+    run.mode = OP_BF16;
+    args     = forward_args(&run, &form, 1.5f);
+    assert_int_equal(br_op_feed_forward(run.dev, &args), BR_OK);
+    assert_int_equal(br_download(run.dev, args.out_RD, fused), BR_OK);
+    (void)setenv(WORD, "general", 1);
+    before = br_dev_launches(run.dev);
+    assert_int_equal(br_op_feed_forward(run.dev, &args), BR_OK);
+    assert_true(br_dev_launches(run.dev).n_single > before.n_single + 3);
+    assert_int_equal(br_download(run.dev, args.out_RD, composed), BR_OK);
+    op_compare("feed_forward: both ways", fused, composed, 9 * 40, BF16);
+    (void)setenv(WORD, "fast", 1);
+    assert_int_equal(br_op_feed_forward(run.dev, &args), BR_E_USAGE);
+    assert_string_equal(br_error_last()->text, WORD ": found 'fast', expected hopper or general");
+    (void)setenv(WORD, "hopper", 1);
+    op_end(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_feed_forward),
         cmocka_unit_test(test_tiles),
         cmocka_unit_test(test_norms),
+        cmocka_unit_test(test_words),
     };
 
-    (void)setenv("BATCHRANK_ENCODER_CUDA", "hopper", 1);
+    (void)setenv(WORD, "hopper", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,6 +71,7 @@ static inline void br_tensor_load(void *to, const br_tensor_map *map, int32_t by
 
 static inline void br_shared_fence(void)
 {
+    emulator_shared_fence();
 }
 
 static inline void br_named_wait(int id, int n_threads, BR_SITE_ARGS)
