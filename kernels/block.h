@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Weights of matrix products, and blocks of an encoder that are several ops in one: a part of the
- * seam (ops.h includes it). A backend that has no kernel for a block composes it of the ops that it
- * stands for. */
+ * Packed sequences, weights of matrix products, and blocks of an encoder that are several ops in
+ * one: a part of the seam (ops.h includes it). A backend that has no kernel for a block composes it
+ * of the ops that it stands for. */
 #ifndef BR_KERNELS_BLOCK_H
 #define BR_KERNELS_BLOCK_H
 
@@ -11,6 +11,19 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* B sequences packed one after the other, each oldest event first. Sequence b owns events
+ * offset_B1[b] .. offset_B1[b+1]-1; it may be empty. */
+typedef struct br_seqs {
+    int64_t        n_seqs;
+    int64_t        n_events;
+    const int32_t *host_offset_B1; /* the same offsets on the host, [B+1], for planning */
+    br_mat         offset_B1;      /* i32 [B+1, 1] */
+    br_mat         item_E;         /* i32 [E, 1] row of the embedding table, never negative */
+    br_mat         time_E;         /* i64 [E, 1] seconds; absent unless an op needs it */
+    br_mat         type_E;         /* u8 [E, 1] or absent: all 0 */
+    br_mat         weight_E;       /* f32 [E, 1] identity confidence in (0, 1], or absent: all 1 */
+} br_seqs;
 
 typedef enum {
     BR_ACT_NONE,
@@ -35,6 +48,39 @@ typedef struct br_weight_args {
 } br_weight_args;
 br_status br_weight_prepare(br_dev *dev, const br_weight_args *args, br_prepared **out);
 void      br_prepared_free(br_prepared **weight);
+
+/* self_attention: the first half of a block of the SASRec family whose queries, keys and values are
+ * made of the same rows.
+ *   in     seqs; x_ED f32; y = x, normed as by layer_norm where before_gamma_1D and before_beta_1D
+ *          are given; [q | k | v] = y qkv_weight^T + qkv_bias (absent: 0); pads, n_heads and
+ *          max_length as attention's
+ *   out    out_ED = attention(q, k, v) out_weight^T + out_bias (absent: 0) + x. out may be x
+ *   room   qkv_E3D and mixed_ED, f32: what they hold afterwards is not said
+ *   bounds as attention's and linear's; with weights in bf16 (both are) attention is too
+ *   cost   8*E*D*D flop, and attention's
+ *   agrees with layer_norm, linear, attention, linear one after the other, as feed_forward does
+ *   errors BR_E_SELFCHECK for views, weights or sequences that do not fit together, eps < 0 */
+typedef struct br_self_attention_args {
+    const br_seqs     *seqs;
+    br_mat             x_ED;
+    br_mat             before_gamma_1D;
+    br_mat             before_beta_1D;
+    double             eps;
+    br_mat             qkv_weight_3DD;
+    br_mat             qkv_bias_13D;
+    br_mat             pad_key_1D;
+    br_mat             pad_value_1D;
+    int32_t            n_heads;
+    int32_t            max_length;
+    br_mat             out_weight_DD;
+    br_mat             out_bias_1D;
+    br_mat             qkv_E3D;
+    br_mat             mixed_ED;
+    br_mat             out_ED;
+    const br_prepared *qkv_prepared; /* qkv_weight_3DD, 1 block; or NULL */
+    const br_prepared *out_prepared; /* out_weight_DD, 1 block; or NULL, as the other */
+} br_self_attention_args;
+br_status br_op_self_attention(br_dev *dev, const br_self_attention_args *args);
 
 /* feed_forward: the second half of a block of the SASRec family (encoders.md 4.1), with the norms
  * around it.

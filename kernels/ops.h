@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The seam between the engine and the machines it runs on: devices, buffers, views (device.h) and
- * every operation (weights and blocks of encoders: block.h; random lists: draw.h; given
+ * every operation (sequences, weights and blocks of encoders: block.h; random lists: draw.h; given
  * pairs: pairs.h; several devices: share.h). Backends (ref, cpu, cuda) implement the table behind
  * it; nobody else includes more of kernels/ than this file.
  *
@@ -30,21 +30,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* ---- sequences ------------------------------------------------------------------------------- */
-
-/* B sequences packed one after the other, each oldest event first. Sequence b owns events
- * offset_B1[b] .. offset_B1[b+1]-1; it may be empty. */
-typedef struct br_seqs {
-    int64_t        n_seqs;
-    int64_t        n_events;
-    const int32_t *host_offset_B1; /* the same offsets on the host, [B+1], for planning */
-    br_mat         offset_B1;      /* i32 [B+1, 1] */
-    br_mat         item_E;         /* i32 [E, 1] row of the embedding table, never negative */
-    br_mat         time_E;         /* i64 [E, 1] seconds; absent unless an op needs it */
-    br_mat         type_E;         /* u8 [E, 1] or absent: all 0 */
-    br_mat         weight_E;       /* f32 [E, 1] identity confidence in (0, 1], or absent: all 1 */
-} br_seqs;
 
 /* ---- encoders ------------------------------------------------------------------------------- */
 

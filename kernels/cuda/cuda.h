@@ -48,6 +48,7 @@ br_status br_cuda_gru(br_dev *dev, const br_gru_args *args);
 br_status br_cuda_decay_pool(br_dev *dev, const br_decay_pool_args *args);
 
 /* block/ */
+br_status br_cuda_self_attention(br_dev *dev, const br_self_attention_args *args);
 br_status br_cuda_feed_forward(br_dev *dev, const br_feed_forward_args *args);
 
 /* fusion/ */

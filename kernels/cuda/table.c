@@ -32,6 +32,7 @@ const br_backend_table br_backend_cuda = {
     .embed          = br_cuda_embed,
     .layer_norm     = br_cuda_layer_norm,
     .linear         = br_cuda_linear,
+    .self_attention = br_cuda_self_attention,
     .feed_forward   = br_cuda_feed_forward,
     .attention      = br_cuda_attention,
     .attention_last = br_cuda_attention_last,

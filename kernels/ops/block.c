@@ -3,8 +3,115 @@
  * Blocks of encoders: their checks, and what they are composed of where a backend has no kernel for
  * one. Called once per layer and chunk. */
 #include "kernels/check.h"
+#include "kernels/ops/composed.h"
 
 #define MAX_WIDTH ((int64_t)65536)
+
+/* ---- self_attention -------------------------------------------------------------------------- */
+
+static br_status check_attention_weights(const br_dev *dev, const br_self_attention_args *args)
+{
+    br_status            st  = BR_OK;
+    const br_weight_args qkv = {args->qkv_weight_3DD, BR_PRECISION_FP32, 1, false};
+    const br_weight_args out = {args->out_weight_DD, BR_PRECISION_FP32, 1, false};
+
+    BR_TRY(st, br_check_prepared(dev, "self_attention", args->qkv_prepared, &qkv));
+    BR_TRY(st, br_check_prepared(dev, "self_attention", args->out_prepared, &out));
+    if (br_prepared_precision(args->qkv_prepared) != br_prepared_precision(args->out_prepared))
+        BR_FAIL(st, BR_E_SELFCHECK, "self_attention: weights prepared in two precisions");
+done:
+    return st;
+}
+
+static br_status check_self_attention(const br_dev *dev, const br_self_attention_args *args)
+{
+    br_status     st      = BR_OK;
+    int64_t       n_rows  = args->seqs->n_events;
+    int64_t       width   = args->x_ED.n_cols;
+    bool          has_pad = args->pad_key_1D.buf != NULL || args->pad_value_1D.buf != NULL;
+    br_presence   pad     = has_pad ? BR_MUST : BR_MAY;
+    br_presence   before  = args->before_gamma_1D.buf != NULL ? BR_MUST : BR_MAY;
+    const br_want wants[] = {
+        {"x_ED", args->x_ED, BR_F32, n_rows, BR_ANY, BR_MUST},
+        {"before_gamma_1D", args->before_gamma_1D, BR_F32, 1, width, BR_MAY},
+        {"before_beta_1D", args->before_beta_1D, BR_F32, 1, width, before},
+        {"qkv_weight_3DD", args->qkv_weight_3DD, BR_F32, 3 * width, width, BR_MUST},
+        {"qkv_bias_13D", args->qkv_bias_13D, BR_F32, 1, 3 * width, BR_MAY},
+        {"pad_key_1D", args->pad_key_1D, BR_F32, 1, width, pad},
+        {"pad_value_1D", args->pad_value_1D, BR_F32, 1, width, pad},
+        {"out_weight_DD", args->out_weight_DD, BR_F32, width, width, BR_MUST},
+        {"out_bias_1D", args->out_bias_1D, BR_F32, 1, width, BR_MAY},
+        {"qkv_E3D", args->qkv_E3D, BR_F32, n_rows, 3 * width, BR_MUST},
+        {"mixed_ED", args->mixed_ED, BR_F32, n_rows, width, BR_MUST},
+        {"out_ED", args->out_ED, BR_F32, n_rows, width, BR_MUST},
+    };
+
+    BR_TRY(st, br_check_range("self_attention", "max_length", args->max_length, 1, INT32_MAX - 1));
+    BR_TRY(st, br_check_seqs(dev, "self_attention", args->seqs, args->max_length));
+    BR_TRY(st, BR_CHECK_VIEWS(dev, "self_attention", wants));
+    BR_TRY(st, br_check_range("self_attention", "columns of x_ED", width, 1, MAX_WIDTH / 3));
+    BR_TRY(st, br_check_range("self_attention", "n_heads", args->n_heads, 1, width));
+    if (width % args->n_heads != 0)
+        BR_FAIL(st, BR_E_SELFCHECK, "self_attention: %lld columns do not split into %d heads",
+                (long long)width, (int)args->n_heads);
+    BR_TRY(st, br_check_eps("self_attention", args->eps));
+    BR_TRY(st, check_attention_weights(dev, args));
+done:
+    return st;
+}
+
+br_status br_self_attention_composed(br_dev *dev, const br_self_attention_args *args)
+{
+    br_status          st     = BR_OK;
+    bool               is_own = args->before_gamma_1D.buf != NULL;
+    br_layer_norm_args before = {.x_RD     = args->x_ED,
+                                 .gamma_1D = args->before_gamma_1D,
+                                 .beta_1D  = args->before_beta_1D,
+                                 .eps      = args->eps,
+                                 .out_RD   = args->mixed_ED};
+    br_linear_args     qkv    = {.x_RI      = is_own ? args->mixed_ED : args->x_ED,
+                                 .weight_OI = args->qkv_weight_3DD,
+                                 .bias_1O   = args->qkv_bias_13D,
+                                 .out_RO    = args->qkv_E3D,
+                                 .prepared  = args->qkv_prepared};
+    br_attention_args  mix    = {.seqs         = args->seqs,
+                                 .qkv_E3D      = args->qkv_E3D,
+                                 .pad_key_1D   = args->pad_key_1D,
+                                 .pad_value_1D = args->pad_value_1D,
+                                 .n_heads      = args->n_heads,
+                                 .max_length   = args->max_length,
+                                 .out_ED       = args->mixed_ED,
+                                 .precision    = br_prepared_precision(args->qkv_prepared)};
+    br_linear_args     out    = {.x_RI        = args->mixed_ED,
+                                 .weight_OI   = args->out_weight_DD,
+                                 .bias_1O     = args->out_bias_1D,
+                                 .residual_RO = args->x_ED,
+                                 .out_RO      = args->out_ED,
+                                 .prepared    = args->out_prepared};
+
+    if (is_own)
+        BR_TRY(st, dev->table->layer_norm(dev, &before));
+    BR_TRY(st, dev->table->linear(dev, &qkv));
+    BR_TRY(st, dev->table->attention(dev, &mix));
+    BR_TRY(st, dev->table->linear(dev, &out));
+done:
+    return st;
+}
+
+br_status br_op_self_attention(br_dev *dev, const br_self_attention_args *args)
+{
+    br_status st = BR_OK;
+
+    if (args == NULL)
+        BR_FAIL(st, BR_E_SELFCHECK, "self_attention: no arguments");
+    BR_TRY(st, check_self_attention(dev, args));
+    if (dev->table->self_attention != NULL)
+        BR_TRY(st, dev->table->self_attention(dev, args));
+    else
+        BR_TRY(st, br_self_attention_composed(dev, args));
+done:
+    return st;
+}
 
 /* ---- feed_forward ---------------------------------------------------------------------------- */
 

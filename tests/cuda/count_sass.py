@@ -12,7 +12,8 @@ with it and nvdisasm, else PATH), no GPU.
 
 A panel's count is the cheapest way round the loop through all of its products: nothing waits, no
 score passes. A block's is the cheapest way round through the votes on eight scores a lane. Of a
-fused block a panel is 128 inner values, and the cheapest way that of as many products as it has.
+fused block a panel is 128 inner values, and the cheapest way that of as many products as it has; or
+it is a tile of 64 rows in slots of 16, and a block 16 queries' way round one granule of 16 keys.
 Exit 77 where a tool is missing.
 """
 import argparse
@@ -36,6 +37,8 @@ SCREENS = [("kernels/cuda/hopper/screen.cu", r"hopper_kernel<(\w+), (\d+)>", 64)
 BLOCKS = [("kernels/cuda/block/feed_forward.cu",
            r"feed_forward_kernel<(\d+), \(br_activation\)[12]>", 64,
            lambda w: 4 * w + 8 * ((w + 1) // 2))]
+# file, kernels of W boxes of columns and heads of C chunks of 16
+ATTENDS = [("kernels/cuda/block/self_attention.cu", r"self_attention_kernel<(\d+), (\d+)>")]
 PRODUCT = re.compile(r"^(HGMMA|IGMMA|HMMA|IMMA)\b")
 VOTE = re.compile(r"^VOTEU?\.ANY\b")
 # lane-instructions a score that a tensor core's time has room for, and its bytes of a row
@@ -182,6 +185,17 @@ def count(nvcc, dumper):
             if row is not None:
                 row["budget"] = float(row["products"])  # of 64 clocks, for 64 * 128 values
                 out[m.group(0).replace("(br_activation)", "")] = row
+    for path, pattern in ATTENDS:
+        found = kernels_of(disassemble(nvcc, dumper, path))
+        for name, lines in zip(check_ptxas.demangle(list(found)), found.values()):
+            if m := re.match(pattern, name.replace("(int)", "")):
+                w, c = int(m.group(1)), int(m.group(2))
+                code = Code(lines)
+                row = measure(code, 32 * w)
+                n_wide = sum(t.startswith("HGMMA") for t in code.text)
+                row["budget"] = 2.0 * n_wide / w  # of 64 clocks each, for 64 rows of 64 W
+                row["block"] = len(loop_of(code, 4 * c))
+                out[m.group(0)] = row
     return out
 
 

@@ -4,7 +4,7 @@
 #ifndef BR_KERNELS_CUDA_BLOCK_BLOCK_CUH
 #define BR_KERNELS_CUDA_BLOCK_BLOCK_CUH
 
-#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/hopper/tensor_map.cuh"
 
 /* Does `op`'s fused kernel take a call that it could take but for `refusal` (NULL: nothing)? Only
  * where BATCHRANK_ENCODER_CUDA=hopper asks for it (else `general`; BR_E_USAGE for other words). The
@@ -13,5 +13,8 @@ br_status br_block_choose(const char *op, const char *refusal, bool *was_said, b
 
 /* What refuses every fused block on this lane, or NULL. */
 const char *br_block_refusal(const br_dev *dev, br_precision precision);
+
+/* The packed weight (bf16, one block) as the copy engine sees it. */
+br_status br_block_map(const br_prepared *weight, br_tensor_map *out);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "host/base/log.h"
 #include "kernels/cuda/block/block.cuh"
+#include "kernels/cuda/gemm.cuh"
 
 const char *br_block_refusal(const br_dev *dev, br_precision precision)
 {
@@ -50,4 +51,13 @@ br_status br_block_choose(const char *op, const char *refusal, bool *was_said, b
     if (is_told || refusal == NULL)
         say(op, refusal, is_told, was_said);
     return BR_OK;
+}
+
+br_status br_block_map(const br_prepared *weight, br_tensor_map *out)
+{
+    const br_cuda_weight *packed = static_cast<const br_cuda_weight *>(weight->prepared);
+
+    return br_tensor_map_make(packed->values, packed->n_out,
+                              packed->n_in * (int64_t)br_cuda_operand_bytes(packed->precision),
+                              out);
 }

@@ -18,7 +18,7 @@
 #include "kernels/cuda/block/block.cuh"
 #include "kernels/cuda/block/boxes.cuh"
 #include "kernels/cuda/block/rows.cuh"
-#include "kernels/cuda/gemm.cuh"
+#include "kernels/ops/composed.h"
 
 #define MOST_INNER 1024
 #define MOST_ROWS  (1 << 30)
@@ -384,12 +384,6 @@ static br_status launch_width(br_dev *dev, const forward_params &p, const forwar
     return launch_activation<4>(dev, p, maps);
 }
 
-static br_status make_map(const br_cuda_weight *weight, br_tensor_map *out)
-{
-    return br_tensor_map_make(weight->values, weight->n_out,
-                              weight->n_in * (int64_t)sizeof(__nv_bfloat16), out);
-}
-
 static br_status forward(br_dev *dev, const br_feed_forward_args *args)
 {
     br_status      st = BR_OK;
@@ -414,10 +408,8 @@ static br_status forward(br_dev *dev, const br_feed_forward_args *args)
     p.adds_x         = args->adds_x;
     p.is_even_x      = br_is_whole(args->x_RD, p.width, 2);
     p.is_even_out    = br_is_whole(args->out_RD, p.width, 2);
-    BR_TRY(st, make_map(static_cast<const br_cuda_weight *>(args->inner_prepared->prepared),
-                        &maps.inner));
-    BR_TRY(st, make_map(static_cast<const br_cuda_weight *>(args->outer_prepared->prepared),
-                        &maps.outer));
+    BR_TRY(st, br_block_map(args->inner_prepared, &maps.inner));
+    BR_TRY(st, br_block_map(args->outer_prepared, &maps.outer));
     BR_TRY(st, launch_width(dev, p, maps));
 done:
     return st;
