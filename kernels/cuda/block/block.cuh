@@ -8,8 +8,9 @@
 
 /* Does `op`'s fused kernel take a call that it could take but for `refusal` (NULL: nothing)? Only
  * where BATCHRANK_ENCODER_CUDA=hopper asks for it (else `general`; BR_E_USAGE for other words). The
- * log says which, and why, once per op and process: was_said is the op's own. choose.cu */
-br_status br_block_choose(const char *op, const char *refusal, bool *was_said, bool *is_taken);
+ * log says which, and why, once per op, process and precision: was_said is the op's own. choose.cu
+ */
+br_status br_block_choose(const char *op, const char *refusal, bool was_said[2], bool *is_taken);
 
 /* What refuses every fused block on this lane, or NULL. */
 const char *br_block_refusal(const br_dev *dev, br_precision precision);

@@ -9,6 +9,8 @@
 #include "kernels/cuda/block/block.cuh"
 #include "kernels/cuda/gemm.cuh"
 
+static const char in_fp32[] = "the weights are not in bf16 (run.precision)";
+
 const char *br_block_refusal(const br_dev *dev, br_precision precision)
 {
 #ifndef BR_WITH_HOPPER
@@ -19,15 +21,15 @@ const char *br_block_refusal(const br_dev *dev, br_precision precision)
     if (br_cuda_lane_of(dev)->major != 9)
         return "the device is not of compute capability 9";
     if (precision != BR_PRECISION_BF16)
-        return "the weights are not in bf16 (run.precision)";
+        return in_fp32;
     return NULL;
 #endif
 }
 
-static void say(const char *op, const char *refusal, bool is_told, bool *was_said)
+static void say(const char *op, const char *refusal, bool is_told, bool was_said[2])
 {
-    if (__atomic_exchange_n(was_said, true, __ATOMIC_RELAXED))
-        return;
+    if (__atomic_exchange_n(&was_said[refusal == in_fp32], true, __ATOMIC_RELAXED))
+        return; /* weights in fp32 have a line of their own: they may be another model's */
     if (is_told && refusal == NULL)
         br_log(BR_LOG_INFO, "device", "%s by one kernel, asked for (not measured on a GPU)", op);
     else if (is_told)
@@ -39,7 +41,7 @@ static void say(const char *op, const char *refusal, bool is_told, bool *was_sai
                op);
 }
 
-br_status br_block_choose(const char *op, const char *refusal, bool *was_said, bool *is_taken)
+br_status br_block_choose(const char *op, const char *refusal, bool was_said[2], bool *is_taken)
 {
     const char *word    = getenv("BATCHRANK_ENCODER_CUDA");
     bool        is_told = word != NULL && strcmp(word, "hopper") == 0;

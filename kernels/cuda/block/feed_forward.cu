@@ -435,11 +435,11 @@ static const char *refusal_of(const br_dev *dev, const br_feed_forward_args *arg
 
 br_status br_cuda_feed_forward(br_dev *dev, const br_feed_forward_args *args)
 {
-    static bool was_said;
+    static bool was_said[2];
     br_status   st       = BR_OK;
     bool        is_taken = false;
 
-    BR_TRY(st, br_block_choose("feed_forward", refusal_of(dev, args), &was_said, &is_taken));
+    BR_TRY(st, br_block_choose("feed_forward", refusal_of(dev, args), was_said, &is_taken));
     if (is_taken)
         BR_TRY(st, forward(dev, args));
     else

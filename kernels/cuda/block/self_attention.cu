@@ -467,11 +467,11 @@ static const char *refusal_of(const br_dev *dev, const br_self_attention_args *a
 
 br_status br_cuda_self_attention(br_dev *dev, const br_self_attention_args *args)
 {
-    static bool was_said;
+    static bool was_said[2];
     br_status   st       = BR_OK;
     bool        is_taken = false;
 
-    BR_TRY(st, br_block_choose("self_attention", refusal_of(dev, args), &was_said, &is_taken));
+    BR_TRY(st, br_block_choose("self_attention", refusal_of(dev, args), was_said, &is_taken));
     if (is_taken)
         BR_TRY(st, attend_all(dev, args));
     else
