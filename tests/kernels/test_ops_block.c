@@ -323,6 +323,8 @@ static void test_words(void **state)
     args     = forward_args(&run, &form, 1.5f);
     assert_int_equal(br_op_feed_forward(run.dev, &args), BR_OK);
     assert_int_equal(br_download(run.dev, args.out_RD, fused), BR_OK);
+    if (op_is_emulated())
+        assert_non_null(strstr(br_dev_description(run.dev), ", fused blocks in bf16"));
     (void)setenv(WORD, "general", 1);
     before = br_dev_launches(run.dev);
     assert_int_equal(br_op_feed_forward(run.dev, &args), BR_OK);

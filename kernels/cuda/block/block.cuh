@@ -15,6 +15,9 @@ br_status br_block_choose(const char *op, const char *refusal, bool was_said[2],
 /* What refuses every fused block on this lane, or NULL. */
 const char *br_block_refusal(const br_dev *dev, br_precision precision);
 
+/* Will calls in bf16 that have a fused kernel take it? */
+bool br_block_is_asked_for(const br_dev *dev);
+
 /* The packed weight (bf16, one block) as the copy engine sees it. */
 br_status br_block_map(const br_prepared *weight, br_tensor_map *out);
 

@@ -26,6 +26,18 @@ const char *br_block_refusal(const br_dev *dev, br_precision precision)
 #endif
 }
 
+static bool is_word(const char *expected)
+{
+    const char *word = getenv("BATCHRANK_ENCODER_CUDA");
+
+    return word != NULL && strcmp(word, expected) == 0;
+}
+
+bool br_block_is_asked_for(const br_dev *dev)
+{
+    return is_word("hopper") && br_block_refusal(dev, BR_PRECISION_BF16) == NULL;
+}
+
 static void say(const char *op, const char *refusal, bool is_told, bool was_said[2])
 {
     if (__atomic_exchange_n(&was_said[refusal == in_fp32], true, __ATOMIC_RELAXED))
@@ -44,10 +56,10 @@ static void say(const char *op, const char *refusal, bool is_told, bool was_said
 br_status br_block_choose(const char *op, const char *refusal, bool was_said[2], bool *is_taken)
 {
     const char *word    = getenv("BATCHRANK_ENCODER_CUDA");
-    bool        is_told = word != NULL && strcmp(word, "hopper") == 0;
+    bool        is_told = is_word("hopper");
 
     *is_taken = is_told && refusal == NULL;
-    if (word != NULL && !is_told && strcmp(word, "general") != 0)
+    if (word != NULL && !is_told && !is_word("general"))
         return br_fail(BR_E_USAGE, "BATCHRANK_ENCODER_CUDA: found '%s', expected hopper or general",
                        word);
     if (is_told || refusal == NULL)
