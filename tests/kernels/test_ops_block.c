@@ -51,21 +51,19 @@ static const attend_case attend_cases[] = {
     {50, 1, true, true, true, false},
 };
 
-static int64_t run_attend(op_run *run, float *by_id)
+static br_self_attention_args attend_args(op_run *run, const attend_case *c)
 {
-    const attend_case     *c      = &current_attend;
     const op_shape        *shape  = run->shape;
     int64_t                n_rows = run->seqs.n_events;
     float                  scale  = 1.5f / sqrtf((float)c->width);
-    br_launches            before;
-    br_self_attention_args args = {.seqs = &run->seqs,
-                                   .x_ED = op_event_mat(run, 1, c->width),
-                                   .eps  = 1e-8,
-                                   .qkv_weight_3DD =
-                                       op_table(run, 2, 3 * c->width, c->width, scale),
-                                   .n_heads       = c->n_heads,
-                                   .max_length    = shape->max_length,
-                                   .out_weight_DD = op_table(run, 3, c->width, c->width, scale)};
+    br_self_attention_args args   = {.seqs = &run->seqs,
+                                     .x_ED = op_event_mat(run, 1, c->width),
+                                     .eps  = 1e-8,
+                                     .qkv_weight_3DD =
+                                         op_table(run, 2, 3 * c->width, c->width, scale),
+                                     .n_heads       = c->n_heads,
+                                     .max_length    = shape->max_length,
+                                     .out_weight_DD = op_table(run, 3, c->width, c->width, scale)};
 
     if (c->has_before) {
         args.before_gamma_1D = op_table(run, 4, 1, c->width, 1.0f);
@@ -84,10 +82,17 @@ static int64_t run_attend(op_run *run, float *by_id)
     args.out_ED       = c->is_in_place ? args.x_ED : op_out(run, n_rows, c->width);
     args.qkv_prepared = op_prepare(run, args.qkv_weight_3DD, 1, false);
     args.out_prepared = op_prepare(run, args.out_weight_DD, 1, false);
-    before            = br_dev_launches(run->dev);
+    return args;
+}
+
+static int64_t run_attend(op_run *run, float *by_id)
+{
+    br_self_attention_args args   = attend_args(run, &current_attend);
+    br_launches            before = br_dev_launches(run->dev);
+
     assert_int_equal(br_op_self_attention(run->dev, &args), BR_OK);
-    if (c->is_fused && shape->max_length <= 64) /* a list of units, and the kernel */
-        check_launches(run, before, n_rows > 0 ? 2 : 1);
+    if (current_attend.is_fused && run->shape->max_length <= 64) /* a list of units, the kernel */
+        check_launches(run, before, run->seqs.n_events > 0 ? 2 : 1);
     return op_read_events(run, args.out_ED, by_id);
 }
 
@@ -154,6 +159,34 @@ static void test_many_slots(void **state)
     check_attend(&form, shapes, op_is_emulated() ? 1 : 2);
     if (op_is_emulated())
         check_attend(&(attend_case){16, 1, true, true, true, true}, shapes + 1, 1);
+}
+
+/* A customer whose rows are no numbers keeps that to itself, in whatever tile. */
+static void test_no_numbers(void **state)
+{
+    enum { FIRST = 5, N_BAD = 6, N_ROWS = 58, D = 64 };
+    static const op_shape shape = {
+        .name = "no numbers", .n_seqs = 4, .length = {FIRST, N_BAD, 7, 40}, .max_length = 50};
+    static const attend_case form   = {D, 2, true, true, false, true};
+    const int32_t            id_B[] = {0, 1, 2, 3};
+    float                    good[N_ROWS * D], bad[N_ROWS * D], none[N_BAD * D];
+    op_run                   run;
+    br_self_attention_args   args;
+
+    (void)state;
+    for (int i = 0; i < N_BAD * D; i++)
+        none[i] = NAN;
+    op_begin(&run, op_dev(op_tested()), &shape, id_B, 4);
+    run.mode = OP_BF16;
+    args     = attend_args(&run, &form);
+    assert_int_equal(br_op_self_attention(run.dev, &args), BR_OK);
+    assert_int_equal(br_download(run.dev, args.out_ED, good), BR_OK);
+    assert_int_equal(br_upload(run.dev, br_mat_rows(args.x_ED, FIRST, N_BAD), none), BR_OK);
+    assert_int_equal(br_op_self_attention(run.dev, &args), BR_OK);
+    assert_int_equal(br_download(run.dev, args.out_ED, bad), BR_OK);
+    for (int i = 0; i < N_ROWS * D; i++)
+        assert_true(i / D >= FIRST && i / D < FIRST + N_BAD ? isnan(bad[i]) : bad[i] == good[i]);
+    op_end(&run);
 }
 
 /* ---- feed_forward ---------------------------------------------------------------------------- */
@@ -342,8 +375,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_self_attention), cmocka_unit_test(test_many_slots),
-        cmocka_unit_test(test_feed_forward),   cmocka_unit_test(test_tiles),
-        cmocka_unit_test(test_norms),          cmocka_unit_test(test_words),
+        cmocka_unit_test(test_no_numbers),     cmocka_unit_test(test_feed_forward),
+        cmocka_unit_test(test_tiles),          cmocka_unit_test(test_norms),
+        cmocka_unit_test(test_words),
     };
 
     (void)setenv(WORD, "hopper", 1);
