@@ -77,7 +77,8 @@ typedef struct forward_params {
 
 /* ---- what comes ------------------------------------------------------------------------------ */
 
-static __device__ void fill(float *to, int n, const float *from, int n_there)
+/* Only code for sm_90a calls it. */
+[[maybe_unused]] static __device__ void fill(float *to, int n, const float *from, int n_there)
 {
     for (int i = (int)threadIdx.x; i < n; i += THREADS)
         to[i] = from != NULL && i < n_there ? from[i] : 0.0f;

@@ -78,7 +78,8 @@ typedef struct attend_params {
 
 /* ---- what comes ------------------------------------------------------------------------------ */
 
-static __device__ void fill(float *to, const float *from, int n_there)
+/* Only code for sm_90a calls it. */
+[[maybe_unused]] static __device__ void fill(float *to, const float *from, int n_there)
 {
     for (int i = (int)threadIdx.x; i < MOST_WIDTH; i += THREADS)
         to[i] = from != NULL && i < n_there ? from[i] : 0.0f;
@@ -180,8 +181,9 @@ template <int W> static __device__ __forceinline__ void project(mill<W> &m, floa
 }
 
 /* Chunk n of row g + 8 half: sums and bias, rounded. */
-static __device__ __forceinline__ uint32_t rounded(const float  h[BR_WGMMA_SUMS],
-                                                   const float *bias_D, int n, int half)
+[[maybe_unused]] static __device__ __forceinline__ uint32_t rounded(const float  h[BR_WGMMA_SUMS],
+                                                                    const float *bias_D, int n,
+                                                                    int half)
 {
     float2 bias = *reinterpret_cast<const float2 *>(bias_D + br_column() + 8 * n);
 
