@@ -46,6 +46,9 @@ typedef struct br_backend_table {
     br_status (*embed)(br_dev *dev, const br_embed_args *args);
     br_status (*layer_norm)(br_dev *dev, const br_layer_norm_args *args);
     br_status (*linear)(br_dev *dev, const br_linear_args *args);
+    /* NULL: composed */
+    br_status (*self_attention)(br_dev *dev, const br_self_attention_args *args);
+    br_status (*feed_forward)(br_dev *dev, const br_feed_forward_args *args);
     br_status (*attention)(br_dev *dev, const br_attention_args *args);
     br_status (*attention_last)(br_dev *dev, const br_attention_last_args *args);
     br_status (*last_rows)(br_dev *dev, const br_last_rows_args *args);

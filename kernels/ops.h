@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The seam between the engine and the machines it runs on: devices, buffers, views (device.h) and
- * every operation (random lists: draw.h; given pairs: pairs.h; several devices: share.h). Backends
- * (ref, cpu, cuda) implement the table behind it; nobody else includes more of kernels/ than this
- * file.
+ * every operation (sequences, weights and blocks of encoders: block.h; random lists: draw.h; given
+ * pairs: pairs.h; several devices: share.h). Backends (ref, cpu, cuda) implement the table behind
+ * it; nobody else includes more of kernels/ than this file.
  *
  * Ops enqueue on the device's stream and return; only br_dev_sync and br_download wait. Arguments
  * are checked once, in ops.c (BR_E_SELFCHECK: a caller's mistake). Dimension letters are those of
@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/block.h"
 #include "kernels/detect/resident.h"
 #include "kernels/detect/witness.h"
 #include "kernels/device.h"
@@ -30,46 +31,7 @@
 extern "C" {
 #endif
 
-/* ---- sequences ------------------------------------------------------------------------------- */
-
-/* B sequences packed one after the other, each oldest event first. Sequence b owns events
- * offset_B1[b] .. offset_B1[b+1]-1; it may be empty. */
-typedef struct br_seqs {
-    int64_t        n_seqs;
-    int64_t        n_events;
-    const int32_t *host_offset_B1; /* the same offsets on the host, [B+1], for planning */
-    br_mat         offset_B1;      /* i32 [B+1, 1] */
-    br_mat         item_E;         /* i32 [E, 1] row of the embedding table, never negative */
-    br_mat         time_E;         /* i64 [E, 1] seconds; absent unless an op needs it */
-    br_mat         type_E;         /* u8 [E, 1] or absent: all 0 */
-    br_mat         weight_E;       /* f32 [E, 1] identity confidence in (0, 1], or absent: all 1 */
-} br_seqs;
-
-typedef enum {
-    BR_ACT_NONE,
-    BR_ACT_RELU,
-    BR_ACT_GELU,
-    BR_ACT_TANH,
-    BR_ACT_SIGMOID,
-    BR_ACT_SILU
-} br_activation; /* GELU is the erf form */
-
 /* ---- encoders ------------------------------------------------------------------------------- */
-
-/* What enters a matrix product: fp32, or values rounded to bfloat16 (ties to even). All else (sums,
- * norms, softmax, gates, states) is fp32 in both. docs/MODELS.md says what each op rounds. */
-typedef enum { BR_PRECISION_FP32, BR_PRECISION_BF16 } br_precision;
-
-/* weight_prepare: a matrix rounded and packed once per model; ops take it beside its view, and an
- * op without one packs per call, in fp32. The view must outlive *out. */
-typedef struct br_weight_args {
-    br_mat       weight_OI;
-    br_precision precision;
-    int32_t      n_blocks; /* equal groups of rows (heads), each on its own */
-    bool         is_transposed;
-} br_weight_args;
-br_status br_weight_prepare(br_dev *dev, const br_weight_args *args, br_prepared **out);
-void      br_prepared_free(br_prepared **weight);
 
 /* embed: the input vector of each event, encoders.md 4.3.
  *   out_ED[e] = scale * item_VD[item] + position_PD[pos] + gap_GD[min(G-1, floor(log2(1+gap)))]

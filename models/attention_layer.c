@@ -45,46 +45,32 @@ static br_status project_out(const br_attention_call *c, br_mat mixed, br_mat st
     return br_op_linear(c->lane, &args);
 }
 
-/* out = FFN(x) + out */
-static br_status feed_forward(const br_attention_call *c, br_mat x, br_mat inner, br_mat out)
-{
-    br_status            st    = BR_OK;
-    const br_linear_args first = {.x_RI       = x,
-                                  .weight_OI  = c->layer->inner_weight_ID,
-                                  .bias_1O    = c->layer->inner_bias_1I,
-                                  .activation = c->encoder->spec->activation,
-                                  .out_RO     = inner,
-                                  .prepared   = c->layer->prepared[BR_PREPARED_INNER]};
-    const br_linear_args last  = {.x_RI        = inner,
-                                  .weight_OI   = c->layer->outer_weight_DI,
-                                  .bias_1O     = c->layer->outer_bias_1D,
-                                  .residual_RO = out,
-                                  .out_RO      = out,
-                                  .prepared    = c->layer->prepared[BR_PREPARED_OUTER]};
-
-    BR_TRY(st, br_op_linear(c->lane, &first));
-    BR_TRY(st, br_op_linear(c->lane, &last));
-done:
-    return st;
-}
-
 /* What follows attention, in place: `x` holds residual + attention; `spare` is as wide. */
 static br_status finish_block(const br_attention_call *c, br_mat x, br_mat spare, br_mat inner)
 {
-    br_status     st   = BR_OK;
-    br_block_form form = br_attention_form(c->encoder->spec);
+    const br_attention_layer  *layer  = c->layer;
+    br_block_form              form   = br_attention_form(c->encoder->spec);
+    const br_norm             *before = form == BR_FORM_POST ? &layer->att_norm : &layer->ffn_norm;
+    const br_norm             *after  = form == BR_FORM_POST ? &layer->ffn_norm : &(br_norm){0};
+    const br_feed_forward_args args   = {.x_RD            = x,
+                                         .before_gamma_1D = before->gamma_1D,
+                                         .before_beta_1D  = before->beta_1D,
+                                         .after_gamma_1D  = after->gamma_1D,
+                                         .after_beta_1D   = after->beta_1D,
+                                         .eps             = c->encoder->spec->eps,
+                                         .adds_x          = form == BR_FORM_PRE,
+                                         .inner_weight_ID = layer->inner_weight_ID,
+                                         .inner_bias_1I   = layer->inner_bias_1I,
+                                         .activation      = c->encoder->spec->activation,
+                                         .outer_weight_DI = layer->outer_weight_DI,
+                                         .outer_bias_1D   = layer->outer_bias_1D,
+                                         .normed_RD       = spare,
+                                         .inner_RI        = inner,
+                                         .out_RD          = x,
+                                         .inner_prepared  = layer->prepared[BR_PREPARED_INNER],
+                                         .outer_prepared  = layer->prepared[BR_PREPARED_OUTER]};
 
-    if (form == BR_FORM_PRE) {
-        BR_TRY(st, norm(c, &c->layer->ffn_norm, x, spare));
-        BR_TRY(st, feed_forward(c, spare, inner, x));
-        goto done;
-    }
-    BR_TRY(st, norm(c, form == BR_FORM_POST ? &c->layer->att_norm : &c->layer->ffn_norm, x, x));
-    BR_TRY(st, feed_forward(c, x, inner, x));
-    if (form == BR_FORM_POST)
-        BR_TRY(st, norm(c, &c->layer->ffn_norm, x, x));
-done:
-    return st;
+    return br_op_feed_forward(c->lane, &args);
 }
 
 br_status br_attention_embed(const br_attention_call *call, br_mat out_ED)
@@ -118,42 +104,79 @@ br_status br_attention_embed(const br_attention_call *call, br_mat out_ED)
     return br_op_embed(call->lane, &args);
 }
 
+/* The first half where queries, keys and values are made of the same rows: x += ... */
+static br_status attend(const br_attention_call *c, const br_attention_work *work, br_mat pad_key,
+                        br_mat pad_value)
+{
+    const br_attention_layer *layer  = c->layer;
+    bool                      is_pre = br_attention_form(c->encoder->spec) == BR_FORM_PRE;
+    br_mat         qkv    = br_mat_reshape(work->work_EW, 3 * (int64_t)c->encoder->spec->dim);
+    const br_norm *before = is_pre ? &layer->att_norm : &(br_norm){0};
+    const br_self_attention_args args = {.seqs            = c->seqs,
+                                         .x_ED            = work->x_ED,
+                                         .before_gamma_1D = before->gamma_1D,
+                                         .before_beta_1D  = before->beta_1D,
+                                         .eps             = c->encoder->spec->eps,
+                                         .qkv_weight_3DD  = layer->qkv_weight_3DD,
+                                         .qkv_bias_13D    = layer->qkv_bias_13D,
+                                         .pad_key_1D      = pad_key,
+                                         .pad_value_1D    = pad_value,
+                                         .n_heads         = c->encoder->spec->n_heads,
+                                         .max_length      = c->max_length,
+                                         .out_weight_DD   = layer->out_weight_DD,
+                                         .out_bias_1D     = layer->out_bias_1D,
+                                         .qkv_E3D         = qkv,
+                                         .mixed_ED        = work->y_ED,
+                                         .out_ED          = work->x_ED,
+                                         .qkv_prepared    = layer->prepared[BR_PREPARED_QKV],
+                                         .out_prepared    = layer->prepared[BR_PREPARED_OUT]};
+
+    return br_op_self_attention(c->lane, &args);
+}
+
+/* The same where queries are made of normed rows, which carry on: x becomes them. */
+static br_status attend_by_query(const br_attention_call *c, br_attention_work *work,
+                                 br_mat pad_key, br_mat pad_value)
+{
+    br_status         st   = BR_OK;
+    int64_t           dim  = c->encoder->spec->dim;
+    br_mat            qkv  = br_mat_reshape(work->work_EW, 3 * dim);
+    br_mat            x_ED = work->x_ED;
+    br_attention_args args = {.seqs         = c->seqs,
+                              .qkv_E3D      = qkv,
+                              .pad_key_1D   = pad_key,
+                              .pad_value_1D = pad_value,
+                              .n_heads      = c->encoder->spec->n_heads,
+                              .max_length   = c->max_length,
+                              .out_ED       = x_ED,
+                              .precision    = c->encoder->precision};
+
+    BR_TRY(st, norm(c, &c->layer->att_norm, x_ED, work->y_ED));
+    BR_TRY(st, project(c, BR_PREPARED_QUERY, work->y_ED, br_mat_cols(qkv, 0, dim)));
+    BR_TRY(st, project(c, BR_PREPARED_KEY_VALUE, x_ED, br_mat_cols(qkv, dim, 2 * dim)));
+    BR_TRY(st, br_op_attention(c->lane, &args));
+    work->x_ED = work->y_ED;
+    work->y_ED = x_ED;
+    BR_TRY(st, project_out(c, work->y_ED, work->x_ED));
+done:
+    return st;
+}
+
 br_status br_attention_block(const br_attention_call *call, br_attention_work *work)
 {
-    br_status              st   = BR_OK;
-    const br_encoder_spec *s    = call->encoder->spec;
-    int64_t                dim  = s->dim;
-    br_block_form          form = br_attention_form(s);
-    br_mat                 qkv  = br_mat_reshape(work->work_EW, 3 * dim);
-    br_mat            inner     = br_mat_operand(work->work_EW, s->inner, call->encoder->precision);
-    br_attention_args args      = {.seqs       = call->seqs,
-                                   .qkv_E3D    = qkv,
-                                   .n_heads    = s->n_heads,
-                                   .max_length = call->max_length,
-                                   .out_ED     = form == BR_FORM_QUERY ? work->x_ED : work->y_ED,
-                                   .precision  = call->encoder->precision};
+    br_status              st = BR_OK;
+    const br_encoder_spec *s  = call->encoder->spec;
+    br_mat inner              = br_mat_operand(work->work_EW, s->inner, call->encoder->precision);
+    br_mat pad_key = {0}, pad_value = {0};
 
     if (call->has_pad) {
-        args.pad_key_1D   = br_mat_rows(call->layer->pad_kv_2D, 0, 1);
-        args.pad_value_1D = br_mat_rows(call->layer->pad_kv_2D, 1, 1);
+        pad_key   = br_mat_rows(call->layer->pad_kv_2D, 0, 1);
+        pad_value = br_mat_rows(call->layer->pad_kv_2D, 1, 1);
     }
-    if (form != BR_FORM_POST)
-        BR_TRY(st, norm(call, &call->layer->att_norm, work->x_ED, work->y_ED));
-    if (form == BR_FORM_QUERY) {
-        BR_TRY(st, project(call, BR_PREPARED_QUERY, work->y_ED, br_mat_cols(qkv, 0, dim)));
-        BR_TRY(st,
-               project(call, BR_PREPARED_KEY_VALUE, work->x_ED, br_mat_cols(qkv, dim, 2 * dim)));
-    } else {
-        BR_TRY(st,
-               project(call, BR_PREPARED_QKV, form == BR_FORM_PRE ? work->y_ED : work->x_ED, qkv));
-    }
-    BR_TRY(st, br_op_attention(call->lane, &args));
-    if (form == BR_FORM_QUERY) { /* the normed query carries on */
-        br_mat swap = work->x_ED;
-        work->x_ED  = work->y_ED;
-        work->y_ED  = swap;
-    }
-    BR_TRY(st, project_out(call, work->y_ED, work->x_ED));
+    if (br_attention_form(s) == BR_FORM_QUERY)
+        BR_TRY(st, attend_by_query(call, work, pad_key, pad_value));
+    else
+        BR_TRY(st, attend(call, work, pad_key, pad_value));
     BR_TRY(st, finish_block(call, work->x_ED, work->y_ED, inner));
 done:
     return st;

@@ -21,8 +21,8 @@
 #   nccl       bench_nccl (its version, GB/s, what arrived) and the demo job over NCCL, whose files
 #              must be those of the demo above: by one rank, and by one rank per GPU where there are
 #              several, mpirun, and a build with MPI (a bundle has none)
-#   bench      bench_device: copy and product peaks, score_topk, encoders, against the reference,
-#              with launches of a call; once more without graphs, and with Hopper's screen
+#   bench      bench_device: copy and product peaks, score_topk, blocks and encoders, against ref,
+#              with launches of a call; once more without graphs, and with Hopper's kernels
 #   ladder     bench_ladder: what Hopper's instructions reach, which its screen was designed by
 #   sanitizer  compute-sanitizer's memcheck and racecheck on small shapes
 #   night      bench_night.py: 10 million customers x 50 events x 100,000 items, file to manifest:
@@ -317,7 +317,8 @@ if [ $has_gpu = yes ]; then
     step timing "bench_device, graphs off" 60 env BATCHRANK_CUDA_GRAPHS=off \
         "$(program bench_device)" --backend cuda --json "$out/bench_one_by_one.jsonl"
     show
-    step timing "bench_device, Hopper's screen" 60 env BATCHRANK_SCREEN_CUDA=hopper \
+    step timing "bench_device, Hopper's kernels" 60 env BATCHRANK_SCREEN_CUDA=hopper \
+        BATCHRANK_ENCODER_CUDA=hopper \
         "$(program bench_device)" --backend cuda --json "$out/bench_hopper.jsonl"
     show
 fi

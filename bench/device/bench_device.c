@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Times whole ops on data that lies on a device: copy and product peaks, score_topk, encoders. By
- * the wall, around enqueued work and one br_dev_sync. Called by scripts/gpu_check.sh, or by hand:
+ * Times whole ops on data that lies on a device: copy and product peaks, score_topk, whole
+ * encoders and their blocks. By the wall, around enqueued work and one br_dev_sync. Called by
+ * scripts/gpu_check.sh, or by hand:
  *
- *   bench_device [--backend cuda|cpu|ref] [--small] [--json FILE] [peaks] [topk] [encoders]
+ *   bench_device [--backend cuda|cpu|ref] [--small] [--json FILE] [peaks] [topk] [blocks]
+ *                [encoders]
  *
  * --json appends a line per row as soon as it is measured. Exit code 0: every row agrees with ref;
  * 1: a row does not, or failed; 77: the backend has no device here. */
@@ -17,6 +19,7 @@ typedef struct bench_words {
     bool        is_small;
     bool        wants_peaks; /* alone: with others they are measured anyway */
     bool        wants_topk;
+    bool        wants_blocks;
     bool        wants_encoders;
 } bench_words;
 
@@ -33,13 +36,15 @@ static bool parse(int argc, char **argv, bench_words *w)
             w->wants_peaks = true;
         else if (strcmp(argv[i], "topk") == 0)
             w->wants_topk = true;
+        else if (strcmp(argv[i], "blocks") == 0)
+            w->wants_blocks = true;
         else if (strcmp(argv[i], "encoders") == 0)
             w->wants_encoders = true;
         else
             return false;
     }
-    if (!w->wants_peaks && !w->wants_topk && !w->wants_encoders)
-        w->wants_topk = w->wants_encoders = true;
+    if (!w->wants_peaks && !w->wants_topk && !w->wants_blocks && !w->wants_encoders)
+        w->wants_topk = w->wants_blocks = w->wants_encoders = true;
     return true;
 }
 
@@ -78,6 +83,8 @@ static int bench_all(device_bench *bench, const bench_words *w)
     device_measure_peaks(bench);
     if (w->wants_topk)
         device_bench_topk(bench);
+    if (w->wants_blocks)
+        device_bench_blocks(bench);
     if (w->wants_encoders)
         device_bench_encoders(bench);
     (void)printf("# %d rows, %d failed, %lld wrong\n", bench->n_rows, bench->n_failed,
@@ -93,7 +100,7 @@ int main(int argc, char **argv)
 
     if (!parse(argc, argv, &w) || !find_backend(w.backend, &bench.backend)) {
         (void)fprintf(stderr, "usage: bench_device [--backend cuda|cpu|ref] [--small] "
-                              "[--json FILE] [peaks] [topk] [encoders]\n");
+                              "[--json FILE] [peaks] [topk] [blocks] [encoders]\n");
         return 2;
     }
     bench.is_small = w.is_small;

@@ -63,6 +63,7 @@ void device_fill(float *to, int64_t n, uint64_t stream, bool is_gaussian);
 /* peaks.cu, or no_peaks.c in a build without the cuda backend: prints its rows. */
 void device_measure_peaks(device_bench *bench);
 void device_bench_topk(device_bench *bench);
+void device_bench_blocks(device_bench *bench);
 void device_bench_encoders(device_bench *bench);
 
 #ifdef __cplusplus

@@ -36,7 +36,7 @@ static __global__ void __launch_bounds__(THREADS, 1) product_kernel(float *sink,
         a[i / 4][i % 4] = 0x3C003C00u + (uint32_t)i;
     for (int i = 0; i < SUMS; i++)
         d[i] = 0;
-    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+    br_shared_fence();
     __syncthreads();
     from = clock64();
     for (int i = 0; i < LOOPS; i++) {

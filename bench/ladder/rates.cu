@@ -95,7 +95,7 @@ static __global__ void __launch_bounds__(MMA_THREADS + OP_THREADS, 1)
 
     for (int i = (int)threadIdx.x; i < BR_BOX_ROWS * BR_BOX_BYTES / 4; i += blockDim.x)
         shared[i] = 0.0f;
-    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+    br_shared_fence();
     __syncthreads();
     if (threadIdx.x >= MMA_THREADS && has_ops)
         do_ops<O>(sink, clocks + 2 * blockIdx.x, at);

@@ -48,6 +48,10 @@ br_status br_cuda_last_rows(br_dev *dev, const br_last_rows_args *args);
 br_status br_cuda_gru(br_dev *dev, const br_gru_args *args);
 br_status br_cuda_decay_pool(br_dev *dev, const br_decay_pool_args *args);
 
+/* block/ */
+br_status br_cuda_self_attention(br_dev *dev, const br_self_attention_args *args);
+br_status br_cuda_feed_forward(br_dev *dev, const br_feed_forward_args *args);
+
 /* fusion/ */
 br_status br_cuda_gather_rows(br_dev *dev, const br_gather_rows_args *args);
 br_status br_cuda_copy_rows(br_dev *dev, const br_copy_rows_args *args);

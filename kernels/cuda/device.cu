@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/cuda/block/block.cuh"
 #include "kernels/cuda/fault.cuh"
 #include "kernels/cuda/gemm.cuh"
 #include "kernels/cuda/graph.cuh"
@@ -60,11 +61,14 @@ static br_status describe(br_dev *dev, br_cuda_lane *lane)
     if (about.major < OLDEST_MAJOR)
         BR_FAIL(st, BR_E_DEVICE, "cuda device %d (%s): compute capability %d.%d, expected %d.0",
                 lane->device, about.name, about.major, about.minor, OLDEST_MAJOR);
+    lane->major       = about.major;
     lane->n_sms       = about.multiProcessorCount;
     lane->most_shared = about.sharedMemPerBlockOptin;
-    snprintf(dev->description, sizeof dev->description, "cuda: %s, sm_%d%d, %d SMs, %.1f GiB",
+    /* part of a run's identity: x_u has other bits by fused blocks */
+    snprintf(dev->description, sizeof dev->description, "cuda: %s, sm_%d%d, %d SMs, %.1f GiB%s",
              about.name, about.major, about.minor, about.multiProcessorCount,
-             static_cast<double>(about.totalGlobalMem) / (1 << 30));
+             static_cast<double>(about.totalGlobalMem) / (1 << 30),
+             br_block_is_asked_for(dev) ? ", fused blocks in bf16" : "");
     for (size_t i = 0; i < sizeof about.uuid.bytes; i++)
         snprintf(dev->identity + 2 * i, 3, "%02x",
                  static_cast<unsigned>(static_cast<unsigned char>(about.uuid.bytes[i])));

@@ -41,6 +41,7 @@ typedef enum {
 typedef struct br_cuda_lane {
     cudaStream_t              stream;
     int                       device;
+    int                       major; /* of its compute capability */
     int                       n_sms;
     size_t                    most_shared; /* bytes that a block may have */
     struct br_cuda_faults    *faults;      /* on the device */

@@ -6,6 +6,7 @@ set(BR_CUDA_SOURCES
   encoder/embed.cu encoder/layer_norm.cu encoder/linear.cu encoder/last_rows.cu
   encoder/decay_pool.cu encoder/units.cu encoder/attention.cu encoder/attention_wide.cu
   encoder/attention_last.cu encoder/gru.cu
+  block/choose.cu block/self_attention.cu block/feed_forward.cu
   fusion/gather_rows.cu fusion/copy_rows.cu fusion/fuse_inputs.cu fusion/fuse.cu
   fusion/norm_band.cu fusion/mlp.cu
   score/score_pairs.cu score/pair_mlp.cu score/calibrate.cu

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Instructions per score of the loops of Hopper's screen and of its log-sum-exp, from their machine
-code: what docs/PERFORMANCE.md holds beside the budget of one tensor core's time. Compiles for one
-architecture and disassembles; needs nvcc and cuobjdump (CUDA_BIN names a folder with it and
-nvdisasm, else PATH), no GPU.
+"""Instructions per score of the loops of Hopper's screen and log-sum-exp, and per inner value
+of the fused blocks', from their machine code: what docs/PERFORMANCE.md holds beside the budget of
+one tensor core's time. Compiles for one architecture and disassembles; needs nvcc and cuobjdump
+(CUDA_BIN names a folder with it and nvdisasm, else PATH), no GPU.
 
   count_sass.py              writes the table
   count_sass.py --check      compares with sass.tsv: exit 1 where a loop has more instructions
@@ -13,7 +13,9 @@ nvdisasm, else PATH), no GPU.
 A panel's count is the cheapest way round the loop through all of its products: nothing waits, no
 score passes, no item has segments. A block's is the cheapest way round through the votes on eight
 scores a lane. all: what a panel that is noted at once takes beside it, before its hits' own loop.
-special: of the panel's, what the special-function unit makes. Exit 77 where a tool is missing.
+special: of the panel's, what the special-function unit makes. Of a fused block a panel is 128 inner
+values, and the cheapest way that of as many products as it has; or it is a tile of 64 rows in slots
+of 16, and a block 16 queries' way round one granule of 16 keys. Exit 77 where a tool is missing.
 """
 import argparse
 import heapq
@@ -34,6 +36,12 @@ TABLE = Path(__file__).resolve().parent / "sass.tsv"
 FP16, SUMS = "br_fp16", 64  # codes of a log-sum-exp; sums of a thread and a panel
 LOOPS = [("kernels/cuda/hopper/screen.cu", r"hopper_kernel<(?P<codes>\w+), (?P<steps>\d+)>", 1),
          ("kernels/cuda/hopper/sums.cu", r"hopper_sums_kernel<(?P<steps>\d+)>", 3)]
+# file, kernels, what a thread of 128 inner values has, and their products for 64 W columns
+BLOCKS = [("kernels/cuda/block/feed_forward.cu",
+           r"feed_forward_kernel<(\d+), \(br_activation\)[12]>", 64,
+           lambda w: 4 * w + 8 * ((w + 1) // 2))]
+# file, kernels of W boxes of columns and heads of C chunks of 16
+ATTENDS = [("kernels/cuda/block/self_attention.cu", r"self_attention_kernel<(\d+), (\d+)>")]
 PRODUCT = re.compile(r"^(HGMMA|IGMMA|HMMA|IMMA)\b")
 VOTE = re.compile(r"^VOTEU?\.ANY\b")
 SCAN, STORE = re.compile(r"^SHFL\.UP\b"), re.compile(r"^STS\b")
@@ -126,16 +134,25 @@ def puts_of(code, n_sums):
     return scans + [run[0], run[-1]] if run else []
 
 
-def measure(code, n_sums):
+def loop_of(code, n):
+    """The cheapest way round through n products after each other, or through all (None)."""
     products = runs_of(code, PRODUCT)
-    path = code.cycle(products) if products else None
+    n = n or len(products)
+    runs = [products[i:i + n] for i in range(len(products) - n + 1)] if n else []
+    return min(filter(None, map(code.cycle, runs)), key=len, default=None)
+
+
+def measure(code, n_sums, n_products=None):
+    path = loop_of(code, n_products)
     if path is None:
         return None
+    products = [i for i in path if PRODUCT.match(code.text[i])]
     names = [code.text[i].split(" ")[0].split(".")[0] for i in path]
     votes = [v for v in runs_of(code, VOTE) if v not in set(path)]
     eights = [votes[i:i + 8] for i in range(len(votes) - 7)]
     block = code.cycle(min(eights, key=lambda e: e[-1] - e[0])) if eights else None
-    all_of_it = code.cycle(products + puts_of(code, n_sums)) or []
+    puts = puts_of(code, n_sums) if n_products is None else []
+    all_of_it = (code.cycle(runs_of(code, PRODUCT) + puts) if puts else None) or []
     return {"products": len(products), "instructions": len(path),
             "per_score": len(path) / n_sums,
             "maxima": sum(n.startswith(("VIMNMX", "FMNMX")) for n in names),
@@ -178,6 +195,25 @@ def count(nvcc, dumper):
             scores = 4096 * (2 // code_bytes) / (2 * codes)
             row["budget"] = ISSUE_LANES / scores
             out[m.group(0)] = row
+    for path, pattern, n_sums, n_products in BLOCKS:
+        found = kernels_of(disassemble(nvcc, dumper, path))
+        for name, lines in zip(check_ptxas.demangle(list(found)), found.values()):
+            m = re.match(pattern, name.replace("(int)", ""))
+            row = measure(Code(lines), n_sums, n_products(int(m.group(1)))) if m else None
+            if row is not None:
+                row["budget"] = float(row["products"])  # of 64 clocks, for 64 * 128 values
+                out[m.group(0).replace("(br_activation)", "")] = row
+    for path, pattern in ATTENDS:
+        found = kernels_of(disassemble(nvcc, dumper, path))
+        for name, lines in zip(check_ptxas.demangle(list(found)), found.values()):
+            if m := re.match(pattern, name.replace("(int)", "")):
+                w, c = int(m.group(1)), int(m.group(2))
+                code = Code(lines)
+                row = measure(code, 32 * w)
+                n_wide = sum(t.startswith("HGMMA") for t in code.text)
+                row["budget"] = 2.0 * n_wide / w  # of 64 clocks each, for 64 rows of 64 W
+                row["block"] = len(loop_of(code, 4 * c))
+                out[m.group(0)] = row
     return out
 
 

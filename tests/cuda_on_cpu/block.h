@@ -54,9 +54,10 @@ typedef struct thread {
     char                arrived, left; /* tags: before and after a __syncwarp */
     emulator_product    products[MAX_PRODUCTS];
     int                 n_products;
-    int                 product_group; /* the open one */
-    int                 is_fenced;     /* products may come */
-    int                 wait_groups;   /* the wait's argument, AT_WARPGROUP */
+    int                 product_group;    /* the open one */
+    int                 is_fenced;        /* products may come */
+    int                 is_shared_fenced; /* with an A in shared memory */
+    int                 wait_groups;      /* the wait's argument, AT_WARPGROUP */
 } thread;
 
 /* Lanes of a warp at a collective: while all are at the same one, counting them is enough. */

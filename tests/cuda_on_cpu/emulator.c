@@ -179,6 +179,7 @@ static void begin_threads(void)
         now.threads[i].state        = READY;
         now.threads[i].copies.begin = now.threads[i].copies.end = 0;
         now.threads[i].n_products = now.threads[i].is_fenced = 0;
+        now.threads[i].is_shared_fenced                      = 0;
         now.threads[i].idx =
             (emulator_index){at % block[0], at / block[0] % block[1], at / block[0] / block[1]};
     }

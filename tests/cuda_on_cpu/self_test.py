@@ -38,11 +38,12 @@ HOPPER = {
     "early_sums": ("expected", "expected"),
     "early_a": ("expected", "expected"),
     "no_fence": ("no fence", "no fence"),
+    "no_shared_fence": ("no fence of shared memory", "no fence of shared memory"),
     "left_products": ("nobody waited for", "nobody waited for"),
     "part_of_group": ("divergent warpgroup", "divergent warpgroup"),
     "named_counts": ("of which others are", "of which others are"),
 }
-HOPPER_GOOD = ["products", "ring", "powers"]
+HOPPER_GOOD = ["products", "boxes", "ring", "powers"]
 
 
 def run(program, case, order):

@@ -3,7 +3,8 @@
 # more against the GPU, and skips (77) without one. device_tests.txt tells scripts/bundle.sh and
 # scripts/gpu_check.sh which programs these are.
 set(device_tests
-  test_ops_embed test_ops_linear test_ops_attention test_ops_gru test_ops_fusion test_ops_checks
+  test_ops_embed test_ops_linear test_ops_attention test_ops_gru test_ops_fusion test_ops_block
+  test_ops_checks
   test_fuse_inputs test_mlp test_calibrate test_score_pairs test_pair_mlp test_score_topk
   test_screen_kinds test_hopper test_floors test_logsumexp test_draw_topk test_draw_quotas
   test_draw_parts test_transfer test_graphs test_hash)

@@ -338,7 +338,8 @@ void op_check_all(const op_check *check)
 
     for (int32_t i = 0; i < check->n_shapes; i++)
         for (int mode = 0; mode < n_modes; mode++)
-            if (mode != OP_PREPARED || !check->has_no_weight)
+            if ((mode != OP_PREPARED || !check->has_no_weight) &&
+                (mode == OP_BF16 || !check->is_bf16_only))
                 check_mode(check, &check->shapes[i], (op_mode)mode, memory);
     free(memory);
 }

@@ -108,6 +108,7 @@ typedef struct op_check {
     double          tolerance;      /* x max(1, |ref|) */
     double          bf16_tolerance; /* the same in bf16; 0: the op has no other modes */
     bool            has_no_weight;  /* nothing to prepare */
+    bool            is_bf16_only;   /* the other modes are not tried */
     bool            exact_small;
 } op_check;
 void op_check_all(const op_check *check);

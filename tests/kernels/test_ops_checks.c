@@ -73,6 +73,79 @@ static void test_linear_arguments(void **state)
     op_end(&run);
 }
 
+static void test_feed_forward_arguments(void **state)
+{
+    op_run               run;
+    br_feed_forward_args good, bad;
+
+    (void)state;
+    begin(&run, BR_BACKEND_CPU);
+    good = (br_feed_forward_args){.x_RD            = op_event_mat(&run, 1, D),
+                                  .inner_weight_ID = op_table(&run, 2, 4, D, 1.0f),
+                                  .outer_weight_DI = op_table(&run, 3, D, 4, 1.0f),
+                                  .inner_RI        = op_out(&run, 5, 4),
+                                  .out_RD          = op_out(&run, 5, D)};
+    assert_int_equal(br_op_feed_forward(run.dev, &good), BR_OK);
+    expect(br_op_feed_forward(run.dev, NULL), "feed_forward: no arguments");
+    bad                 = good;
+    bad.before_gamma_1D = op_table(&run, 4, 1, D, 1.0f);
+    expect(br_op_feed_forward(run.dev, &bad), "feed_forward: before_beta_1D is absent");
+    bad        = good;
+    bad.adds_x = true;
+    expect(br_op_feed_forward(run.dev, &bad), "feed_forward: normed_RD is absent");
+    bad                 = good;
+    bad.outer_weight_DI = good.inner_weight_ID;
+    expect(br_op_feed_forward(run.dev, &bad), "feed_forward: outer_weight_DI is f32 [4, 8]");
+    bad     = good;
+    bad.eps = -1.0;
+    expect(br_op_feed_forward(run.dev, &bad), "feed_forward: eps");
+    run.mode           = OP_PREPARED;
+    bad                = good;
+    bad.inner_prepared = op_prepare(&run, good.outer_weight_DI, 1, false);
+    expect(br_op_feed_forward(run.dev, &bad), "feed_forward: a prepared weight is of another");
+    run.mode           = OP_BF16;
+    bad.inner_prepared = op_prepare(&run, good.inner_weight_ID, 1, false);
+    expect(br_op_feed_forward(run.dev, &bad), "feed_forward: weights prepared in two precisions");
+    op_end(&run);
+}
+
+static void test_self_attention_arguments(void **state)
+{
+    op_run                 run;
+    br_self_attention_args good, bad;
+
+    (void)state;
+    begin(&run, BR_BACKEND_CPU);
+    good = (br_self_attention_args){.seqs           = &run.seqs,
+                                    .x_ED           = op_event_mat(&run, 1, D),
+                                    .qkv_weight_3DD = op_table(&run, 2, 3 * D, D, 1.0f),
+                                    .n_heads        = 2,
+                                    .max_length     = 3,
+                                    .out_weight_DD  = op_table(&run, 3, D, D, 1.0f),
+                                    .qkv_E3D        = op_out(&run, 5, 3 * D),
+                                    .mixed_ED       = op_out(&run, 5, D),
+                                    .out_ED         = op_out(&run, 5, D)};
+    assert_int_equal(br_op_self_attention(run.dev, &good), BR_OK);
+    expect(br_op_self_attention(run.dev, NULL), "self_attention: no arguments");
+    bad            = good;
+    bad.max_length = 2;
+    expect(br_op_self_attention(run.dev, &bad), "self_attention: ");
+    bad         = good;
+    bad.n_heads = 3;
+    expect(br_op_self_attention(run.dev, &bad), "self_attention: 8 columns do not split into 3");
+    bad            = good;
+    bad.pad_key_1D = op_table(&run, 4, 1, D, 1.0f);
+    expect(br_op_self_attention(run.dev, &bad), "self_attention: pad_value_1D is absent");
+    bad                = good;
+    bad.qkv_weight_3DD = good.out_weight_DD;
+    expect(br_op_self_attention(run.dev, &bad), "self_attention: qkv_weight_3DD is f32 [8, 8]");
+    run.mode         = OP_BF16;
+    bad              = good;
+    bad.qkv_prepared = op_prepare(&run, good.qkv_weight_3DD, 1, false);
+    expect(br_op_self_attention(run.dev, &bad), "weights prepared in two precisions");
+    op_end(&run);
+}
+
 static void test_sequence_arguments(void **state)
 {
     op_run            run;
@@ -198,6 +271,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linear_arguments),
+        cmocka_unit_test(test_feed_forward_arguments),
+        cmocka_unit_test(test_self_attention_arguments),
         cmocka_unit_test(test_sequence_arguments),
         cmocka_unit_test(test_index_outside_its_table),
         cmocka_unit_test(test_lanes),

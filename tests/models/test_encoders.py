@@ -52,6 +52,7 @@ CASES = {
     "pmixer C pre": attention("pmixer_c_pre"),
     "pmixer C pre, one layer": attention("pmixer_c_pre", layers=1),
     "pmixer C pre, all tables": attention("pmixer_c_pre", layers=3, eps=1e-6, **TABLES),
+    "pmixer C pre, D 32": attention("pmixer_c_pre", dim=32),
     "gru": gru(),
     "gru, RecBole": gru(bias=False, dense=True, hidden=20),
     "gru, stacked": gru(layers=3, hidden=17),
@@ -61,7 +62,7 @@ CASES = {
                     "half_lives_s": [60, 3600, 86400.5, 2.6e6, 1e9]},
 }
 FEW = ("recbole, all tables", "pmixer A, three layers", "pmixer B, all tables", "pmixer C post",
-       "pmixer C pre, one layer", "gru, RecBole", "gru, stacked, all tables", "decay")
+       "pmixer C pre, D 32", "gru, RecBole", "gru, stacked, all tables", "decay")
 
 
 def model_of(encoder):

@@ -159,8 +159,8 @@ static __device__ void sum_extras(const br_draw_tile &t, const br_drawn &d, int3
     br_block_left(own, &sum, left);
 }
 
-/* Grid: a block per row of summed_R; with fewer registers than four blocks leave, ptxas spills. */
-static __global__ void __launch_bounds__(BR_DRAW_THREADS, 4) finish_kernel(br_draw_tile t)
+/* Grid: a block per row of summed_R; with fewer registers than three blocks leave, ptxas spills. */
+static __global__ void __launch_bounds__(BR_DRAW_THREADS, 3) finish_kernel(br_draw_tile t)
 {
     br_drawn d    = br_drawn_of(t, t.summed_R[blockIdx.x]);
     int32_t  n    = t.n_R[d.row];
@@ -172,7 +172,7 @@ static __global__ void __launch_bounds__(BR_DRAW_THREADS, 4) finish_kernel(br_dr
     finish(t, d, n, left);
 }
 
-/* Grid: a block per row of summed_R, of a part; registers as above. */
+/* Grid: a block per row of summed_R, of a part. */
 static __global__ void __launch_bounds__(BR_DRAW_THREADS, 4) left_kernel(br_draw_tile t)
 {
     br_drawn d    = br_drawn_of(t, t.summed_R[blockIdx.x]);

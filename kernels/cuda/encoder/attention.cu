@@ -12,7 +12,7 @@
 #include <math.h>
 
 #include "kernels/cuda/encoder/attention.cuh"
-#include "kernels/cuda/encoder/granule.cuh"
+#include "kernels/cuda/encoder/mean.cuh"
 
 #define BLOCK        128
 #define SHORT_SHARED ((size_t)96 * 1024) /* bytes of a block of short teams, at most */
@@ -40,12 +40,6 @@ template <typename T, int C, int W> struct desk {
     T     key[KEYS * STRIDE];
     T     value[KEYS * STRIDE];
     float bias[KEYS]; /* logarithm of each key's weight */
-};
-
-template <int C> struct mean {
-    float top[2]; /* largest logit so far, of two rows */
-    float sum[2]; /* the lane's share of the powers */
-    float out[C][8];
 };
 
 template <int W> static __device__ void team_sync(void)
@@ -90,7 +84,8 @@ static __device__ void load_keys(desk<T, C, W> *d, const br_attention_params &p,
 
 /* The state before the first key: nothing, or the pad's virtual key alone. */
 template <typename T, int C>
-static __device__ void begin(mean<C> *m, const br_attention_params &p, const job &j, const T *query)
+static __device__ void begin(br_mean<C> *m, const br_attention_params &p, const job &j,
+                             const T *query)
 {
     const T *row    = query + br_lane() / 4 * br_granule_stride<T, C>();
     float    dot[2] = {};
@@ -122,45 +117,6 @@ static __device__ void begin(mean<C> *m, const br_attention_params &p, const job
     }
 }
 
-/* Logits of G granules become powers of their distance to the row's largest so far; what was before
- * shrinks with it. Row r sees the keys 0 .. ahead + r. */
-template <typename T, int C, int G>
-static __device__ void take_powers(mean<C> *m, float x[G][8], const float *bias, float scale,
-                                   int ahead)
-{
-    const T *kind   = NULL;
-    float    top[2] = {m->top[0], m->top[1]}, kept[2];
-
-#pragma unroll
-    for (int i = 0; i < 8 * G; i++) {
-        int    row = br_part<T>::row(i % 8), key = i / 8 * BR_GRANULE + br_part<T>::key(i % 8);
-        bool   is_seen = key <= ahead + br_lane() / 4 + 8 * row;
-        float *logit   = &x[i / 8][i % 8];
-
-        *logit   = is_seen ? fmaf(*logit, scale, bias[key]) : -INFINITY;
-        top[row] = *logit > top[row] ? *logit : top[row];
-    }
-#pragma unroll
-    for (int r = 0; r < 2; r++) {
-        top[r]    = fmaxf(top[r], __shfl_xor_sync(BR_FULL_WARP, top[r], 1));
-        top[r]    = fmaxf(top[r], __shfl_xor_sync(BR_FULL_WARP, top[r], 2));
-        kept[r]   = br_power(kind, m->top[r] - top[r]);
-        m->top[r] = top[r];
-        m->sum[r] *= kept[r];
-    }
-#pragma unroll
-    for (int i = 0; i < 8 * G; i++) {
-        int    row   = br_part<T>::row(i % 8);
-        float *logit = &x[i / 8][i % 8];
-
-        *logit = br_power(kind, *logit - top[row]);
-        m->sum[row] += *logit;
-    }
-#pragma unroll
-    for (int i = 0; i < 8 * C; i++)
-        m->out[i / 8][i % 8] *= kept[br_part<T>::row(i % 8)];
-}
-
 /* A warp's place: its queries, and the keys of its team. */
 template <typename T, int C, int W> struct seat {
     br_queries<T, C> query;
@@ -170,7 +126,7 @@ template <typename T, int C, int W> struct seat {
 
 /* Keys k .. k + 16 G - 1 of the desk, which begin `ahead` before the warp's first query. */
 template <typename T, int C, int W, int G>
-static __device__ void take_keys(mean<C> *m, const seat<T, C, W> &s, int k, int ahead)
+static __device__ void take_keys(br_mean<C> *m, const seat<T, C, W> &s, int k, int ahead)
 {
     constexpr int stride = desk<T, C, W>::STRIDE;
     float         x[G][8];
@@ -178,7 +134,7 @@ static __device__ void take_keys(mean<C> *m, const seat<T, C, W> &s, int k, int 
 #pragma unroll
     for (int g = 0; g < G; g++)
         s.query.multiply(x[g], s.at->key + (k + g * BR_GRANULE) * stride);
-    take_powers<T, C, G>(m, x, s.at->bias + k, s.scale, ahead);
+    br_take_powers<T, C, G>(m, x, s.at->bias + k, s.scale, ahead);
 #pragma unroll
     for (int g = 0; g < G; g++)
         br_granule_add<C>(m->out, x[g], s.at->value + (k + g * BR_GRANULE) * stride);
@@ -186,7 +142,7 @@ static __device__ void take_keys(mean<C> *m, const seat<T, C, W> &s, int k, int 
 
 /* The desk's keys up to the diagonal, two granules at a time where two are left. */
 template <typename T, int C, int W>
-static __device__ void take_desk(mean<C> *m, const seat<T, C, W> &s, int ahead)
+static __device__ void take_desk(br_mean<C> *m, const seat<T, C, W> &s, int ahead)
 {
     constexpr int most = desk<T, C, W>::KEYS - BR_GRANULE;
     int           last = ahead < most ? ahead : most;
@@ -200,7 +156,7 @@ static __device__ void take_desk(mean<C> *m, const seat<T, C, W> &s, int ahead)
 }
 
 template <typename T, int C>
-static __device__ void finish(mean<C> *m, const br_attention_params &p, const job &j)
+static __device__ void finish(br_mean<C> *m, const br_attention_params &p, const job &j)
 {
 #pragma unroll
     for (int r = 0; r < 2; r++) {
@@ -243,7 +199,7 @@ static __global__ void __launch_bounds__(BLOCK, desk<T, C, W>::BLOCKS)
     int           warp  = (int)threadIdx.x / BR_WARP % W;
     seat<T, C, W> s     = {{}, reinterpret_cast<desk<T, C, W> *>(memory) + own, p.scale};
     T            *query = s.at->query + warp * BR_GRANULE * s.at->STRIDE;
-    mean<C>       m;
+    br_mean<C>    m;
     job           j;
     int           n_keys;
 

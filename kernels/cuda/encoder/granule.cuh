@@ -53,11 +53,11 @@ template <> struct br_part<float> {
     }
 };
 
-/* 16 queries, from shared memory: bf16 of up to 128 columns stay in registers. */
-template <typename T, int C> struct br_queries;
+/* 16 queries, from shared memory: bf16 of up to 128 columns stay in registers. S: between rows. */
+template <typename T, int C, int S = br_granule_stride<T, C>()> struct br_queries;
 
-template <int C> struct br_queries<__nv_bfloat16, C> {
-    enum { N_KEPT = C <= 8 ? C : 1, STRIDE = br_granule_stride<__nv_bfloat16, C>() };
+template <int C, int S> struct br_queries<__nv_bfloat16, C, S> {
+    enum { N_KEPT = C <= 8 ? C : 1, STRIDE = S };
     const __nv_bfloat16 *at; /* the lane's row */
     uint32_t             kept[N_KEPT][4];
 
@@ -91,8 +91,8 @@ template <int C> struct br_queries<__nv_bfloat16, C> {
     }
 };
 
-template <int C> struct br_queries<float, C> {
-    enum { STRIDE = br_granule_stride<float, C>() };
+template <int C, int S> struct br_queries<float, C, S> {
+    enum { STRIDE = S };
     const float *at;
 
     __device__ __forceinline__ void load(const float *query)
@@ -123,15 +123,14 @@ template <int C> struct br_queries<float, C> {
 };
 
 /* out[c] += weights x value, 16 keys; the weights are rounded to T */
-template <int C>
+template <int C, int S = br_granule_stride<__nv_bfloat16, C>()>
 static __device__ __forceinline__ void br_granule_add(float out[C][8], const float weight[8],
                                                       const __nv_bfloat16 *value)
 {
-    constexpr int        stride = br_granule_stride<__nv_bfloat16, C>();
-    int                  lane   = br_lane();
-    const __nv_bfloat16 *at     = value + lane % 16 * stride + lane / 16 * 8;
-    const uint32_t       a[4]   = {br_pair(weight[0], weight[1]), br_pair(weight[2], weight[3]),
-                                   br_pair(weight[4], weight[5]), br_pair(weight[6], weight[7])};
+    int                  lane = br_lane();
+    const __nv_bfloat16 *at   = value + lane % 16 * S + lane / 16 * 8;
+    const uint32_t       a[4] = {br_pair(weight[0], weight[1]), br_pair(weight[2], weight[3]),
+                                 br_pair(weight[4], weight[5]), br_pair(weight[6], weight[7])};
 
 #pragma unroll
     for (int c = 0; c < C; c++) {

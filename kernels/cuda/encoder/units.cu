@@ -16,7 +16,7 @@ static __host__ __device__ int32_t units_of(br_unit_rule rule, int32_t n)
 {
     int32_t tile = n <= BR_SHORT_LENGTH ? BR_SHORT_TILE : BR_LONG_TILE;
 
-    return rule == BR_UNITS_SEQS ? 1 : (n + tile - 1) / tile;
+    return rule == BR_UNITS_SEQS ? 1 : rule == BR_UNITS_SLOTS ? n > 0 : (n + tile - 1) / tile;
 }
 
 /* Of a tile: the later, the more keys it sees. */
@@ -24,6 +24,8 @@ static __host__ __device__ int bucket_of(br_unit_rule rule, int32_t n, int32_t t
 {
     int coarse = (n - EXACT_SEQS) / COARSE;
 
+    if (rule == BR_UNITS_SLOTS)
+        return n > BR_MOST_SLOT / 2 ? 0 : n > BR_MOST_SLOT / 4 ? 1 : 2;
     if (rule == BR_UNITS_TILES && n <= BR_SHORT_LENGTH)
         return SHORT_FIRST + 1 - tile;
     if (rule == BR_UNITS_TILES)
@@ -97,6 +99,8 @@ br_status br_cuda_units(br_dev *dev, const br_seqs *seqs, br_unit_rule rule, br_
     out->at     = p.to;
     out->n      = n;
     out->n_long = rule == BR_UNITS_TILES ? p.first[SHORT_FIRST] : n;
+    for (int i = 0; i < BR_N_SLOTS; i++)
+        out->n_slot[i] = count[i];
 done:
     return st;
 }

@@ -12,10 +12,13 @@
 #define BR_SHORT_LENGTH 32 /* events: up to these a warp takes 16 queries, beyond a block 64 */
 #define BR_SHORT_TILE   16
 #define BR_LONG_TILE    64
+#define BR_MOST_SLOT    64 /* rows; then 32 and 16 */
+#define BR_N_SLOTS      3
 
 typedef enum {
     BR_UNITS_TILES, /* tiles of queries, of long sequences and then of short ones */
-    BR_UNITS_SEQS   /* sequences, empty ones too */
+    BR_UNITS_SEQS,  /* sequences, empty ones too */
+    BR_UNITS_SLOTS  /* sequences of 1 .. BR_MOST_SLOT events, by the slot they fit in */
 } br_unit_rule;
 
 typedef struct br_unit {
@@ -26,7 +29,8 @@ typedef struct br_unit {
 /* Valid until the lane's next list. */
 typedef struct br_units {
     const br_unit *at;
-    int64_t        n_long; /* the first ones */
+    int64_t        n_long;             /* the first ones */
+    int32_t        n_slot[BR_N_SLOTS]; /* of BR_UNITS_SLOTS: of 64 rows first, then of 32, of 16 */
     int64_t        n;
 } br_units;
 

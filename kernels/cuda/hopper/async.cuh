@@ -95,6 +95,12 @@ static __device__ __forceinline__ void br_put_shared(uint32_t *at, uint32_t is_t
                  : "memory");
 }
 
+/* What this thread has written to shared memory is there for products that come after a barrier. */
+static __device__ __forceinline__ void br_shared_fence(void)
+{
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
 /* Barrier id (1 .. 15) of n_threads threads in whole warps: some of them only arrive. */
 static __device__ __forceinline__ void br_named_wait(int id, int n_threads)
 {

@@ -11,7 +11,8 @@
  * manual, register fragments of wgmma.mma_async.m64nNk16 and m64nNk32):
  *   D  d[4 n .. 4 n + 1] row g, columns 8 n + 2 t and the next; d[4 n + 2 ..] row g + 8
  *   A  as in mma.cuh: a[0] row g, bytes 4 t .. 4 t + 3; a[1] row g + 8; a[2], a[3] the same, 16 on
- * B's columns are 128 rows of bytes in shared memory, a box of tensor_map.cuh. */
+ * B's columns are 128 rows of bytes in shared memory, a box of tensor_map.cuh; A's 64 rows may lie
+ * there in the same way (br_wgmma_boxes_more). */
 #ifndef BR_KERNELS_CUDA_HOPPER_WGMMA_CUH
 #define BR_KERNELS_CUDA_HOPPER_WGMMA_CUH
 
@@ -127,8 +128,24 @@ template <typename T> static __device__ __forceinline__ void br_wgmma_hold(T d[B
 BR_WGMMA(br_wgmma_fp16, float, "+f", "k16.f32.f16.f16", ", 1, 1, 0")
 BR_WGMMA(br_wgmma_bf16, float, "+f", "k16.f32.bf16.bf16", ", 1, 1, 0")
 BR_WGMMA(br_wgmma_s8, int32_t, "+r", "k32.s32.s8.s8", "")
-// clang-format on
 #undef BR_WGMMA
+
+/* bf16, A's 64 rows in shared memory as B's: half a box. _first does not read d, whose registers
+ * are free until then. */
+#define BR_WGMMA_BOXES(name, constraint, is_more)                                                 \
+    static __device__ __forceinline__ void name(float d[BR_WGMMA_SUMS], uint64_t a, uint64_t b)   \
+    {                                                                                             \
+        asm volatile("{\n.reg .pred is_more;\nsetp.ne.b32 is_more, " #is_more ", 0;\n"            \
+                     "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 " BR_64_SUMS          \
+                     ", %64, %65, is_more, 1, 1, 0, 0;\n}"                                        \
+                     : BR_SUMS_16(constraint, 0), BR_SUMS_16(constraint, 16),                     \
+                       BR_SUMS_16(constraint, 32), BR_SUMS_16(constraint, 48)                     \
+                     : "l"(a), "l"(b));                                                           \
+    }
+BR_WGMMA_BOXES(br_wgmma_boxes_first, "=f", 0)
+BR_WGMMA_BOXES(br_wgmma_boxes_more, "+f", 1)
+#undef BR_WGMMA_BOXES
+// clang-format on
 #undef BR_SUMS_16
 #undef BR_SUMS_4
 #undef BR_64_SUMS

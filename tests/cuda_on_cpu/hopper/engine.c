@@ -17,6 +17,11 @@ void emulator_product_fence(void)
     now.current->is_fenced = 1;
 }
 
+void emulator_shared_fence(void)
+{
+    now.current->is_shared_fenced = 1;
+}
+
 void emulator_product_later(emulator_site site, const emulator_product *product)
 {
     thread *t = now.current;
@@ -24,6 +29,9 @@ void emulator_product_later(emulator_site site, const emulator_product *product)
     if (!t->is_fenced)
         block_fail(t, "%s at %s:%d: no fence since its sums were read", site.what, site.file,
                    site.line);
+    if (product->a == NULL && !t->is_shared_fenced)
+        block_fail(t, "%s at %s:%d: no fence of shared memory since the block began", site.what,
+                   site.file, site.line);
     if (t->n_products == MAX_PRODUCTS)
         block_fail(t, "more than %d products under way", MAX_PRODUCTS);
     t->products[t->n_products]         = *product;
@@ -51,6 +59,7 @@ static void check_same(const thread *first, const thread *t, int n, int n_groups
 
     for (int i = 0; i < n && is_same; i++)
         is_same = t->products[i].b == first->products[i].b &&
+                  t->products[i].a_box == first->products[i].a_box &&
                   t->products[i].is_more == first->products[i].is_more &&
                   t->products[i].resolve == first->products[i].resolve;
     if (!is_same)

@@ -8,8 +8,9 @@
  * What it notices, with a sentence, and then abort(): a barrier that was not made, or has more
  * arrivals than it was made for; a copy that nothing expects, or that nobody waited for; bytes that
  * are expected and never come; a wait for a phase that the thread has seen over; products without a
- * fence, by a part of a warpgroup, or that nobody waited for. Called by the
- * twins in include/, and by emulator.c around each block. */
+ * fence, or with an A in shared memory of a thread that never fenced what it wrote there, by a part
+ * of a warpgroup, or that nobody waited for. Called by the twins in include/, and by emulator.c
+ * around each block. */
 #ifndef BR_TESTS_CUDA_ON_CPU_HOPPER_HOPPER_H
 #define BR_TESTS_CUDA_ON_CPU_HOPPER_HOPPER_H
 
@@ -52,7 +53,8 @@ void emulator_load_done(const emulator_load *load);
 /* One thread's part. resolve makes the product of 128 of them. */
 typedef struct emulator_product {
     void           *d;
-    const uint32_t *a;
+    const uint32_t *a;     /* NULL: in a box */
+    uint64_t        a_box; /* that one */
     uint64_t        b;
     int             is_more;
     void (*resolve)(const struct emulator_product *const lane[EMULATOR_GROUP]);
@@ -60,6 +62,8 @@ typedef struct emulator_product {
 } emulator_product;
 
 void emulator_product_fence(void);
+/* What the thread has written to shared memory may be a product's A. */
+void emulator_shared_fence(void);
 void emulator_product_later(emulator_site site, const emulator_product *product);
 void emulator_product_commit(void);
 void emulator_product_wait(emulator_site site, int n_groups);

@@ -96,6 +96,52 @@ static __global__ void products_kernel(const __grid_constant__ br_tensor_map map
     }
 }
 
+/* The same with A in shared memory, two half boxes behind B's and the barrier. */
+static __global__ void boxes_kernel(const __grid_constant__ br_tensor_map map, float *out,
+                                    bool is_fenced)
+{
+    BR_DYNAMIC_SHARED(unsigned char, shared);
+    br_mbarrier   *barrier = reinterpret_cast<br_mbarrier *>(shared + (BOXES + 1) * BOX);
+    unsigned char *a       = shared + BOXES * BOX;
+    float          d[64];
+
+    for (int i = (int)threadIdx.x; i < A_ROWS * 2 * BR_BOX_BYTES / 2; i += BR_WARPGROUP) {
+        int m = i / BR_BOX_BYTES, k = i % BR_BOX_BYTES, byte = k % 64 * 2;
+
+        *reinterpret_cast<br_bf16::code *>(a + k / 64 * (BOX / 2) + m * BR_BOX_BYTES +
+                                           (byte / 16 ^ m % 8) * 16 + byte % 16) =
+            br_bf16::code_of((float)a_at(m, k));
+    }
+    if (is_fenced)
+        br_shared_fence();
+    if (threadIdx.x == 0) {
+        br_mbarrier_init(barrier, 1);
+        br_mbarriers_made();
+        br_mbarrier_expect(barrier, BOXES * BOX);
+        for (int i = 0; i < BOXES; i++)
+            br_tensor_load(shared + i * BOX, &map, i % 2 * BR_BOX_BYTES, i / 2 * BR_BOX_ROWS,
+                           barrier);
+    }
+    __syncthreads();
+    br_mbarrier_wait(barrier, 0);
+    for (int n = 0; n < 2; n++) {
+        br_wgmma_fence();
+        for (int s = 0; s < 2 * BR_BOX_BYTES / BR_WGMMA_BYTES; s++) {
+            uint32_t half = br_shared_address(a + s / 4 * (BOX / 2));
+            uint32_t box  = br_shared_address(shared + (2 * n + s / 4) * BOX);
+
+            if (s == 0)
+                br_wgmma_boxes_first(d, br_wgmma_box(half, 0), br_wgmma_box(box, 0));
+            else
+                br_wgmma_boxes_more(d, br_wgmma_box(half, s % 4 * BR_WGMMA_BYTES),
+                                    br_wgmma_box(box, s % 4 * BR_WGMMA_BYTES));
+        }
+        br_wgmma_commit();
+        br_wgmma_wait<0>();
+        put<br_bf16>(out, d, n * BR_BOX_ROWS);
+    }
+}
+
 /* ---- a ring ---------------------------------------------------------------------------------- */
 
 #define STAGES 2
@@ -304,6 +350,14 @@ static int check_powers(void)
     return 0;
 }
 
+static void run_boxes(float *out, bool is_fenced)
+{
+    if (BR_LAUNCH(NULL, boxes_kernel, 1, BR_WARPGROUP, (BOXES + 1) * BOX + 8, place<br_bf16>(), out,
+                  is_fenced) != BR_OK)
+        exit(2);
+    check(out, BYTES / (int)sizeof(br_bf16::code));
+}
+
 static const struct {
     const char *name;
     planted     bug;
@@ -341,6 +395,11 @@ int main(int argc, char **argv)
         run_products<br_fp16>(out);
         run_products<br_bf16>(out);
         run_products<br_int8>(out);
+        puts("as expected");
+        return 0;
+    }
+    if (strcmp(argv[1], "boxes") == 0 || strcmp(argv[1], "no_shared_fence") == 0) {
+        run_boxes(out, argv[1][0] == 'b');
         puts("as expected");
         return 0;
     }

@@ -77,6 +77,11 @@ static inline void br_put_shared(uint32_t *at, uint32_t is_there, uint32_t step,
     *at += step;
 }
 
+static inline void br_shared_fence(void)
+{
+    emulator_shared_fence();
+}
+
 static inline void br_named_wait(int id, int n_threads, BR_SITE_ARGS)
 {
     emulator_named(BR_SITE("br_named_wait"), id, n_threads, 1);

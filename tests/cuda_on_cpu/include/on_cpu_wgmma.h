@@ -34,6 +34,37 @@ static inline uint4 br_box_piece(uint64_t b, int n, int half)
     return br_shared_piece(address ^ (address >> 7 & 7) << 4);
 }
 
+/* Row n of a box, all 32 bytes, as numbers. */
+template <typename T, typename S> BR_UNWATCHED static void br_box_row(uint64_t box, int n, S *to_K)
+{
+    enum { K = BR_WGMMA_BYTES / sizeof(T) };
+
+    for (int half = 0; half < 2; half++) {
+        uint4 piece = br_box_piece(box, n, half);
+        T     value[K / 2];
+
+        __builtin_memcpy(value, &piece, sizeof value);
+        for (int k = 0; k < K / 2; k++)
+            to_K[half * (K / 2) + k] = (S)br_value(value[k]);
+    }
+}
+
+/* Row m of A, from the registers of the lanes that have it, or from its box. */
+template <typename T, typename S>
+BR_UNWATCHED static void br_row_of_a(const emulator_product *const lane[128], int m, S *to_K)
+{
+    if (lane[0]->a == NULL) {
+        br_box_row<T, S>(lane[0]->a_box, m, to_K);
+        return;
+    }
+    for (int k = 0; k < (int)(BR_WGMMA_BYTES / sizeof(T)); k++) {
+        int      byte = k * (int)sizeof(T), t = byte % 16 / 4;
+        uint32_t word = lane[m / 16 * 32 + m % 8 * 4 + t]->a[byte / 16 * 2 + m % 16 / 8];
+
+        to_K[k] = (S)br_value(br_element<T>(word, byte % 4 / (int)sizeof(T)));
+    }
+}
+
 template <typename T, typename D, typename S>
 BR_UNWATCHED static void br_resolve_wgmma(const emulator_product *const lane[128])
 {
@@ -41,21 +72,9 @@ BR_UNWATCHED static void br_resolve_wgmma(const emulator_product *const lane[128
     static S a_MK[M][K], b_NK[N][K];
 
     for (int m = 0; m < M; m++)
-        for (int k = 0; k < K; k++) {
-            int      byte = k * (int)sizeof(T), t = byte % 16 / 4;
-            uint32_t word = lane[m / 16 * 32 + m % 8 * 4 + t]->a[byte / 16 * 2 + m % 16 / 8];
-
-            a_MK[m][k] = (S)br_value(br_element<T>(word, byte % 4 / (int)sizeof(T)));
-        }
+        br_row_of_a<T, S>(lane, m, a_MK[m]);
     for (int n = 0; n < N; n++)
-        for (int half = 0; half < 2; half++) {
-            uint4 piece = br_box_piece(lane[0]->b, n, half);
-            T     value[K / 2];
-
-            __builtin_memcpy(value, &piece, sizeof value);
-            for (int k = 0; k < K / 2; k++)
-                b_NK[n][half * (K / 2) + k] = (S)br_value(value[k]);
-        }
+        br_box_row<T, S>(lane[0]->b, n, b_NK[n]);
     for (int m = 0; m < M; m++)
         for (int n = 0; n < N; n++) {
             int l  = m / 16 * 32 + m % 8 * 4 + n % 8 / 2;
@@ -73,12 +92,18 @@ BR_UNWATCHED static void br_resolve_wgmma(const emulator_product *const lane[128
         }
 }
 
-template <typename T, typename D, typename S>
-static inline void br_wgmma(emulator_site site, D *d, const uint32_t *a, uint64_t b, bool is_more)
+static inline bool br_is_box(uint64_t box)
 {
-    const emulator_product product = {d, a, b, is_more, br_resolve_wgmma<T, D, S>, 0};
+    return box >> 62 == 1 && (box & 7) % 2 == 0 && (box >> 32 & 0x3FFF) == 64;
+}
 
-    emulator_require(b >> 62 == 1 && (b & 7) % 2 == 0 && (b >> 32 & 0x3FFF) == 64, site);
+template <typename T, typename D, typename S>
+static inline void br_wgmma(emulator_site site, D *d, const uint32_t *a, uint64_t a_box, uint64_t b,
+                            bool is_more)
+{
+    const emulator_product product = {d, a, a_box, b, is_more, br_resolve_wgmma<T, D, S>, 0};
+
+    emulator_require(br_is_box(b) && (a != NULL || br_is_box(a_box)), site);
     if (!is_more)
         memset(d, 0xFF, BR_WGMMA_SUMS * sizeof *d);
     emulator_product_later(site, &product);
@@ -103,22 +128,23 @@ template <typename T> static inline void br_wgmma_hold(T *)
 {
 }
 
-static inline void br_wgmma_fp16(float d[BR_WGMMA_SUMS], const uint32_t a[4], uint64_t b,
-                                 bool is_more, BR_SITE_ARGS)
-{
-    br_wgmma<__half, float, double>(BR_SITE("br_wgmma_fp16"), d, a, b, is_more);
-}
-
-static inline void br_wgmma_bf16(float d[BR_WGMMA_SUMS], const uint32_t a[4], uint64_t b,
-                                 bool is_more, BR_SITE_ARGS)
-{
-    br_wgmma<__nv_bfloat16, float, double>(BR_SITE("br_wgmma_bf16"), d, a, b, is_more);
-}
-
-static inline void br_wgmma_s8(int32_t d[BR_WGMMA_SUMS], const uint32_t a[4], uint64_t b,
-                               bool is_more, BR_SITE_ARGS)
-{
-    br_wgmma<signed char, int32_t, long long>(BR_SITE("br_wgmma_s8"), d, a, b, is_more);
-}
+#define BR_WGMMA_TWIN(name, code, sum, wide)                                                       \
+    static inline void name(sum d[BR_WGMMA_SUMS], const uint32_t a[4], uint64_t b, bool is_more,   \
+                            BR_SITE_ARGS)                                                          \
+    {                                                                                              \
+        br_wgmma<code, sum, wide>(BR_SITE(#name), d, a, 0, b, is_more);                            \
+    }
+BR_WGMMA_TWIN(br_wgmma_fp16, __half, float, double)
+BR_WGMMA_TWIN(br_wgmma_bf16, __nv_bfloat16, float, double)
+BR_WGMMA_TWIN(br_wgmma_s8, signed char, int32_t, long long)
+#undef BR_WGMMA_TWIN
+#define BR_WGMMA_TWIN(name, is_more)                                                               \
+    static inline void name(float d[BR_WGMMA_SUMS], uint64_t a, uint64_t b, BR_SITE_ARGS)          \
+    {                                                                                              \
+        br_wgmma<__nv_bfloat16, float, double>(BR_SITE(#name), d, NULL, a, b, is_more);            \
+    }
+BR_WGMMA_TWIN(br_wgmma_boxes_first, false)
+BR_WGMMA_TWIN(br_wgmma_boxes_more, true)
+#undef BR_WGMMA_TWIN
 
 #endif
