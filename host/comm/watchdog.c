@@ -74,10 +74,33 @@ static const char *place_of(const br_watch *w, char out[64])
     return out;
 }
 
+static void lose_first(const br_watchdog *d, double silent_s)
+{
+    char text[TEXT_BYTES];
+
+    (void)snprintf(text, sizeof text, "rank 0 is lost: it does not answer rank %d since %.0f s",
+                   d->comm->rank, silent_s);
+    expire(d->comm, text);
+}
+
+/* Seconds since rank 0 was heard of; 0: this is rank 0. */
+static double silence_of_first(const br_watchdog *d, double now_s)
+{
+    br_sign sign;
+
+    if (d->comm->rank == 0 || d->comm->service == NULL)
+        return 0.0;
+    br_service_sign(d->comm->service, 0, &sign);
+    return now_s - sign.heard_s;
+}
+
+/* Where nothing moves because the next unit is asked of a rank 0 that is gone, that one is to
+ * blame: it has been silent for nearly as long. */
 static void check_own(br_watchdog *d, double now_s)
 {
-    br_watch w       = br_watch_read();
-    double   limit_s = d->deadlines.phase_s[w.phase];
+    br_watch w        = br_watch_read();
+    double   limit_s  = d->deadlines.phase_s[w.phase];
+    double   silent_s = silence_of_first(d, now_s);
     char     text[TEXT_BYTES], place[64];
 
     if (w.n_ticks != d->n_ticks || w.is_waiting) {
@@ -86,6 +109,8 @@ static void check_own(br_watchdog *d, double now_s)
     }
     if (limit_s <= 0.0 || now_s - d->moved_s < limit_s)
         return;
+    if (silent_s >= STOPPED_S && silent_s >= limit_s / 2.0)
+        lose_first(d, silent_s);
     (void)snprintf(text, sizeof text, "rank %d on %s: nothing moved for %.0f s (%s)", d->comm->rank,
                    d->comm->host, now_s - d->moved_s, place_of(&w, place));
     expire(d->comm, text);
@@ -97,12 +122,10 @@ static void check_silence(br_watchdog *d, int rank, const br_sign *sign, double 
 
     if (d->deadlines.answer_s <= 0.0 || now_s - sign->heard_s < d->deadlines.answer_s)
         return;
-    if (d->comm->rank == 0)
-        (void)snprintf(text, sizeof text, "rank %d on %s is lost: silent for %.0f s (last in %s)",
-                       rank, sign->host, now_s - sign->heard_s, place_of(&sign->watch, place));
-    else
-        (void)snprintf(text, sizeof text, "rank 0 is lost: it does not answer rank %d since %.0f s",
-                       d->comm->rank, now_s - sign->heard_s);
+    if (d->comm->rank != 0)
+        lose_first(d, now_s - sign->heard_s);
+    (void)snprintf(text, sizeof text, "rank %d on %s is lost: silent for %.0f s (last in %s)", rank,
+                   sign->host, now_s - sign->heard_s, place_of(&sign->watch, place));
     expire(d->comm, text);
 }
 
