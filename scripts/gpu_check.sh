@@ -357,7 +357,7 @@ fi
 # ---- the whole night ---------------------------------------------------------------------------
 deadline=$((budget * 92 / 100))
 night=(--customers 10000000 --items 100000)
-[ $has_gpu = yes ] || night=(--customers 20000 --items 1000 --dim 16)
+[ $has_gpu = yes ] || night=(--customers 20000 --items 1000 --dim 16 --precision fp32)
 step timing "night, file to manifest" 120 python3 bench/job/bench_night.py --work "$work/night" \
     --batchrank "$batchrank" --backend $op_device "${night[@]}" --json "$out/night.json" && show
 
