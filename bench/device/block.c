@@ -27,23 +27,6 @@ typedef struct block_case {
     br_feed_forward_args   forward;
 } block_case;
 
-static br_status place(br_dev *dev, int64_t n_rows, int64_t n_cols, float scale, br_mat *out)
-{
-    br_status st   = BR_OK;
-    float    *host = NULL;
-
-    BR_ALLOC(st, host, n_rows * n_cols, "bench data");
-    device_fill(host, n_rows * n_cols, (uint64_t)n_cols, true);
-    for (int64_t i = 0; i < n_rows * n_cols; i++)
-        host[i] *= scale;
-    BR_TRY(st, br_dev_alloc(dev, BR_F32, n_rows, n_cols, out));
-    BR_TRY(st, br_upload(dev, *out, host));
-    BR_TRY(st, br_dev_sync(dev));
-done:
-    br_free(&host);
-    return st;
-}
-
 static void case_close(block_case *c)
 {
     br_prepared_free(&c->first_prepared);
@@ -66,8 +49,11 @@ static br_status place_weights(br_dev *dev, block_case *c)
     br_weight_args first = {.precision = BR_PRECISION_BF16, .n_blocks = 1}, second = first;
     int64_t        out = c->I > 0 ? c->I : 3 * c->D, in = c->I > 0 ? c->I : c->D;
 
-    BR_TRY(st, place(dev, out, c->D, 1.0f / sqrtf((float)c->D), &c->first_weight));
-    BR_TRY(st, place(dev, c->D, in, 1.0f / sqrtf((float)in), &c->second_weight));
+    BR_TRY(st,
+           device_place(dev, &(device_data){out, c->D, (uint64_t)c->D, 1.0f / sqrtf((float)c->D)},
+                        &c->first_weight));
+    BR_TRY(st, device_place(dev, &(device_data){c->D, in, (uint64_t)in, 1.0f / sqrtf((float)in)},
+                            &c->second_weight));
     first.weight_OI  = c->first_weight;
     second.weight_OI = c->second_weight;
     BR_TRY(st, br_weight_prepare(dev, &first, &c->first_prepared));
@@ -97,8 +83,8 @@ static br_status case_open(br_dev *dev, block_case *c)
     br_status st = BR_OK;
 
     BR_TRY(st, br_dev_open_lane(dev, 0, &c->lane));
-    BR_TRY(st, place(dev, c->R, c->D, 1.0f, &c->x_RD));
-    BR_TRY(st, place(dev, 2, c->D, 1.0f, &c->norm_2D));
+    BR_TRY(st, device_place(dev, &(device_data){c->R, c->D, (uint64_t)c->D, 1.0f}, &c->x_RD));
+    BR_TRY(st, device_place(dev, &(device_data){2, c->D, (uint64_t)c->D, 1.0f}, &c->norm_2D));
     BR_TRY(st, place_weights(dev, c));
     BR_TRY(st, place_sequences(dev, c));
     BR_TRY(st, br_dev_alloc(dev, BR_F32, c->R, c->D, &c->out_RD));

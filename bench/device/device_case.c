@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "host/base/clock.h"
+#include "host/base/memory.h"
 
 #define MAX_ROUNDS 15
 #define MIN_ROUNDS 3
@@ -141,4 +142,22 @@ void device_fill(float *to, int64_t n, uint64_t stream, bool is_gaussian)
         else
             to[i] = (float)(bits >> 40) * 0x1p-23f - 1.0f;
     }
+}
+
+br_status device_place(br_dev *dev, const device_data *data, br_mat *out)
+{
+    br_status st   = BR_OK;
+    float    *host = NULL;
+    int64_t   n    = data->n_rows * data->n_cols;
+
+    BR_ALLOC(st, host, n, "bench data");
+    device_fill(host, n, data->stream, true);
+    for (int64_t i = 0; i < n; i++)
+        host[i] *= data->scale;
+    BR_TRY(st, br_dev_alloc(dev, BR_F32, data->n_rows, data->n_cols, out));
+    BR_TRY(st, br_upload(dev, *out, host));
+    BR_TRY(st, br_dev_sync(dev));
+done:
+    br_free(&host);
+    return st;
 }

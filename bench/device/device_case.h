@@ -60,6 +60,15 @@ void device_print(device_bench *bench, const device_row *row, br_status st);
 /* n values in (-1, 1), or nearly Gaussian ones, functions of (stream, place). */
 void device_fill(float *to, int64_t n, uint64_t stream, bool is_gaussian);
 
+/* A matrix of nearly Gaussian values times `scale`, on the device. */
+typedef struct device_data {
+    int64_t  n_rows;
+    int64_t  n_cols;
+    uint64_t stream;
+    float    scale;
+} device_data;
+br_status device_place(br_dev *dev, const device_data *data, br_mat *out);
+
 /* peaks.cu, or no_peaks.c in a build without the cuda backend: prints its rows. */
 void device_measure_peaks(device_bench *bench);
 void device_bench_topk(device_bench *bench);

@@ -22,21 +22,6 @@ typedef struct topk_case {
     br_score_topk_args args;
 } topk_case;
 
-static br_status place(br_dev *dev, int64_t n_rows, int64_t n_cols, uint64_t stream, br_mat *out)
-{
-    br_status st   = BR_OK;
-    float    *host = NULL;
-
-    BR_ALLOC(st, host, n_rows * n_cols, "bench data");
-    device_fill(host, n_rows * n_cols, stream, true);
-    BR_TRY(st, br_dev_alloc(dev, BR_F32, n_rows, n_cols, out));
-    BR_TRY(st, br_upload(dev, *out, host));
-    BR_TRY(st, br_dev_sync(dev));
-done:
-    br_free(&host);
-    return st;
-}
-
 static void case_close(topk_case *c)
 {
     br_items_free(&c->items);
@@ -54,9 +39,9 @@ static br_status case_open(br_dev *dev, topk_case *c)
     br_items_args items = {.k = c->k, .screen = c->screen};
 
     BR_TRY(st, br_dev_open_lane(dev, br_score_topk_scratch_bytes(c->N, c->D, c->k), &c->lane));
-    BR_TRY(st, place(dev, c->B, c->D, 1, &c->query_BD));
-    BR_TRY(st, place(dev, c->N, c->D, 2, &c->item_ND));
-    BR_TRY(st, place(dev, c->N, 1, 3, &c->bias_N));
+    BR_TRY(st, device_place(dev, &(device_data){c->B, c->D, 1, 1.0f}, &c->query_BD));
+    BR_TRY(st, device_place(dev, &(device_data){c->N, c->D, 2, 1.0f}, &c->item_ND));
+    BR_TRY(st, device_place(dev, &(device_data){c->N, 1, 3, 1.0f}, &c->bias_N));
     BR_TRY(st, br_dev_alloc(dev, BR_I32, c->B, c->k, &c->item_BK));
     BR_TRY(st, br_dev_alloc(dev, BR_F32, c->B, c->k, &c->score_BK));
     items.item_ND = c->item_ND;
